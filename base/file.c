@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <dirent.h>
+#include <linux/openat2.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+#include "base/file.h"
+#include "base/strings.h"
+
+int file_open_at(int dir, const char *name, int flags, mode_t mode)
+{
+    struct open_how how = {
+        .flags = (uint64_t)(flags | O_CLOEXEC | O_NOCTTY),
+        .mode = flags & (O_CREAT | __O_TMPFILE) ? mode : 0,
+        .resolve = RESOLVE_NO_MAGICLINKS | (dir == AT_FDCWD ? 0 : RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS),
+    };
+
+    long fd = syscall(SYS_openat2, dir, name, &how, sizeof how);
+    return fd < 0 ? -errno : (int)fd;
+}
+
+int dir_open_at(int dir, const char *name)
+{
+    return file_open_at(dir, name, O_RDONLY | O_DIRECTORY, 0);
+}
+
+int dir_make_at(int dir, const char *name, mode_t mode)
+{
+    bool made = mkdirat(dir, name, mode) == 0;
+
+    if (!made && errno != EEXIST)
+        return -errno;
+
+    _cleanup_(closep) int fd = dir_open_at(dir, name);
+    if (fd >= 0 && made && fchmod(fd, mode) < 0)
+        return -errno;
+    return take_fd(&fd);
+}
+
+int dir_make_path(const char *path, mode_t mode)
+{
+    _cleanup_(freep) char *copy = strdup(path);
+
+    if (!copy)
+        return -ENOMEM;
+    for (char *p = copy + 1; *copy; p++) {
+        char c = *p;
+        if (c != '/' && c != 0)
+            continue;
+        *p = 0;
+        if (mkdir(copy, mode) < 0 && errno != EEXIST)
+            return -errno;
+        if (c == 0)
+            break;
+        *p = c;
+    }
+    return 0;
+}
+
+int file_read_fd(int fd, size_t max_size, Bytes *ret)
+{
+    Bytes b = { 0 };
+    struct stat st;
+
+    if (fstat(fd, &st) < 0)
+        return -errno;
+    if (S_ISDIR(st.st_mode))
+        return -EISDIR;
+    if (!S_ISREG(st.st_mode))
+        return -EINVAL;
+    for (;;) {
+        uint8_t *p = bytes_reserve(&b, 4096);
+        ssize_t n = p ? read(fd, p, 4096) : -1;
+        int error = !p ? -ENOMEM : n < 0 ? -errno : 0;
+        if (error == -EINTR)
+            continue;
+        if (error == 0 && n > 0 && b.size + (size_t)n > max_size)
+            error = -EFBIG;
+        if (error < 0) {
+            bytes_done(&b);
+            return error;
+        }
+        if (n == 0)
+            break;
+        b.size += (size_t)n;
+    }
+    *ret = b;
+    return 0;
+}
+
+int file_read_at(int dir, const char *name, size_t max_size, Bytes *ret)
+{
+    /* Never block on a FIFO that somebody put in the place of a file. */
+    _cleanup_(closep) int fd = file_open_at(dir, name, O_RDONLY | O_NONBLOCK, 0);
+    return fd < 0 ? fd : file_read_fd(fd, max_size, ret);
+}
+
+int write_all(int fd, const void *data, size_t size)
+{
+    const uint8_t *p = data;
+
+    while (size > 0) {
+        ssize_t n = write(fd, p, size);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return -errno;
+        if (n == 0)
+            return -EIO;
+        p += n;
+        size -= (size_t)n;
+    }
+    return 0;
+}
+
+static int file_fill(int dir, const char *temporary, const void *data, size_t size, mode_t mode)
+{
+    _cleanup_(closep) int fd = file_open_at(dir, temporary, O_WRONLY | O_CREAT | O_TRUNC, mode);
+    if (fd < 0)
+        return fd;
+    /* The mode is ours to say, whatever the umask is. */
+    if (fchmod(fd, mode) < 0)
+        return -errno;
+    int r = write_all(fd, data, size);
+    if (r < 0)
+        return r;
+    if (fsync(fd) < 0)
+        return -errno;
+    return close(take_fd(&fd)) < 0 ? -errno : 0;
+}
+
+int file_replace_at(int dir, const char *name, const void *data, size_t size, mode_t mode)
+{
+    /* One writer per file is a rule of the run path, so a fixed name leaves at most one remnant after a crash. */
+    _cleanup_(freep) char *temporary = strf(".%s.new", name);
+    if (!temporary)
+        return -ENOMEM;
+
+    int r = file_fill(dir, temporary, data, size, mode);
+    if (r >= 0 && renameat(dir, temporary, dir, name) < 0)
+        r = -errno;
+    if (r < 0) {
+        (void)unlinkat(dir, temporary, 0);
+        return r;
+    }
+    if (dir == AT_FDCWD)
+        return 0;
+    return fsync(dir) < 0 ? -errno : 0;
+}
+
+int file_remove_at(int dir, const char *name)
+{
+    return unlinkat(dir, name, 0) < 0 && errno != ENOENT ? -errno : 0;
+}
+
+static int tree_empty(int fd, dev_t device);
+
+static int tree_remove_entry(int dir, const char *name, dev_t device)
+{
+    if (unlinkat(dir, name, 0) == 0 || errno == ENOENT)
+        return 0;
+    if (errno != EISDIR && errno != EPERM)
+        return -errno;
+
+    int fd = dir_open_at(dir, name);
+    if (fd < 0)
+        return fd == -ENOENT ? 0 : fd;
+    int r = tree_empty(fd, device);
+    if (r < 0)
+        return r;
+    return unlinkat(dir, name, AT_REMOVEDIR) < 0 && errno != ENOENT ? -errno : 0;
+}
+
+static void closedirp(DIR **d)
+{
+    if (*d)
+        closedir(*d);
+}
+
+/* Takes fd. */
+static int tree_empty(int fd, dev_t device)
+{
+    struct stat st;
+
+    if (fstat(fd, &st) < 0 || st.st_dev != device) {
+        safe_close(fd);
+        return -EXDEV;
+    }
+    _cleanup_(closedirp) DIR *d = fdopendir(fd);
+    if (!d) {
+        safe_close(fd);
+        return -ENOMEM;
+    }
+    for (struct dirent *e; (errno = 0, e = readdir(d));) {
+        if (streq(e->d_name, ".") || streq(e->d_name, ".."))
+            continue;
+        int r = tree_remove_entry(dirfd(d), e->d_name, device);
+        if (r < 0)
+            return r;
+    }
+    return errno != 0 ? -errno : 0;
+}
+
+int tree_remove_at(int dir, const char *name)
+{
+    struct stat st;
+
+    if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+        return errno == ENOENT ? 0 : -errno;
+    return tree_remove_entry(dir, name, st.st_dev);
+}

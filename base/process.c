@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+
+#include "base/process.h"
+#include "base/strings.h"
+
+/* Field 22 of /proc/PID/stat, counted behind the name, which may hold blanks and parentheses. */
+static int stat_parse(char *text, char *ret_state, uint64_t *ret_start_time)
+{
+    enum { FIELDS_FROM_STATE_TO_START_TIME = 19 };
+    char *p = strrchr(text, ')'), *field;
+
+    if (!p || p[1] != ' ')
+        return -EIO;
+    p += 2;
+    *ret_state = *p;
+    for (int i = 0; i < FIELDS_FROM_STATE_TO_START_TIME; i++)
+        if (!strsep(&p, " "))
+            return -EIO;
+    field = strsep(&p, " ");
+    return field ? parse_unsigned(field, ret_start_time) : -EIO;
+}
+
+static int process_stat(pid_t pid, char *ret_state, uint64_t *ret_start_time)
+{
+    char path[64], text[1024] = { 0 };
+
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+    _cleanup_(closep) int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return errno == ENOENT ? -ESRCH : -errno;
+    if (read(fd, text, sizeof text - 1) < 0)
+        return -errno;
+    return stat_parse(text, ret_state, ret_start_time);
+}
+
+int process_identify(pid_t pid, ProcessId *ret)
+{
+    ProcessId id = { .pid = pid };
+    char state;
+
+    int r = process_stat(pid, &state, &id.start_time);
+    if (r < 0)
+        return r;
+    if ((r = id128_boot(&id.boot)) < 0)
+        return r;
+    *ret = id;
+    return 0;
+}
+
+int process_open(const ProcessId *id)
+{
+    ProcessId now;
+    char state;
+    uint64_t start_time;
+
+    if (id->pid <= 0)
+        return -ESRCH;
+    _cleanup_(closep) int fd = (int)syscall(SYS_pidfd_open, id->pid, 0);
+    if (fd < 0)
+        return -errno;
+    /* The pidfd holds whoever has the number now; only then is it asked whether that is ours. */
+    int r = process_identify(id->pid, &now);
+    if (r < 0)
+        return r;
+    if (now.start_time != id->start_time || !id128_equal(now.boot, id->boot))
+        return -ESRCH;
+    if ((r = process_stat(id->pid, &state, &start_time)) < 0)
+        return r;
+    if (state == 'Z' || state == 'X')
+        return -ESRCH;
+    return take_fd(&fd);
+}
+
+int process_signal(int pidfd, int signal)
+{
+    return syscall(SYS_pidfd_send_signal, pidfd, signal, NULL, 0) < 0 ? -errno : 0;
+}
+
+bool process_ended(int pidfd)
+{
+    struct pollfd p = { .fd = pidfd, .events = POLLIN };
+    return poll(&p, 1, 0) > 0;
+}
