@@ -79,16 +79,16 @@ struct Field {
     FieldType type;
     size_t offset;
     size_t count_offset; /* FIELD_LIST */
-    uint64_t min, max;   /* FIELD_UNSIGNED, _SIZE, _DURATION; FIELD_STRV and _LIST: elements. max 0: no limit */
-    double double_max;   /* FIELD_DOUBLE; its minimum is 0 */
+    uint64_t min, max; /* FIELD_UNSIGNED, _SIZE, _DURATION; FIELD_STRV and _LIST: elements. max 0: no limit */
+    double double_max; /* FIELD_DOUBLE; its minimum is 0 */
     const char *fallback; /* the default, as one would write it; NULL: zero, empty */
     unsigned flags;
     Impact impact;
-    const Format *format;       /* FIELD_STRING, elements of FIELD_STRV */
+    const Format *format;        /* FIELD_STRING, elements of FIELD_STRV */
     const EnumTable *enum_table; /* FIELD_ENUM */
-    const Schema *schema;       /* FIELD_GROUP, FIELD_LIST */
-    const char *doc;            /* full sentences, for people */
-    const char *example;        /* a line of a pod file; NULL where the type says enough */
+    const Schema *schema;        /* FIELD_GROUP, FIELD_LIST */
+    const char *doc;             /* full sentences, for people */
+    const char *example;         /* a line of a pod file; NULL where the type says enough */
 };
 
 struct Schema {
@@ -102,8 +102,7 @@ struct Schema {
 };
 
 #define FIELD_TYPED_OFFSET(S, m, T)                                                                          \
-    (offsetof(S, m) +                                                                                        \
-     0 * sizeof(char[__builtin_types_compatible_p(__typeof__(((S *)0)->m), T) ? 1 : -1]))
+    (offsetof(S, m) + 0 * sizeof(char[__builtin_types_compatible_p(__typeof__(((S *)0)->m), T) ? 1 : -1]))
 #define FIELD_AS(S, m, TYPE, T) .name = #m, .type = TYPE, .offset = FIELD_TYPED_OFFSET(S, m, T)
 
 #define F_BOOL(S, m) FIELD_AS(S, m, FIELD_BOOL, bool)
@@ -121,20 +120,25 @@ struct Schema {
     .name = #m, .type = FIELD_ENUM,                                                                          \
     .offset = offsetof(S, m) + 0 * sizeof(char[sizeof(((S *)0)->m) == sizeof(int) ? 1 : -1]),                \
     .enum_table = &(table)
-#define F_GROUP(S, m, sub)                                                                                   \
-    .name = #m, .type = FIELD_GROUP, .offset = offsetof(S, m), .schema = &(sub)
+#define F_GROUP(S, m, sub) .name = #m, .type = FIELD_GROUP, .offset = offsetof(S, m), .schema = &(sub)
 /* The count stands in a member named n_<list>. */
 #define F_LIST(S, m, sub)                                                                                    \
-    .name = #m, .type = FIELD_LIST, .offset = offsetof(S, m), .count_offset = FIELD_TYPED_OFFSET(S, n_##m, size_t), \
-    .schema = &(sub)
+    .name = #m, .type = FIELD_LIST, .offset = offsetof(S, m),                                                \
+    .count_offset = FIELD_TYPED_OFFSET(S, n_##m, size_t), .schema = &(sub)
 
 /* DEFINE_SCHEMA(container_schema, ContainerDefinition, "container", "doc", container_fields) */
 #define DEFINE_SCHEMA(id, S, name_, doc_, rows)                                                              \
-    const Schema id = { .name = name_, .doc = doc_, .fields = rows, .n_fields = ELEMENTSOF(rows), .size = sizeof(S) }
+    const Schema id = {                                                                                      \
+        .name = name_, .doc = doc_, .fields = rows, .n_fields = ELEMENTSOF(rows), .size = sizeof(S)          \
+    }
 /* With a member `Bytes extra`. */
 #define DEFINE_SCHEMA_EXTRA(id, S, name_, doc_, rows)                                                        \
-    const Schema id = { .name = name_, .doc = doc_, .fields = rows, .n_fields = ELEMENTSOF(rows),            \
-                        .size = sizeof(S), .has_extra = true,                                                \
+    const Schema id = { .name = name_,                                                                       \
+                        .doc = doc_,                                                                         \
+                        .fields = rows,                                                                      \
+                        .n_fields = ELEMENTSOF(rows),                                                        \
+                        .size = sizeof(S),                                                                   \
+                        .has_extra = true,                                                                   \
                         .extra_offset = FIELD_TYPED_OFFSET(S, extra, Bytes) }
 
 /* Fills the struct with its defaults; what it held before is not looked at. 0 or -ENOMEM (then nothing needs schema_done). */
@@ -180,18 +184,19 @@ void schema_pack(const Schema *schema, const void *object, Packer *p);
 int schema_unpack(const Schema *schema, void *object, const PackValue *v, char **ret_where) _warn_unused_;
 /* Both in one go, from and to bytes. */
 int schema_to_bytes(const Schema *schema, const void *object, Bytes *ret) _warn_unused_;
-int schema_from_bytes(const Schema *schema, void *object, const void *data, size_t size, const PackLimits *limits,
-                      char **ret_where) _warn_unused_;
+int schema_from_bytes(const Schema *schema, void *object, const void *data, size_t size,
+                      const PackLimits *limits, char **ret_where) _warn_unused_;
 
 /* --- comparing ----------------------------------------------------------------------------------------------- */
 
 /* path: "containers.httpd.environment"; before or after is NULL where an item came or went. Both as field_format(). */
-typedef void (*SchemaDiffFunc)(void *userdata, const char *path, const Field *field, const char *before, const char *after);
+typedef void (*SchemaDiffFunc)(void *userdata, const char *path, const Field *field, const char *before,
+                               const char *after);
 
 /* Calls func (may be NULL) for each field that differs; returns the highest impact of them, IMPACT_NONE when nothing
  * differs (see *ret_n for that), or -ENOMEM. Items of a list are matched by key, else by position. */
-int schema_diff(const Schema *schema, const void *before, const void *after, SchemaDiffFunc func, void *userdata,
-                size_t *ret_n);
+int schema_diff(const Schema *schema, const void *before, const void *after, SchemaDiffFunc func,
+                void *userdata, size_t *ret_n);
 
 /* --- for people ---------------------------------------------------------------------------------------------- */
 

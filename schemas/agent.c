@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "schemas/agent.h"
+#include "schemas/formats.h"
+
+static const Field hello_fields[] = {
+    { F_ID128(AgentHello, token), .doc = "Set by the first hello of a boot, the same in all later ones." },
+    { F_UNSIGNED(AgentHello, version_min), .doc = "The oldest protocol version that the runner speaks." },
+    { F_UNSIGNED(AgentHello, version_max), .doc = "The newest." },
+    { F_DURATION(AgentHello, time), .doc = "The host's clock." },
+};
+DEFINE_SCHEMA(agent_hello_schema, AgentHello, "hello", "Begins a session.", hello_fields);
+
+static const Field welcome_fields[] = {
+    { F_UNSIGNED(AgentWelcome, version), .doc = "The version taken; 0 when there is none in common." },
+    { F_UNSIGNED(AgentWelcome, version_min), .doc = "The oldest that the agent speaks." },
+    { F_UNSIGNED(AgentWelcome, version_max), .doc = "The newest." },
+    { F_ID128(AgentWelcome, boot), .doc = "The guest's boot." },
+    { F_STRING(AgentWelcome, kernel), .doc = "The release of the guest's kernel." },
+    { F_STRING(AgentWelcome, agent), .doc = "The agent's version of podvisor." },
+    { F_BOOL(AgentWelcome, configured), .doc = "Whether this boot has been configured already." },
+    { F_UNSIGNED(AgentWelcome, log_first), .doc = "The oldest log record that is kept." },
+    { F_UNSIGNED(AgentWelcome, log_next), .doc = "The number of the next log record." },
+};
+DEFINE_SCHEMA(agent_welcome_schema, AgentWelcome, "welcome", "The session stands.", welcome_fields);
+
+static const Field container_fields[] = {
+    { F_GROUP(AgentContainer, definition, container_schema), .doc = "As declared." },
+    { F_STRV(AgentContainer, command), .doc = "The program and its arguments." },
+    { F_ENVIRONMENT(AgentContainer, environment), .doc = "The program's environment." },
+    { F_STRING(AgentContainer, working_dir), .doc = "The program's working directory." },
+    { F_STRING(AgentContainer, user), .doc = "The program's user." },
+    { F_UNSIGNED(AgentContainer, disk), .doc = "The SCSI id of the image." },
+};
+DEFINE_SCHEMA(agent_container_schema, AgentContainer, "agent container", "A container to run.",
+              container_fields);
+
+static const Field configure_fields[] = {
+    { F_STRING(AgentConfigure, hostname), .doc = "The pod's name." },
+    { F_BYTES(AgentConfigure, entropy), .doc = "Randomness of the host." },
+    { F_LIST(AgentConfigure, volumes, volume_schema), .max = VOLUMES_MAX, .doc = "The volumes." },
+    { F_LIST(AgentConfigure, containers, agent_container_schema), .max = CONTAINERS_MAX,
+      .doc = "The containers." },
+};
+DEFINE_SCHEMA(agent_configure_schema, AgentConfigure, "configure", "What to run.", configure_fields);
+
+static const Field stop_fields[] = {
+    { F_DURATION(AgentStop, timeout), .doc = "For all containers together." },
+};
+DEFINE_SCHEMA(agent_stop_schema, AgentStop, "stop", "End the containers and power off.", stop_fields);
+
+static const Field log_ack_fields[] = {
+    { F_UNSIGNED(AgentLogAck, seq), .doc = "All up to and with this one are safe." },
+};
+DEFINE_SCHEMA(agent_log_ack_schema, AgentLogAck, "log_ack", "Log records are safe.", log_ack_fields);
+
+static const Field exec_fields[] = {
+    { F_UNSIGNED(AgentExec, stream), .doc = "The number by which its streams go." },
+    { F_GROUP(AgentExec, request, exec_request_schema), .doc = "What to run." },
+};
+DEFINE_SCHEMA(agent_exec_schema, AgentExec, "exec", "Run a program in a container.", exec_fields);
+
+static const Field stream_signal_fields[] = {
+    { F_UNSIGNED(AgentStreamSignal, stream), .doc = "The stream." },
+    { F_UNSIGNED(AgentStreamSignal, signal), .max = 64, .doc = "The signal." },
+};
+DEFINE_SCHEMA(agent_stream_signal_schema, AgentStreamSignal, "signal", "A signal for the program.",
+              stream_signal_fields);
+
+static const Field stream_resize_fields[] = {
+    { F_UNSIGNED(AgentStreamResize, stream), .doc = "The stream." },
+    { F_UNSIGNED(AgentStreamResize, rows), .max = 65535, .doc = "Lines." },
+    { F_UNSIGNED(AgentStreamResize, columns), .max = 65535, .doc = "Columns." },
+};
+DEFINE_SCHEMA(agent_stream_resize_schema, AgentStreamResize, "resize", "The terminal's new size.",
+              stream_resize_fields);
+
+static const Field stream_fields[] = {
+    { F_UNSIGNED(AgentStream, stream), .doc = "The stream." },
+};
+DEFINE_SCHEMA(agent_stream_schema, AgentStream, "hangup", "The client is gone.", stream_fields);
+
+static const Field data_fields[] = {
+    { F_UNSIGNED(AgentData, stream), .doc = "The stream." },
+    { F_ENUM(AgentData, channel, stream_channel_table), .doc = "Which of the standard streams." },
+    { F_BYTES(AgentData, data), .doc = "What was written; nothing at the end." },
+};
+DEFINE_SCHEMA(agent_data_schema, AgentData, "data", "A piece of a standard stream.", data_fields);
+
+static const Field credit_fields[] = {
+    { F_UNSIGNED(AgentCredit, stream), .doc = "The stream." },
+    { F_ENUM(AgentCredit, channel, stream_channel_table), .doc = "Which of the standard streams." },
+    { F_UNSIGNED(AgentCredit, bytes), .doc = "May be sent in addition." },
+};
+DEFINE_SCHEMA(agent_credit_schema, AgentCredit, "credit", "Room for more.", credit_fields);
+
+static const Field report_fields[] = {
+    { F_BOOL(AgentReport, completed), .doc = "Whether all is done." },
+    { F_LIST(AgentReport, containers, container_report_schema), .max = CONTAINERS_MAX,
+      .doc = "The containers." },
+};
+DEFINE_SCHEMA(agent_report_schema, AgentReport, "report", "What the containers do.", report_fields);
+
+static const Field log_record_fields[] = {
+    { F_UNSIGNED(LogRecord, seq), .doc = "The record's number." },
+    { F_DURATION(LogRecord, time), .doc = "The guest's clock." },
+    { F_STRING(LogRecord, container), .doc = "Whose output it is." },
+    { F_ENUM(LogRecord, channel, stream_channel_table), .doc = "Standard output or standard error." },
+    { F_BOOL(LogRecord, partial), .doc = "Whether the line goes on in the next record." },
+    { F_UNSIGNED(LogRecord, dropped), .doc = "Records that were lost before this one." },
+    { F_BYTES(LogRecord, data), .doc = "The line." },
+};
+DEFINE_SCHEMA(log_record_schema, LogRecord, "log", "A line of output.", log_record_fields);
+
+static const Field exit_fields[] = {
+    { F_UNSIGNED(AgentExit, stream), .doc = "The stream." },
+    { F_SIGNED(AgentExit, code), .fallback = "-1", .doc = "The exit status; -1 for none." },
+    { F_UNSIGNED(AgentExit, signal), .doc = "The signal that ended it; 0 for none." },
+    { F_STRING(AgentExit, message), .doc = "What went wrong." },
+};
+DEFINE_SCHEMA(agent_exit_schema, AgentExit, "exit", "The program has ended.", exit_fields);
+
+static const MessageType types[] = {
+    [AGENT_HELLO] = { "hello", &agent_hello_schema, "begins a session" },
+    [AGENT_CONFIGURE] = { "configure", &agent_configure_schema, "says what to run, once per boot" },
+    [AGENT_STOP] = { "stop", &agent_stop_schema, "ends the containers and powers off" },
+    [AGENT_PING] = { "ping", NULL, "asks for a reply" },
+    [AGENT_LOG_ACK] = { "log_ack", &agent_log_ack_schema, "log records are safe on the host" },
+    [AGENT_EXEC] = { "exec", &agent_exec_schema, "runs a program in a container" },
+    [AGENT_SIGNAL] = { "signal", &agent_stream_signal_schema, "a signal for such a program" },
+    [AGENT_RESIZE] = { "resize", &agent_stream_resize_schema, "a new size of its terminal" },
+    [AGENT_HANGUP] = { "hangup", &agent_stream_schema, "its client is gone: it is ended" },
+    [AGENT_DATA] = { "data", &agent_data_schema, "a piece of a standard stream" },
+    [AGENT_CREDIT] = { "credit", &agent_credit_schema, "room for more of a standard stream" },
+    [AGENT_WELCOME] = { "welcome", &agent_welcome_schema, "the session stands" },
+    [AGENT_REPLY] = { "reply", &runner_reply_schema, "answers a request" },
+    [AGENT_REPORT] = { "report", &agent_report_schema, "what the containers do" },
+    [AGENT_LOG] = { "log", &log_record_schema, "a line of output" },
+    [AGENT_EXIT] = { "exit", &agent_exit_schema, "how a program ended" },
+};
+_Static_assert(ELEMENTSOF(types) == AGENT_MESSAGE_MAX, "every message has a row");
+
+const MessageTable agent_protocol = {
+    .what = "agent protocol",
+    .types = types,
+    .n_types = AGENT_MESSAGE_MAX,
+    .limits = { .size = AGENT_MESSAGE_SIZE_MAX, .depth = 8, .count = 20000 },
+};

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * Runner <-> agent: messages in frames (schemas/frame.h) over virtio-serial.
+ *
+ * Theory of operation
+ * -------------------
+ * The port has no connection. A runner begins a session by a `hello` in a frame with a new random session number; the agent
+ * answers `welcome` in the same session, and from then on both drop frames of any other session. The first hello after
+ * a boot sets the token; later ones must show the same. `hello` names the range of protocol versions, `welcome` the one taken.
+ *
+ *     runner                                agent
+ *     hello{token, versions, time} -------->
+ *                <-------- welcome{version, boot, kernel, configured}
+ *     configure{containers, ...} ---------->            once per boot; refused if it differs from the first
+ *                <-------- reply
+ *                <-------- report{containers}           now, and whenever it changes
+ *                <-------- log{seq, ...}                up to LOG_WINDOW bytes beyond what is acknowledged
+ *     log_ack{seq} ------------------------>            what is safe on the host; the ring forgets it
+ *     exec{stream, ...} ------------------->
+ *                <-------- reply                        started, or why not
+ *     data, credit, signal, resize <------->            by stream number, which the runner chose
+ *                <-------- exit{stream, code, signal}   after the last data
+ *
+ * Credits: each side may send, per stream and channel, as many bytes as the other has granted; STREAM_CREDIT is granted
+ * silently at the start. So neither a loud program nor a slow reader holds up the port.
+ *
+ * The host takes every byte from the agent for hostile: the limits of the table, unknown streams and ids dropped and
+ * counted, names shown only after escaping, never used as names of anything on the host.
+ */
+#include "schemas/frame.h"
+#include "schemas/message.h"
+#include "schemas/pod-definition.h"
+#include "schemas/report.h"
+#include "schemas/runner-protocol.h"
+#include "schemas/stream.h"
+
+#define AGENT_PORT_NAME "org.podvisor.agent.0"
+
+enum {
+    AGENT_PROTOCOL_MIN = 1,
+    AGENT_PROTOCOL_MAX = 1,
+    AGENT_MESSAGE_SIZE_MAX = FRAME_PAYLOAD_MAX,
+    AGENT_STREAM_CREDIT = 128 * 1024,
+    AGENT_LOG_WINDOW = 256 * 1024,
+    AGENT_LOG_RECORD_MAX =
+        16 * 1024, /* data of one record; longer lines are split, `partial` set on all but the last */
+    AGENT_STREAMS_MAX = 64,
+};
+
+typedef enum AgentMessageType {
+    /* runner -> agent */
+    AGENT_HELLO,
+    AGENT_CONFIGURE,
+    AGENT_STOP,
+    AGENT_PING,
+    AGENT_LOG_ACK,
+    AGENT_EXEC,
+    AGENT_SIGNAL,
+    AGENT_RESIZE,
+    AGENT_HANGUP,
+    /* both ways */
+    AGENT_DATA,
+    AGENT_CREDIT,
+    /* agent -> runner */
+    AGENT_WELCOME,
+    AGENT_REPLY,
+    AGENT_REPORT,
+    AGENT_LOG,
+    AGENT_EXIT,
+    AGENT_MESSAGE_MAX,
+} AgentMessageType;
+extern const MessageTable agent_protocol;
+
+typedef struct AgentHello {
+    Id128 token;
+    uint64_t version_min, version_max;
+    usec_t time; /* CLOCK_REALTIME of the host */
+} AgentHello;
+extern const Schema agent_hello_schema;
+
+typedef struct AgentWelcome {
+    uint64_t version; /* 0: none in common, the agent's range is min..max */
+    uint64_t version_min, version_max;
+    Id128 boot;
+    char *kernel;
+    char *agent; /* version of podvisor it was built from */
+    bool configured;
+    uint64_t log_first, log_next; /* sequence numbers that the ring still has: first <= seq < next */
+} AgentWelcome;
+extern const Schema agent_welcome_schema;
+
+typedef struct AgentContainer {
+    ContainerDefinition definition;
+    /* what definition and image declare together: */
+    char **command;
+    char **environment;
+    char *working_dir;
+    char *user;
+    uint64_t disk; /* SCSI id of the image's disk, on host 0, channel 0, LUN 0 */
+} AgentContainer;
+extern const Schema agent_container_schema;
+
+typedef struct AgentConfigure {
+    char *hostname;
+    Bytes entropy;
+    VolumeDefinition *volumes;
+    size_t n_volumes;
+    AgentContainer *containers;
+    size_t n_containers;
+} AgentConfigure;
+extern const Schema agent_configure_schema;
+
+typedef struct AgentStop {
+    usec_t timeout; /* for all containers together; then they are killed and the machine powers off */
+} AgentStop;
+extern const Schema agent_stop_schema;
+
+typedef struct AgentLogAck {
+    uint64_t seq; /* all records up to and with this one are safe */
+} AgentLogAck;
+extern const Schema agent_log_ack_schema;
+
+typedef struct AgentExec {
+    uint64_t stream;
+    ExecRequest request;
+} AgentExec;
+extern const Schema agent_exec_schema;
+
+typedef struct AgentStreamSignal {
+    uint64_t stream;
+    uint64_t signal;
+} AgentStreamSignal;
+extern const Schema agent_stream_signal_schema;
+
+typedef struct AgentStreamResize {
+    uint64_t stream;
+    uint64_t rows, columns;
+} AgentStreamResize;
+extern const Schema agent_stream_resize_schema;
+
+typedef struct AgentStream {
+    uint64_t stream;
+} AgentStream;
+extern const Schema agent_stream_schema;
+
+typedef struct AgentData {
+    uint64_t stream;
+    StreamChannel channel;
+    Bytes data; /* empty: this channel is at its end */
+} AgentData;
+extern const Schema agent_data_schema;
+
+typedef struct AgentCredit {
+    uint64_t stream;
+    StreamChannel channel;
+    uint64_t bytes; /* granted in addition */
+} AgentCredit;
+extern const Schema agent_credit_schema;
+
+typedef struct AgentReport {
+    bool
+        completed; /* every container ended and none is to be started again; the machine powers off after this */
+    ContainerReport *containers;
+    size_t n_containers;
+} AgentReport;
+extern const Schema agent_report_schema;
+
+typedef struct LogRecord {
+    uint64_t seq; /* 1, 2, ... over all containers of a boot */
+    usec_t time;  /* CLOCK_REALTIME of the guest */
+    char *container;
+    StreamChannel channel;
+    bool partial;     /* the line goes on in the next record of this container and channel */
+    uint64_t dropped; /* records lost just before this one, because the ring ran over */
+    Bytes data;       /* without the line end */
+} LogRecord;
+extern const Schema log_record_schema;
+
+typedef struct AgentExit {
+    uint64_t stream;
+    int64_t code;
+    uint64_t signal;
+    char *message;
+} AgentExit;
+extern const Schema agent_exit_schema;

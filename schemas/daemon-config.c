@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "schemas/daemon-config.h"
+#include "schemas/formats.h"
+
+static const Field fields[] = {
+    { F_UNSIGNED(DaemonConfig, max_starts), .fallback = "0", .max = 1024,
+      .doc = "How many pods are started at once. 0 takes the number of the host's processors." },
+    { F_ENUM(DaemonConfig, log_target, log_target_table), .fallback = "auto",
+      .doc = "Where the output of containers goes." },
+    { F_SIZE(DaemonConfig, log_size), .fallback = "8M", .min = 64 * 1024, .max = UINT64_C(1) << 40,
+      .doc = "How much the log files of one pod may take. The oldest lines go first." },
+    { F_STRING(DaemonConfig, kernel), .format = &format_absolute_path,
+      .doc = "The guests' kernel, as an uncompressed ELF file, instead of the one that came with podvisor." },
+    { F_STRING(DaemonConfig, initrd), .format = &format_absolute_path,
+      .doc = "The guests' initial file system, instead of the one that came with podvisor." },
+    { F_STRING(DaemonConfig, qemu), .fallback = "/usr/bin/qemu-system-x86_64",
+      .format = &format_absolute_path, .doc = "The QEMU program." },
+    { F_STRING(DaemonConfig, log_level), .fallback = "info",
+      .doc = "The least important messages that are logged: debug, info, notice, warning or err." },
+};
+DEFINE_SCHEMA(daemon_config_schema, DaemonConfig, "podvisord.conf", "How podvisord works on this host.",
+              fields);

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* podvisord.conf: how the supervisor itself works on this host. Written by the administrator, trusted. */
+#include "schemas/run-definition.h"
+
+typedef struct DaemonConfig {
+    uint64_t max_starts; /* machines being started at once */
+    LogTarget log_target;
+    uint64_t log_size;
+    char *kernel; /* NULL: the one that came with podvisor */
+    char *initrd;
+    char *qemu;
+    char *log_level;
+} DaemonConfig;
+extern const Schema daemon_config_schema;

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <ctype.h>
+#include <signal.h>
+
+#include "base/strings.h"
+#include "schemas/formats.h"
+
+static bool valid_name(const char *s)
+{
+    size_t n = strlen(s);
+
+    if (n == 0 || n > 63 || *s == '-' || s[n - 1] == '-')
+        return false;
+    return strspn(s, "abcdefghijklmnopqrstuvwxyz0123456789-") == n;
+}
+const Format format_name = {
+    "a name of a-z, 0-9 and -, at most 63 characters, with no - at its ends",
+    valid_name,
+};
+
+static bool valid_image(const char *s)
+{
+    size_t n = strlen(s);
+    const char *allowed = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-/:@";
+
+    if (n == 0 || n > 255 || !isalnum((unsigned char)*s) || strspn(s, allowed) != n)
+        return false;
+    return !strstr(s, "..") && !strstr(s, "//") && s[n - 1] != '/' && s[n - 1] != ':';
+}
+const Format format_image = {
+    "an image name such as \"busybox\" or \"example.org/app:1.2\"",
+    valid_image,
+};
+
+static bool valid_absolute_path(const char *s)
+{
+    _cleanup_(strv_freep)
+    char **steps = NULL;
+
+    if (*s != '/' || strlen(s) >= 4096 || strstr(s, "//") || (s[1] && str_ends_with(s, "/")))
+        return false;
+    steps = strv_split(s, "/");
+    return steps && !strv_contains(steps, ".") && !strv_contains(steps, "..");
+}
+const Format format_absolute_path = {
+    "an absolute path such as \"/var/lib/app\", without . or .. in it",
+    valid_absolute_path,
+};
+
+static bool valid_user_part(const char *s, size_t n)
+{
+    uint64_t number;
+    _cleanup_(freep)
+    char *part = strndup(s, n);
+
+    if (!part || n == 0 || n > 32)
+        return false;
+    if (isdigit((unsigned char)*part))
+        return parse_unsigned(part, &number) == 0 && number < UINT32_MAX;
+    return strspn(part, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") == n &&
+           *part != '-';
+}
+
+static bool valid_user(const char *s)
+{
+    size_t user = strcspn(s, ":");
+
+    return valid_user_part(s, user) && (!s[user] || valid_user_part(s + user + 1, strlen(s + user + 1)));
+}
+const Format format_user = {
+    "a user such as \"www\", \"1000\" or \"1000:1000\"",
+    valid_user,
+};
+
+static bool valid_capability(const char *s)
+{
+    return *s && strlen(s) <= 32 && !str_after(s, "CAP_") &&
+           strspn(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZ_") == strlen(s);
+}
+const Format format_capability = {
+    "a capability without CAP_, such as \"NET_BIND_SERVICE\"",
+    valid_capability,
+};
+
+int signal_from_string(const char *word)
+{
+    const char *name = str_after(word, "SIG") ?: word;
+    uint64_t number;
+
+    if (parse_unsigned(word, &number) == 0)
+        return number > 0 && number < (uint64_t)SIGRTMAX ? (int)number : -EINVAL;
+    for (int i = 1; i < SIGRTMIN - 2; i++)
+        if (sigabbrev_np(i) && streq(sigabbrev_np(i), name))
+            return i;
+    return -EINVAL;
+}
+
+char *signal_format(int signal)
+{
+    const char *name = sigabbrev_np(signal);
+    return name ? strf("SIG%s", name) : strf("signal %d", signal);
+}
+
+static bool valid_signal(const char *s)
+{
+    return signal_from_string(s) > 0;
+}
+const Format format_signal = {
+    "a signal such as \"TERM\" or \"15\"",
+    valid_signal,
+};
+
+static bool valid_line(const char *s)
+{
+    for (; *s; s++)
+        if (iscntrl((unsigned char)*s))
+            return false;
+    return true;
+}
+const Format format_line = {
+    "text on one line",
+    valid_line,
+};
+
+static bool valid_argument(const char *s)
+{
+    return strlen(s) < 131072;
+}
+const Format format_argument = {
+    "text of less than 128 KiB",
+    valid_argument,
+};

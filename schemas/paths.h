@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * Where everything is: the one table of paths, for the system, for a user's own podvisord, and below --root DIR.
+ *
+ *                      system                     --user                                --root DIR
+ *     definitions      /etc, /run, /usr/lib       XDG_CONFIG_HOME, _RUNTIME_DIR, ...    DIR/pods.d only
+ *                        /podvisor/pods.d           /podvisor/pods.d
+ *     configuration    /etc/podvisor/podvisord.conf                                     DIR/podvisord.conf
+ *     run              /run/podvisor              XDG_RUNTIME_DIR/podvisor              DIR/run
+ *     state            /var/lib/podvisor          XDG_STATE_HOME/podvisor               DIR/state
+ *
+ * Below run: pods/NAME/ (the run paths), bus (the API), runners (the socket for runners), lock (one podvisord).
+ * Below state: images/, log/ (where there is no journal).
+ */
+#include "base/macro.h"
+
+typedef enum PathsMode {
+    PATHS_SYSTEM,
+    PATHS_USER,
+    PATHS_ROOT,
+    PATHS_MODE_MAX,
+} PathsMode;
+
+typedef struct Paths {
+    PathsMode mode;
+    char **definitions; /* first wins; absolute */
+    char *config;
+    char *run;
+    char *state;
+    char *
+        programs; /* where podvisord and the runners are: beside the running program, or the installed place */
+    char *guest;  /* where vmlinux and initrd are */
+} Paths;
+
+/* root: --root, else PODVISOR_ROOT is looked at; made absolute. user: --user. 0, -EINVAL for both, -ENOENT for a --user without XDG_RUNTIME_DIR or HOME, -ENOMEM. */
+int paths_init(Paths *ret, const char *root, bool user);
+void paths_done(Paths *p);
+
+#define PATHS_BUS "bus"         /* below run */
+#define PATHS_RUNNERS "runners" /* below run: the socket for runners */
+#define PATHS_LOCK "lock"       /* below run */
+#define PATHS_PODS "pods"       /* below run */
+#define PATHS_IMAGES "images"   /* below state */
+#define PATHS_LOG "log"         /* below state */

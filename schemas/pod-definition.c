@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/strings.h"
+#include "schemas/formats.h"
+#include "schemas/pod-definition.h"
+
+typedef struct Check {
+    const PodDefinition *pod;
+    const char *name;
+    Diagnostics *diagnostics;
+    const Locations *locations;
+} Check;
+
+static void _printf_(3, 4) complain(const Check *c, const char *path, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    _cleanup_(freep)
+    char *text = strf_va(format, args);
+    va_end(args);
+    diagnostics_add(c->diagnostics, c->name, locations_line(c->locations, path), "%s: %s", path, text ?: "?");
+}
+
+static const VolumeDefinition *volume_find(const PodDefinition *pod, const char *name)
+{
+    for (size_t i = 0; i < pod->n_volumes; i++)
+        if (pod->volumes[i].name && streq(pod->volumes[i].name, name))
+            return &pod->volumes[i];
+    return NULL;
+}
+
+static void check_volume_exists(const Check *c, const char *path, const char *name)
+{
+    const char *names[VOLUMES_MAX];
+    size_t n = 0;
+
+    if (!name || volume_find(c->pod, name))
+        return;
+    for (size_t i = 0; i < c->pod->n_volumes && n < ELEMENTSOF(names); i++)
+        if (c->pod->volumes[i].name)
+            names[n++] = c->pod->volumes[i].name;
+    const char *meant = str_suggest(name, names, n);
+    if (meant)
+        complain(c, path, "there is no volume \"%s\"; did you mean \"%s\"?", name, meant);
+    else
+        complain(c, path, "there is no volume \"%s\"; `volumes` declares %s", name,
+                 n > 0 ? "others" : "none");
+}
+
+static void check_mounts(const Check *c, size_t container)
+{
+    const ContainerDefinition *d = &c->pod->containers[container];
+
+    for (size_t i = 0; i < d->n_mounts; i++) {
+        _cleanup_(freep)
+        char *volume = strf("containers[%zu].mounts[%zu].volume", container, i);
+        _cleanup_(freep)
+        char *path = strf("containers[%zu].mounts[%zu].path", container, i);
+        if (!volume || !path)
+            return;
+        check_volume_exists(c, volume, d->mounts[i].volume);
+        if (d->mounts[i].path && streq(d->mounts[i].path, "/"))
+            complain(c, path, "\"/\" is the image's own; a volume goes below it");
+        for (size_t j = 0; j < i; j++)
+            if (d->mounts[i].path && streq_ptr(d->mounts[i].path, d->mounts[j].path))
+                complain(c, path, "\"%s\" is taken by another mount of this container", d->mounts[i].path);
+    }
+}
+
+static void check_restart(const Check *c, const char *path, const RestartSettings *restart)
+{
+    _cleanup_(freep)
+    char *where = strf("%s.max_delay", path);
+
+    if (where && restart->max_delay < restart->delay)
+        complain(c, where, "is shorter than delay; the longest wait cannot be below the first");
+}
+
+static void check_containers(const Check *c)
+{
+    if (c->pod->n_containers == 0 && locations_line(c->locations, "containers") > 0)
+        complain(c, "containers", "is empty; a pod has at least one container");
+    for (size_t i = 0; i < c->pod->n_containers; i++) {
+        _cleanup_(freep)
+        char *restart = strf("containers[%zu].restart", i);
+        _cleanup_(freep)
+        char *memory = strf("containers[%zu].limits.memory", i);
+        uint64_t limit = c->pod->containers[i].limits.memory;
+        check_mounts(c, i);
+        if (restart)
+            check_restart(c, restart, &c->pod->containers[i].restart);
+        if (memory && limit != SIZE_INFINITY && limit > c->pod->memory)
+            complain(c, memory, "is more than the memory of the whole pod");
+    }
+}
+
+int pod_definition_read(PodDefinition *pod, const char *name, const void *text, size_t size,
+                        Diagnostics *diagnostics)
+{
+    size_t before = diagnostics->n_items;
+    Locations locations = { 0 };
+
+    int r = schema_read_config(&pod_schema, pod, name, text, size, diagnostics, &locations);
+    if (r >= 0) {
+        Check c = { .pod = pod, .name = name, .diagnostics = diagnostics, .locations = &locations };
+        check_restart(&c, "restart", &pod->restart);
+        check_containers(&c);
+        r = diagnostics->n_items > before || diagnostics->lost;
+    }
+    locations_done(&locations);
+    return r;
+}
+
+void pod_definition_done(PodDefinition *pod)
+{
+    schema_done(&pod_schema, pod);
+}
+
+char *pod_name_from_file(const char *file_name)
+{
+    _cleanup_(freep)
+    char *name = NULL;
+
+    if (!str_ends_with(file_name, ".pod"))
+        return NULL;
+    name = strndup(file_name, strlen(file_name) - strlen(".pod"));
+    return name && format_name.valid(name) ? take_ptr(name) : NULL;
+}

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * What an administrator declares: the pod file as a struct. The rows in pod-definition.c are its only list of keys.
+ */
+#include "schemas/diagnostics.h"
+#include "schemas/schema-config.h"
+#include "schemas/schema.h"
+
+enum {
+    POD_FILE_SIZE_MAX = 1024 * 1024,
+    CONTAINERS_MAX = 32,
+    VOLUMES_MAX = 32,
+};
+
+typedef enum BackendKind {
+    BACKEND_QEMU,
+    BACKEND_NULL,
+    BACKEND_KIND_MAX,
+} BackendKind;
+extern const EnumTable backend_kind_table;
+
+typedef enum RestartPolicy {
+    RESTART_ALWAYS,
+    RESTART_ON_FAILURE,
+    RESTART_NEVER,
+    RESTART_POLICY_MAX,
+} RestartPolicy;
+extern const EnumTable restart_policy_table;
+
+typedef enum VolumeType {
+    VOLUME_TMPFS,
+    VOLUME_TYPE_MAX,
+} VolumeType;
+extern const EnumTable volume_type_table;
+
+typedef enum Machine {
+    MACHINE_MICROVM,
+    MACHINE_Q35,
+    MACHINE_MAX,
+} Machine;
+extern const EnumTable machine_table;
+
+typedef enum Accelerator {
+    ACCELERATOR_AUTO,
+    ACCELERATOR_KVM,
+    ACCELERATOR_TCG,
+    ACCELERATOR_MAX,
+} Accelerator;
+extern const EnumTable accelerator_table;
+
+/* The back-off of pods and containers: delay, doubled after each failure up to max_delay, forgotten after reset_after of good running. */
+typedef struct RestartSettings {
+    RestartPolicy policy;
+    usec_t delay;
+    usec_t max_delay;
+    usec_t reset_after;
+} RestartSettings;
+extern const Schema restart_schema;
+
+typedef struct ContainerLimits {
+    uint64_t memory; /* bytes; SIZE_INFINITY: no limit */
+    double cpu;      /* cores; 0: no limit */
+    uint64_t pids;   /* 0: no limit */
+} ContainerLimits;
+extern const Schema limits_schema;
+
+typedef struct MountDefinition {
+    char *volume;
+    char *path;
+    bool read_only;
+} MountDefinition;
+extern const Schema mount_schema;
+
+typedef struct VolumeDefinition {
+    char *name;
+    VolumeType type;
+    uint64_t size; /* bytes */
+} VolumeDefinition;
+extern const Schema volume_schema;
+
+typedef struct ContainerDefinition {
+    char *name;
+    char *image;
+    char **command;     /* NULL: the image's */
+    char **environment; /* "KEY=value" */
+    char *working_dir;  /* NULL: the image's */
+    char *user;         /* NULL: the image's */
+    bool read_only;
+    char **capabilities;
+    char *stop_signal;
+    usec_t stop_timeout;
+    RestartSettings restart;
+    ContainerLimits limits;
+    MountDefinition *mounts;
+    size_t n_mounts;
+} ContainerDefinition;
+extern const Schema container_schema;
+
+typedef struct QemuOptions {
+    Machine machine;
+    Accelerator accelerator;
+} QemuOptions;
+extern const Schema qemu_options_schema;
+
+/* How the null backend plays its part; all zero: it starts at once and runs until it is stopped. */
+typedef struct NullOptions {
+    usec_t start_delay;
+    usec_t run_time; /* 0: for ever; then it ends with exit_code */
+    uint64_t exit_code;
+    bool ignore_stop;
+    bool fail_start;
+} NullOptions;
+extern const Schema null_options_schema;
+
+typedef struct PodDefinition {
+    char *description;
+    BackendKind backend;
+    bool autostart;
+    uint64_t cpus;
+    uint64_t memory; /* bytes */
+    usec_t start_timeout;
+    usec_t stop_timeout;
+    RestartSettings restart;
+    VolumeDefinition *volumes;
+    size_t n_volumes;
+    ContainerDefinition *containers;
+    size_t n_containers;
+    QemuOptions qemu;
+    NullOptions null;
+} PodDefinition;
+extern const Schema pod_schema;
+
+/*
+ * Reads a pod file's text into uninitialised pod: 0, 1 with diagnostics (pod is then valid to free, not to use), or
+ * -ENOMEM (nothing to free). Checks across fields are included.
+ */
+int pod_definition_read(PodDefinition *pod, const char *name, const void *text, size_t size,
+                        Diagnostics *diagnostics);
+void pod_definition_done(PodDefinition *pod);
+
+/* "web.pod" -> "web" (malloc'ed); NULL when the file name is no pod's, however it looks (backups, dotfiles, other endings). */
+char *pod_name_from_file(const char *file_name);

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * A pod as the API shows it. Each row is a property of org.podvisor.Supervisor1.Pod (name in PascalCase), a key of
+ * `podvisor status --json`, and a line of the manual.
+ */
+#include "schemas/report.h"
+#include "schemas/run-definition.h"
+
+typedef enum PodState {
+    POD_INACTIVE, /* nothing runs, and nothing is to run: held, not started by itself, or never well defined */
+    POD_RECOVERING, /* podvisord has just started and looks for the pod's runner */
+    POD_QUEUED,     /* to be started; others are starting before it */
+    POD_STARTING,   /* a runner is launched; its machine does not run the containers yet */
+    POD_RUNNING,    /* the containers are started, but not every one does what it should */
+    POD_READY,      /* every container does what it should */
+    POD_PAUSED,     /* the machine's processors are stopped */
+    POD_STOPPING,   /* the runner was told to end its machine */
+    POD_BACKOFF,    /* it failed, and is started again after a wait */
+    POD_SUCCEEDED,  /* it ended as it should and is not started again */
+    POD_FAILED,     /* it ended as it should not and is not started again */
+    POD_INDETERMINATE, /* there may be a machine that cannot be proved to be ours; nothing is started, nothing killed */
+    POD_STATE_MAX,
+} PodState;
+extern const EnumTable pod_state_table;
+
+typedef struct PodStatus {
+    char *name;
+    char *description;
+    char *file; /* path of the definition */
+    PodState state;
+    usec_t since; /* CLOCK_REALTIME of the last change of state */
+    uint64_t containers_ready;
+    uint64_t containers_total;
+    char *backend;
+    uint64_t generation; /* of the definition that runs, or would */
+    uint64_t attempt;
+    uint64_t
+        restarts; /* of the machine, without being asked to, since it was last started by hand or by definition */
+    Id128 uuid;
+    bool hold;         /* stopped by an operator; `podvisor start` lifts it */
+    usec_t next_start; /* CLOCK_REALTIME; 0: none is due */
+    Verdict verdict;
+    char *phase;
+    EndReason reason; /* of the last end */
+    int64_t exit_code;
+    uint64_t exit_signal;
+    char *message;
+    char **console_tail;
+    char **errors;  /* "file:line: what is wrong" with the definition now on disk */
+    char **pending; /* "memory \"128M\" -> \"192M\"": changes that wait for the machine to be restarted */
+    uint64_t runner_pid;
+    uint64_t vmm_pid;
+    usec_t vmm_started; /* CLOCK_REALTIME */
+    char *accelerator;
+    bool isolated;
+    char *kernel;
+    uint64_t memory; /* resident bytes of the VMM */
+    usec_t cpu_time; /* used by the VMM so far */
+    ContainerReport *containers;
+    size_t n_containers;
+} PodStatus;
+extern const Schema pod_status_schema;

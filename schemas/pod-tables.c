@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/strings.h"
+#include "schemas/formats.h"
+#include "schemas/pod-definition.h"
+
+DEFINE_ENUM_TABLE(
+    backend_kind, "backend",
+    BACKEND_KIND_MAX, [BACKEND_QEMU] = { "qemu", "one QEMU process, driven by podvisor itself" },
+    [BACKEND_NULL] = { "null", "no machine at all: for trying definitions and for tests" });
+
+DEFINE_ENUM_TABLE(restart_policy, "restart policy",
+                  RESTART_POLICY_MAX, [RESTART_ALWAYS] = { "always", "started again whenever it ends" },
+                  [RESTART_ON_FAILURE] = { "on-failure", "started again unless it ended with exit status 0" },
+                  [RESTART_NEVER] = { "never", "not started again" });
+
+DEFINE_ENUM_TABLE(
+    volume_type, "volume type",
+    VOLUME_TYPE_MAX, [VOLUME_TMPFS] = { "tmpfs", "memory of the pod; empty at each start of the pod" });
+
+DEFINE_ENUM_TABLE(
+    machine, "machine",
+    MACHINE_MAX, [MACHINE_MICROVM] = { "microvm", "virtio over MMIO, no PCI: the quickest to start" },
+    [MACHINE_Q35] = { "q35", "a PC with PCI Express, for devices that need it" });
+
+DEFINE_ENUM_TABLE(
+    accelerator, "accelerator",
+    ACCELERATOR_MAX, [ACCELERATOR_AUTO] = { "auto", "KVM where this host can run a guest with it, else TCG" },
+    [ACCELERATOR_KVM] = { "kvm", "hardware virtualisation, or an error" },
+    [ACCELERATOR_TCG] = { "tcg", "emulation: slow, and QEMU promises no isolation with it" });
+
+static const Field restart_fields[] = {
+    { F_ENUM(RestartSettings, policy, restart_policy_table), .fallback = "always",
+      .doc = "When it is started again after it has ended." },
+    { F_DURATION(RestartSettings, delay), .fallback = "1s", .min = USEC_PER_MSEC, .max = 24 * USEC_PER_HOUR,
+      .doc = "How long to wait before the first restart. Each further failure doubles the wait, up to "
+             "max_delay; a tenth of it is random, so that many do not come back at once." },
+    { F_DURATION(RestartSettings, max_delay), .fallback = "5min", .min = USEC_PER_MSEC,
+      .max = 24 * USEC_PER_HOUR, .doc = "The longest wait between two restarts." },
+    { F_DURATION(RestartSettings, reset_after), .fallback = "10min", .min = USEC_PER_SEC,
+      .max = 168 * USEC_PER_HOUR,
+      .doc = "After running for so long, past failures are forgotten and the wait is delay again." },
+};
+DEFINE_SCHEMA(restart_schema, RestartSettings, "restart", "What happens when it ends.", restart_fields);
+
+static const Field limits_fields[] = {
+    { F_SIZE(ContainerLimits, memory), .fallback = "infinity", .min = 1024 * 1024, .impact = IMPACT_CONTAINER,
+      .doc = "The most memory that the container's processes may use. A container that needs more is killed, "
+             "and its status says so.",
+      .example = "limits = { memory = \"64M\"; };" },
+    { F_DOUBLE(ContainerLimits, cpu), .double_max = 1024, .impact = IMPACT_CONTAINER,
+      .doc = "The most processor time, in cores: 0.5 is half of one core. 0 sets no limit." },
+    { F_UNSIGNED(ContainerLimits, pids), .max = 4194304, .impact = IMPACT_CONTAINER,
+      .doc = "The most processes and threads. 0 sets no limit." },
+};
+DEFINE_SCHEMA(limits_schema, ContainerLimits, "limits", "What the container may use of its pod.",
+              limits_fields);
+
+static const Field mount_fields[] = {
+    { F_STRING(MountDefinition, volume), .flags = FIELD_REQUIRED, .format = &format_name,
+      .impact = IMPACT_REBOOT, .doc = "The name of one of the pod's volumes." },
+    { F_STRING(MountDefinition, path), .flags = FIELD_REQUIRED, .format = &format_absolute_path,
+      .impact = IMPACT_REBOOT,
+      .doc = "Where the container sees it. The directory is made if the image has none." },
+    { F_BOOL(MountDefinition, read_only), .impact = IMPACT_REBOOT,
+      .doc = "Whether the container may only read it." },
+};
+DEFINE_SCHEMA(mount_schema, MountDefinition, "mount", "A volume at a place in the container.", mount_fields);
+
+static const Field volume_fields[] = {
+    { F_STRING(VolumeDefinition, name), .flags = FIELD_REQUIRED | FIELD_KEY, .format = &format_name,
+      .impact = IMPACT_REBOOT, .doc = "The name by which mounts refer to it." },
+    { F_ENUM(VolumeDefinition, type, volume_type_table), .flags = FIELD_REQUIRED, .impact = IMPACT_REBOOT,
+      .doc = "What the volume is made of." },
+    { F_SIZE(VolumeDefinition, size), .fallback = "16M", .min = 4096, .max = UINT64_C(1) << 40,
+      .impact = IMPACT_REBOOT,
+      .doc = "The most that it can hold. It is taken from the pod's memory as it fills." },
+};
+DEFINE_SCHEMA(volume_schema, VolumeDefinition, "volume", "Storage that the pod's containers share.",
+              volume_fields);
+
+static const Field container_fields[] = {
+    { F_STRING(ContainerDefinition, name), .flags = FIELD_REQUIRED | FIELD_KEY, .format = &format_name,
+      .impact = IMPACT_REBOOT, .doc = "The name of the container, unique in its pod." },
+    { F_STRING(ContainerDefinition, image), .flags = FIELD_REQUIRED, .format = &format_image,
+      .impact = IMPACT_REBOOT, .doc = "The image that it runs, as `podvisor image list` names it.",
+      .example = "image = \"busybox\";" },
+    { F_STRV(ContainerDefinition, command), .max = 4096, .format = &format_argument, .impact = IMPACT_REBOOT,
+      .doc = "The program and its arguments, instead of the image's entry point and command. No shell is "
+             "involved; a name without / is looked for in PATH.",
+      .example = "command = [ \"httpd\", \"-f\", \"-p\", \"80\" ];" },
+    { F_ENVIRONMENT(ContainerDefinition, environment), .impact = IMPACT_REBOOT,
+      .doc = "Environment variables, added to the image's.",
+      .example = "environment = { LANG = \"C.UTF-8\"; };" },
+    { F_STRING(ContainerDefinition, working_dir), .format = &format_absolute_path, .impact = IMPACT_REBOOT,
+      .doc = "The directory in which the program starts, instead of the image's." },
+    { F_STRING(ContainerDefinition, user), .format = &format_user, .impact = IMPACT_REBOOT,
+      .doc = "The user and group of the program, instead of the image's. Names are looked up in the image.",
+      .example = "user = \"1000:1000\";" },
+    { F_BOOL(ContainerDefinition, read_only), .impact = IMPACT_REBOOT,
+      .doc = "Whether the root directory is read-only. Otherwise writes go to a layer in the pod's memory "
+             "and are lost when the pod ends." },
+    { F_STRV(ContainerDefinition, capabilities), .max = 64, .format = &format_capability,
+      .impact = IMPACT_REBOOT,
+      .doc = "Capabilities that the program keeps. When the key is absent, the usual ones of containers "
+             "(CHOWN, DAC_OVERRIDE, FOWNER, FSETID, KILL, NET_BIND_SERVICE, SETFCAP, SETGID, SETPCAP, "
+             "SETUID, SYS_CHROOT); [ \"NONE\" ] keeps none.",
+      .example = "capabilities = [ \"NET_BIND_SERVICE\" ];" },
+    { F_STRING(ContainerDefinition, stop_signal), .fallback = "TERM", .format = &format_signal,
+      .impact = IMPACT_REBOOT, .doc = "The signal that asks the program to end." },
+    { F_DURATION(ContainerDefinition, stop_timeout), .fallback = "10s", .max = 24 * USEC_PER_HOUR,
+      .impact = IMPACT_REBOOT, .doc = "How long the program has to end before it is killed." },
+    { F_GROUP(ContainerDefinition, restart, restart_schema), .impact = IMPACT_REBOOT,
+      .doc = "What happens when the program ends. The pod itself goes on.",
+      .example = "restart = { policy = \"on-failure\"; };" },
+    { F_GROUP(ContainerDefinition, limits, limits_schema), .impact = IMPACT_REBOOT,
+      .doc = "What the container may use of its pod." },
+    { F_LIST(ContainerDefinition, mounts, mount_schema), .max = 64, .impact = IMPACT_REBOOT,
+      .doc = "Volumes that the container sees.",
+      .example = "mounts = ( { volume = \"cache\"; path = \"/var/cache\"; } );" },
+};
+DEFINE_SCHEMA(container_schema, ContainerDefinition, "container", "A program and the image that it runs in.",
+              container_fields);
+
+static const Field qemu_fields[] = {
+    { F_ENUM(QemuOptions, machine, machine_table), .fallback = "microvm", .impact = IMPACT_REBOOT,
+      .doc = "The kind of machine that QEMU emulates." },
+    { F_ENUM(QemuOptions, accelerator, accelerator_table), .fallback = "auto", .impact = IMPACT_REBOOT,
+      .doc = "What runs the guest's processor. `podvisor status` shows what was taken, and whether hardware "
+             "isolates the pod." },
+};
+DEFINE_SCHEMA(qemu_options_schema, QemuOptions, "qemu", "Settings of the qemu backend.", qemu_fields);
+
+static const Field null_fields[] = {
+    { F_DURATION(NullOptions, start_delay), .fallback = "0", .impact = IMPACT_REBOOT,
+      .doc = "How long the start takes." },
+    { F_DURATION(NullOptions, run_time), .fallback = "0", .impact = IMPACT_REBOOT,
+      .doc = "How long it runs before it ends by itself with exit_code; 0 runs for ever." },
+    { F_UNSIGNED(NullOptions, exit_code), .max = 255, .impact = IMPACT_REBOOT,
+      .doc = "The exit status of each container after run_time." },
+    { F_BOOL(NullOptions, ignore_stop), .impact = IMPACT_REBOOT,
+      .doc = "Whether a request to stop is ignored, so that only a kill ends it." },
+    { F_BOOL(NullOptions, fail_start), .impact = IMPACT_REBOOT, .doc = "Whether each start fails." },
+};
+DEFINE_SCHEMA(null_options_schema, NullOptions, "null", "Settings of the null backend.", null_fields);
+
+static const Field pod_fields[] = {
+    { F_STRING(PodDefinition, description), .format = &format_line,
+      .doc = "A line about the pod, for people." },
+    { F_ENUM(PodDefinition, backend, backend_kind_table), .fallback = "qemu", .impact = IMPACT_REBOOT,
+      .doc = "What runs the pod's virtual machine." },
+    { F_BOOL(PodDefinition, autostart), .fallback = "true",
+      .doc = "Whether podvisord starts the pod by itself. Otherwise `podvisor start` does." },
+    { F_UNSIGNED(PodDefinition, cpus), .fallback = "1", .min = 1, .max = 64, .impact = IMPACT_REBOOT,
+      .doc = "The virtual processors of the pod." },
+    { F_SIZE(PodDefinition, memory), .fallback = "192M", .min = UINT64_C(96) << 20, .max = UINT64_C(1) << 40,
+      .impact = IMPACT_REBOOT,
+      .doc = "The memory of the pod: its kernel, all of its containers, what they write to their root "
+             "directories, and tmpfs volumes.",
+      .example = "memory = \"256M\";" },
+    { F_DURATION(PodDefinition, start_timeout), .fallback = "90s", .min = USEC_PER_SEC, .max = USEC_PER_HOUR,
+      .impact = IMPACT_NONE,
+      .doc = "How long the machine has to start before it counts as failed: from launching it until its "
+             "agent has started the containers." },
+    { F_DURATION(PodDefinition, stop_timeout), .fallback = "30s", .max = USEC_PER_HOUR, .impact = IMPACT_NONE,
+      .doc = "How long the pod has to stop when asked to, before its machine is killed." },
+    { F_GROUP(PodDefinition, restart, restart_schema), .doc = "What happens when the pod's machine ends.",
+      .example = "restart = { policy = \"always\"; delay = \"1s\"; };" },
+    { F_LIST(PodDefinition, volumes, volume_schema), .max = VOLUMES_MAX, .impact = IMPACT_REBOOT,
+      .doc = "Storage that the pod's containers share.",
+      .example = "volumes = ( { name = \"cache\"; type = \"tmpfs\"; size = \"32M\"; } );" },
+    { F_LIST(PodDefinition, containers, container_schema), .min = 1, .max = CONTAINERS_MAX,
+      .impact = IMPACT_REBOOT, .flags = FIELD_REQUIRED, .doc = "The containers of the pod, at least one.",
+      .example = "containers = ( { name = \"web\"; image = \"busybox\"; } );" },
+    { F_GROUP(PodDefinition, qemu, qemu_options_schema), .impact = IMPACT_REBOOT,
+      .doc = "Settings of the qemu backend." },
+    { F_GROUP(PodDefinition, null, null_options_schema), .impact = IMPACT_REBOOT,
+      .doc = "Settings of the null backend." },
+};
+DEFINE_SCHEMA(pod_schema, PodDefinition, "pod",
+              "A pod file declares one virtual machine and the containers inside it.", pod_fields);

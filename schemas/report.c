@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "schemas/pod-definition.h"
+#include "schemas/report.h"
+
+DEFINE_ENUM_TABLE(
+    runner_state, "runner state",
+    RUNNER_STATE_MAX, [RUNNER_ADOPTING] = { "adopting", "the runner looks at what an earlier one left" },
+    [RUNNER_STARTING] = { "starting", "the machine is being started, or its agent has not spoken yet" },
+    [RUNNER_RUNNING] = { "running", "the agent has started the containers" },
+    [RUNNER_PAUSED] = { "paused", "the machine's processors are stopped" },
+    [RUNNER_STOPPING] = { "stopping", "the machine was asked to stop" },
+    [RUNNER_ENDED] = { "ended", "the machine is gone" },
+    [RUNNER_INDETERMINATE] = { "indeterminate",
+                               "it cannot be told whether a machine runs; nothing is done" });
+
+DEFINE_ENUM_TABLE(
+    end_reason, "reason", END_REASON_MAX, [END_NONE] = { "none", "it has not ended" },
+    [END_COMPLETED] = { "completed", "all containers ended, and none is to be started again" },
+    [END_STOPPED] = { "stopped", "it stopped as asked" },
+    [END_KILLED] = { "killed", "podvisor killed it: as asked, or because it did not stop in time" },
+    [END_GUEST_SHUTDOWN] = { "guest-shutdown", "the guest powered off by itself" },
+    [END_GUEST_RESET] = { "guest-reset", "the guest reset without a word of its kernel" },
+    [END_GUEST_PANIC] = { "guest-panic", "the guest's kernel panicked" },
+    [END_VMM_EXIT] = { "vmm-exit", "the virtual machine's process ended by itself" },
+    [END_VMM_SIGNAL] = { "vmm-signal",
+                         "the virtual machine's process was killed by a signal that podvisor did not send" },
+    [END_VMM_OOM] = { "vmm-oom",
+                      "the host's kernel killed the virtual machine's process for want of memory" },
+    [END_VMM_UNRESPONSIVE] = { "vmm-unresponsive", "the virtual machine's process stopped answering" },
+    [END_START_FAILED] = { "start-failed", "the virtual machine's process could not be started" },
+    [END_BOOT_TIMEOUT] = { "boot-timeout", "the guest's agent did not speak in time" },
+    [END_AGENT_LOST] = { "agent-lost", "the guest's agent stopped answering" },
+    [END_AGENT_REFUSED] = { "agent-refused", "the guest's agent could not do what the definition asks" },
+    [END_LOST] = { "lost", "it ended while no runner watched, so nobody knows how" });
+
+DEFINE_ENUM_TABLE(verdict, "recovery verdict",
+                  VERDICT_MAX, [VERDICT_NONE] = { "none", "no machine had been started before" },
+                  [VERDICT_ADOPTED] = { "adopted", "the machine runs, and proved to be this pod's" },
+                  [VERDICT_DEAD_CLEAN] = { "dead-clean", "the machine had ended, and its end was recorded" },
+                  [VERDICT_DEAD_CRASHED] = { "dead-crashed", "the machine had ended while nobody watched" },
+                  [VERDICT_FOREIGN] = { "foreign", "what runs in the pod's place is not this pod's" },
+                  [VERDICT_INDETERMINATE] = {
+                      "indeterminate",
+                      "it cannot be told what runs; nothing is started and nothing is killed" });
+
+DEFINE_ENUM_TABLE(container_state, "container state",
+                  CONTAINER_STATE_MAX, [CONTAINER_WAITING] = { "waiting", "not started yet" },
+                  [CONTAINER_RUNNING] = { "running", "its program runs" },
+                  [CONTAINER_BACKOFF] = { "backoff", "its program ended and is started again after a wait" },
+                  [CONTAINER_ENDED] = { "ended", "its program ended and is not started again" },
+                  [CONTAINER_FAILED] = { "failed", "its program could not be started" });
+
+static const Field container_report_fields[] = {
+    { F_STRING(ContainerReport, name), .flags = FIELD_KEY, .doc = "The container's name." },
+    { F_ENUM(ContainerReport, state, container_state_table), .doc = "What it is doing." },
+    { F_UNSIGNED(ContainerReport, restarts), .doc = "How often it was started again." },
+    { F_SIGNED(ContainerReport, exit_code), .fallback = "-1",
+      .doc = "The exit status of its last run; -1 for none." },
+    { F_UNSIGNED(ContainerReport, exit_signal), .doc = "The signal that ended its last run; 0 for none." },
+    { F_BOOL(ContainerReport, oom_killed), .doc = "Whether its last run ended for want of memory." },
+    { F_DURATION(ContainerReport, started), .doc = "When its last run began." },
+    { F_DURATION(ContainerReport, ended), .doc = "When its last run ended." },
+    { F_STRING(ContainerReport, message), .doc = "Why it could not start, or what its end means." },
+};
+DEFINE_SCHEMA(container_report_schema, ContainerReport, "container report",
+              "What is observed of a container.", container_report_fields);
+
+static const Field runner_report_fields[] = {
+    { F_ENUM(RunnerReport, state, runner_state_table), .doc = "How far the runner has come." },
+    { F_ENUM(RunnerReport, verdict, verdict_table), .doc = "What was found when the runner started." },
+    { F_STRING(RunnerReport, phase), .doc = "What a start is waiting for." },
+    { F_ENUM(RunnerReport, reason, end_reason_table), .doc = "Why the machine ended." },
+    { F_SIGNED(RunnerReport, exit_code), .fallback = "-1",
+      .doc = "The exit code of the machine's process; -1 for none." },
+    { F_UNSIGNED(RunnerReport, exit_signal),
+      .doc = "The signal that ended the machine's process; 0 for none." },
+    { F_STRING(RunnerReport, message), .doc = "The cause in words." },
+    { F_STRV(RunnerReport, console_tail), .doc = "The last lines of the guest's console." },
+    { F_UNSIGNED(RunnerReport, vmm_pid), .doc = "The machine's process; 0 for none." },
+    { F_DURATION(RunnerReport, vmm_started), .doc = "When the machine's process was started." },
+    { F_DURATION(RunnerReport, ready_since), .doc = "Since when the pod is ready; 0 when it is not." },
+    { F_BOOL(RunnerReport, ready), .doc = "Whether every container does what it should." },
+    { F_STRING(RunnerReport, accelerator), .doc = "What runs the guest's processors." },
+    { F_BOOL(RunnerReport, isolated), .doc = "Whether hardware isolates the guest." },
+    { F_STRING(RunnerReport, kernel), .doc = "The release of the guest's kernel." },
+    { F_ID128(RunnerReport, guest_boot), .doc = "The identity of the guest's boot." },
+    { F_LIST(RunnerReport, containers, container_report_schema), .max = CONTAINERS_MAX,
+      .doc = "The containers." },
+};
+DEFINE_SCHEMA(runner_report_schema, RunnerReport, "report", "What is observed of a pod.",
+              runner_report_fields);

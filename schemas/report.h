@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * What is observed of a pod: reported by the agent to the runner (containers), by the runner to podvisord (the whole),
+ * and shown by the CLI. Facts only; what is wanted and what is under way stand elsewhere.
+ */
+#include "schemas/schema.h"
+
+/* How far the runner has come with its machine. */
+typedef enum RunnerState {
+    RUNNER_ADOPTING,      /* looking at what an earlier runner left */
+    RUNNER_STARTING,      /* the machine is being started, or its agent is not there yet */
+    RUNNER_RUNNING,       /* the agent has started the containers */
+    RUNNER_PAUSED,        /* the machine's processors are stopped */
+    RUNNER_STOPPING,      /* asked to stop */
+    RUNNER_ENDED,         /* the machine is gone; `reason` says why. Nothing follows. */
+    RUNNER_INDETERMINATE, /* there may be a machine that cannot be proved to be ours; nothing is done */
+    RUNNER_STATE_MAX,
+} RunnerState;
+extern const EnumTable runner_state_table;
+
+/* Why a machine ended, or never ran. */
+typedef enum EndReason {
+    END_NONE,
+    END_COMPLETED,        /* all containers ended and none is to be started again */
+    END_STOPPED,          /* stopped as asked */
+    END_KILLED,           /* killed as asked, or because it did not stop in time */
+    END_GUEST_SHUTDOWN,   /* the guest powered off by itself */
+    END_GUEST_RESET,      /* the guest reset: its kernel gave up without a word */
+    END_GUEST_PANIC,      /* the guest's kernel panicked */
+    END_VMM_EXIT,         /* the VMM ended by itself with an exit code */
+    END_VMM_SIGNAL,       /* the VMM was killed by a signal that podvisor did not send */
+    END_VMM_OOM,          /* the host's kernel killed the VMM for want of memory */
+    END_VMM_UNRESPONSIVE, /* the VMM did not answer within the deadline */
+    END_START_FAILED,     /* the VMM could not be started */
+    END_BOOT_TIMEOUT,     /* the agent did not speak within the deadline */
+    END_AGENT_LOST,       /* the agent stopped answering */
+    END_AGENT_REFUSED,    /* the agent could not do what the definition asks */
+    END_LOST,             /* it ended while no runner watched */
+    END_REASON_MAX,
+} EndReason;
+extern const EnumTable end_reason_table;
+
+/* What was found after a restart of a runner. */
+typedef enum Verdict {
+    VERDICT_NONE,          /* nothing to recover: no machine was started before */
+    VERDICT_ADOPTED,       /* the machine runs and proved to be ours */
+    VERDICT_DEAD_CLEAN,    /* it had ended, and its end was recorded */
+    VERDICT_DEAD_CRASHED,  /* it had ended unseen */
+    VERDICT_FOREIGN,       /* something runs there that is not ours */
+    VERDICT_INDETERMINATE, /* it cannot be told */
+    VERDICT_MAX,
+} Verdict;
+extern const EnumTable verdict_table;
+
+typedef enum ContainerState {
+    CONTAINER_WAITING, /* not started yet */
+    CONTAINER_RUNNING,
+    CONTAINER_BACKOFF, /* ended; waits to be started again */
+    CONTAINER_ENDED,   /* ended for good; exit_code or exit_signal say how */
+    CONTAINER_FAILED,  /* could not be started; message says why */
+    CONTAINER_STATE_MAX,
+} ContainerState;
+extern const EnumTable container_state_table;
+
+typedef struct ContainerReport {
+    char *name;
+    ContainerState state;
+    uint64_t restarts;
+    int64_t exit_code;    /* of the last run; -1: none, or ended by a signal */
+    uint64_t exit_signal; /* of the last run; 0: none */
+    bool oom_killed;      /* the last run ended for want of memory */
+    usec_t started;       /* CLOCK_REALTIME of the guest; 0: never */
+    usec_t ended;
+    char *message; /* why it could not start, or what its end means */
+} ContainerReport;
+extern const Schema container_report_schema;
+
+typedef struct RunnerReport {
+    RunnerState state;
+    Verdict verdict;
+    char *phase; /* what a start is waiting for: "the agent's first word" */
+    EndReason reason;
+    int64_t exit_code;    /* of the VMM; -1: unknown or by signal */
+    uint64_t exit_signal; /* of the VMM; 0: none */
+    char *message;        /* the cause in words, for END_* and RUNNER_INDETERMINATE */
+    char **console_tail;  /* last lines of the guest's console, escaped, where they help */
+    uint64_t vmm_pid;     /* 0: none */
+    usec_t vmm_started;   /* CLOCK_REALTIME */
+    usec_t ready_since;   /* CLOCK_REALTIME; 0: not ready */
+    bool ready;           /* running, and every container runs or has ended as it should */
+    char *accelerator;    /* "kvm", "tcg"; NULL: none */
+    bool isolated;        /* by hardware */
+    char *kernel;         /* release of the guest's kernel */
+    Id128 guest_boot;
+    ContainerReport *containers;
+    size_t n_containers;
+} RunnerReport;
+extern const Schema runner_report_schema;

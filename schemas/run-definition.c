@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "schemas/run-definition.h"
+
+DEFINE_ENUM_TABLE(
+    log_target, "log target",
+    LOG_TARGET_MAX, [LOG_TARGET_AUTO] = { "auto", "the journal where this host has one, else files" },
+    [LOG_TARGET_JOURNAL] = { "journal", "the systemd journal" },
+    [LOG_TARGET_FILES] = { "files", "bounded files beside the state of podvisor" });
+
+static const Field run_image_fields[] = {
+    { F_STRING(RunImage, container), .flags = FIELD_KEY, .doc = "The container that uses it." },
+    { F_STRING(RunImage, digest), .doc = "The image's digest." },
+    { F_STRING(RunImage, path), .doc = "The image's file." },
+    { F_STRV(RunImage, command), .doc = "The program and its arguments." },
+    { F_ENVIRONMENT(RunImage, environment), .doc = "The program's environment." },
+    { F_STRING(RunImage, working_dir), .doc = "The program's working directory." },
+    { F_STRING(RunImage, user), .doc = "The program's user." },
+};
+DEFINE_SCHEMA(run_image_schema, RunImage, "image in use", "An image as one container uses it.",
+              run_image_fields);
+
+static const Field run_definition_fields[] = {
+    { F_STRING(RunDefinition, name), .doc = "The pod's name." },
+    { F_ID128(RunDefinition, uuid), .doc = "The identity of the machine." },
+    { F_UNSIGNED(RunDefinition, generation), .doc = "The generation of the definition." },
+    { F_UNSIGNED(RunDefinition, attempt), .doc = "The number of this life of the machine." },
+    { F_ID128(RunDefinition, token), .doc = "Proves the runner to podvisord." },
+    { F_ID128(RunDefinition, agent_token), .doc = "Proves the runner to the agent." },
+    { F_STRING(RunDefinition, supervisor_socket), .doc = "Where podvisord listens for runners." },
+    { F_STRING(RunDefinition, kernel), .doc = "The guest's kernel." },
+    { F_STRING(RunDefinition, initrd), .doc = "The guest's initial file system." },
+    { F_STRING(RunDefinition, qemu), .doc = "The QEMU program." },
+    { F_ENUM(RunDefinition, log_target, log_target_table), .doc = "Where the containers' output goes." },
+    { F_STRING(RunDefinition, log_dir), .doc = "The directory of log files." },
+    { F_SIZE(RunDefinition, log_size), .doc = "How much the log files may take." },
+    { F_GROUP(RunDefinition, pod, pod_schema), .doc = "The pod file." },
+    { F_LIST(RunDefinition, images, run_image_schema), .max = CONTAINERS_MAX, .doc = "The images." },
+};
+DEFINE_SCHEMA_EXTRA(run_definition_schema, RunDefinition, "frozen definition", "All that a runner is told.",
+                    run_definition_fields);

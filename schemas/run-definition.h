@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * The frozen definition: all that a runner and its backend are told, in one file of the run path, written by podvisord
+ * before the runner is launched. Identity (uuid, generation, attempt) is fixed here, before anything is started.
+ *
+ *     RUN/definition.msgpack     this, in a checkpoint envelope; written by podvisord only, replaced for each attempt
+ *     RUN/supervisor.msgpack     podvisord's own record of the pod
+ *     RUN/vm/                    the runner's and the backend's: lock, runner.msgpack, <backend>.msgpack, sockets, console.log
+ *
+ * One attempt is one life of one virtual machine. A runner that finds a record of the same attempt continues that life;
+ * a new attempt is only written after the runner of the one before has reported its end.
+ */
+#include "schemas/pod-definition.h"
+
+#define RUN_DEFINITION_FILE "definition.msgpack"
+#define RUN_SUPERVISOR_FILE "supervisor.msgpack"
+#define RUN_VM_DIR "vm"
+
+/* An image as one container uses it: the file, and the process that pod file and image together declare. */
+typedef struct RunImage {
+    char *container; /* name of the container */
+    char *digest;    /* "sha256:..." */
+    char *path;      /* of the erofs file, absolute */
+    char **command;
+    char **environment;
+    char *working_dir;
+    char *user;
+} RunImage;
+extern const Schema run_image_schema;
+
+typedef enum LogTarget {
+    LOG_TARGET_AUTO, /* only in podvisord.conf: the journal where it is, else files */
+    LOG_TARGET_JOURNAL,
+    LOG_TARGET_FILES,
+    LOG_TARGET_MAX,
+} LogTarget;
+extern const EnumTable log_target_table;
+
+typedef struct RunDefinition {
+    char *name;
+    Id128 uuid;              /* of the pod's machine; new for each attempt */
+    uint64_t generation;     /* of the definition: 1, 2, ... */
+    uint64_t attempt;        /* 1, 2, ... over all generations */
+    Id128 token;             /* proves the runner to podvisord */
+    Id128 agent_token;       /* proves the runner to the agent */
+    char *supervisor_socket; /* absolute path of podvisord's socket for runners */
+    char *kernel;            /* absolute paths */
+    char *initrd;
+    char *qemu; /* the QEMU program, from podvisord.conf */
+    LogTarget log_target;
+    char *log_dir;     /* for LOG_TARGET_FILES: absolute; the runner writes NAME.log, NAME.log.1 in there */
+    uint64_t log_size; /* bytes that those may take together */
+    PodDefinition pod;
+    RunImage *images;
+    size_t n_images;
+    Bytes extra;
+} RunDefinition;
+extern const Schema run_definition_schema;

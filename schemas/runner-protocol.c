@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "schemas/formats.h"
+#include "schemas/runner-protocol.h"
+
+static const Field hello_fields[] = {
+    { F_UNSIGNED(RunnerHello, protocol), .doc = "The newest protocol version that the runner speaks." },
+    { F_STRING(RunnerHello, name), .doc = "The pod's name." },
+    { F_ID128(RunnerHello, uuid), .doc = "The machine's identity." },
+    { F_UNSIGNED(RunnerHello, generation), .doc = "The generation of the frozen definition." },
+    { F_UNSIGNED(RunnerHello, attempt), .doc = "The attempt of the frozen definition." },
+    { F_ID128(RunnerHello, token), .doc = "The token of the frozen definition." },
+    { F_STRING(RunnerHello, version), .doc = "The runner's version of podvisor." },
+};
+DEFINE_SCHEMA(runner_hello_schema, RunnerHello, "hello", "Who the runner is.", hello_fields);
+
+static const Field reply_fields[] = {
+    { F_UNSIGNED(RunnerReply, error), .doc = "0, or an errno." },
+    { F_STRING(RunnerReply, message), .doc = "Why not, in words." },
+};
+DEFINE_SCHEMA(runner_reply_schema, RunnerReply, "reply", "The answer to a request.", reply_fields);
+
+static const Field welcome_fields[] = {
+    { F_UNSIGNED(RunnerWelcome, protocol), .doc = "The protocol version that is spoken from now on." },
+};
+DEFINE_SCHEMA(runner_welcome_schema, RunnerWelcome, "welcome", "podvisord knows the runner.", welcome_fields);
+
+static const Field stop_fields[] = {
+    { F_DURATION(RunnerStop, timeout), .doc = "How long the guest has; then it is killed." },
+    { F_STRING(RunnerStop, why), .doc = "Why, for the log." },
+};
+DEFINE_SCHEMA(runner_stop_schema, RunnerStop, "stop", "Stop the machine.", stop_fields);
+
+static const Field exec_fields[] = {
+    { F_STRING(ExecRequest, container), .format = &format_name, .doc = "The container." },
+    { F_STRV(ExecRequest, command), .max = 4096, .doc = "The program and its arguments." },
+    { F_ENVIRONMENT(ExecRequest, environment), .doc = "Added to the container's environment." },
+    { F_STRING(ExecRequest, working_dir), .doc = "Instead of the container's." },
+    { F_STRING(ExecRequest, user), .doc = "Instead of the container's." },
+    { F_BOOL(ExecRequest, terminal), .doc = "Whether it gets a terminal." },
+    { F_UNSIGNED(ExecRequest, rows), .max = 65535, .doc = "Of the terminal." },
+    { F_UNSIGNED(ExecRequest, columns), .max = 65535, .doc = "Of the terminal." },
+};
+DEFINE_SCHEMA(exec_request_schema, ExecRequest, "exec", "Run a program in a container.", exec_fields);
+
+static const MessageType types[] = {
+    [RUNNER_HELLO] = { "hello", &runner_hello_schema, "the runner says which machine it has" },
+    [RUNNER_REPORT] = { "report", &runner_report_schema, "all that the runner observes" },
+    [RUNNER_REPLY] = { "reply", &runner_reply_schema, "answers a request" },
+    [RUNNER_WELCOME] = { "welcome", &runner_welcome_schema, "podvisord accepts the runner" },
+    [RUNNER_STOP] = { "stop", &runner_stop_schema,
+                      "stop the machine; the reply comes at once, the report when it ended" },
+    [RUNNER_KILL] = { "kill", NULL, "kill the machine" },
+    [RUNNER_PAUSE] = { "pause", NULL, "stop the machine's processors" },
+    [RUNNER_RESUME] = { "resume", NULL, "let them go on" },
+    [RUNNER_EXEC] = { "exec", &exec_request_schema,
+                      "run a program; its streams go over the descriptor that comes along" },
+    [RUNNER_ADOPT] = { "adopt", NULL, "take an indeterminate machine for ours if it proves its identity" },
+    [RUNNER_FORGET] = { "forget", NULL,
+                        "drop what is recorded of an indeterminate machine, if nothing runs" },
+    [RUNNER_BYE] = { "bye", NULL, "the end is recorded; the runner cleans up and exits" },
+};
+_Static_assert(ELEMENTSOF(types) == RUNNER_MESSAGE_MAX, "every message has a row");
+
+const MessageTable runner_protocol = {
+    .what = "runner protocol",
+    .types = types,
+    .n_types = RUNNER_MESSAGE_MAX,
+    .limits = { .size = RUNNER_PACKET_MAX, .depth = 8, .count = 20000 },
+};

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * podvisord <-> runner: packets (SOCK_SEQPACKET), one message each. The runner connects, says hello with the token of its
+ * frozen definition, gets a welcome, and sends a report whenever what it observes changes. Requests have an id and are
+ * answered by one reply. The same socket kind carries exec streams between the CLI and the runner (schemas/stream.h).
+ *
+ * podvisord may be away: the runner goes on, and connects again. An end is reported until `bye` acknowledges it.
+ */
+#include "schemas/message.h"
+#include "schemas/report.h"
+
+enum {
+    RUNNER_PROTOCOL_VERSION = 1,
+    RUNNER_PACKET_MAX = 192 * 1024,
+};
+
+typedef enum RunnerMessageType {
+    /* runner -> podvisord */
+    RUNNER_HELLO,
+    RUNNER_REPORT,
+    RUNNER_REPLY,
+    /* podvisord -> runner */
+    RUNNER_WELCOME,
+    RUNNER_STOP,
+    RUNNER_KILL,
+    RUNNER_PAUSE,
+    RUNNER_RESUME,
+    RUNNER_EXEC, /* with the descriptor of a stream socket */
+    RUNNER_ADOPT,
+    RUNNER_FORGET,
+    RUNNER_BYE,
+    RUNNER_MESSAGE_MAX,
+} RunnerMessageType;
+extern const MessageTable runner_protocol;
+
+typedef struct RunnerHello {
+    uint64_t protocol;
+    char *name;
+    Id128 uuid;
+    uint64_t generation;
+    uint64_t attempt;
+    Id128 token;
+    char *version; /* of podvisor */
+} RunnerHello;
+extern const Schema runner_hello_schema;
+
+typedef struct RunnerReply {
+    uint64_t error; /* 0, or a positive errno */
+    char *message;  /* why not, in words */
+} RunnerReply;
+extern const Schema runner_reply_schema;
+
+typedef struct RunnerWelcome {
+    uint64_t protocol;
+} RunnerWelcome;
+extern const Schema runner_welcome_schema;
+
+typedef struct RunnerStop {
+    usec_t timeout; /* then the machine is killed */
+    char *why;      /* for the log: "as asked", "the definition changed" */
+} RunnerStop;
+extern const Schema runner_stop_schema;
+
+typedef struct ExecRequest {
+    char *container;
+    char **command;
+    char **environment; /* added to the container's */
+    char *working_dir;  /* NULL: the container's */
+    char *user;         /* NULL: the container's */
+    bool terminal;
+    uint64_t rows, columns; /* of the terminal */
+} ExecRequest;
+extern const Schema exec_request_schema;

@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * libconfig says "syntax error" and a line. This guesses, from that line and the one before it, what the writer meant,
+ * and says it: a missing quote, a comma too many, a brace never closed.
+ */
+
+/* The message for an error at `line` (from 1) of text; `error` is libconfig's own word. NULL when out of memory. */
+char *syntax_hint(const char *text, unsigned line, const char *error);
