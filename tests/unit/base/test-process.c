@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <poll.h>
+#include <signal.h>
+#include <sys/wait.h>
+
+#include "base/process.h"
+#include "tests/unit/test.h"
+
+static pid_t spawn_waiter(void)
+{
+    pid_t pid = fork();
+    if (pid == 0)
+        for (;;)
+            pause();
+    assert_true(pid > 0);
+    return pid;
+}
+
+static void a_recorded_process_is_found_until_it_ends(void **state)
+{
+    ProcessId id;
+    pid_t pid = spawn_waiter();
+    assert_success(process_identify(pid, &id));
+
+    int fd = process_open(&id);
+    assert_true(fd >= 0);
+    assert_false(process_ended(fd));
+    assert_success(process_signal(fd, SIGKILL));
+    struct pollfd p = { .fd = fd, .events = POLLIN };
+    assert_int_equal(poll(&p, 1, 10000), 1);
+    assert_true(process_ended(fd));
+    safe_close(fd);
+
+    /* A zombie is gone too, and so is it once it was reaped. */
+    assert_int_equal(process_open(&id), -ESRCH);
+    waitpid(pid, NULL, 0);
+    assert_int_equal(process_open(&id), -ESRCH);
+}
+
+static void the_same_number_is_not_the_same_process(void **state)
+{
+    ProcessId id;
+    pid_t pid = spawn_waiter();
+    assert_success(process_identify(pid, &id));
+
+    ProcessId other_time = id, other_boot = id;
+    other_time.start_time++;
+    other_boot.boot.bytes[0] ^= 1;
+    assert_int_equal(process_open(&other_time), -ESRCH);
+    assert_int_equal(process_open(&other_boot), -ESRCH);
+    assert_int_equal(process_open(&(ProcessId){ 0 }), -ESRCH);
+    kill(pid, SIGKILL);
+    waitpid(pid, NULL, 0);
+}
+
+static void nobody_has_no_identity(void **state)
+{
+    ProcessId id;
+    assert_int_equal(process_identify(4194304 + 1, &id), -ESRCH);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_recorded_process_is_found_until_it_ends),
+        cmocka_unit_test(the_same_number_is_not_the_same_process),
+        cmocka_unit_test(nobody_has_no_identity),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
