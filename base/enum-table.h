@@ -22,7 +22,7 @@ typedef struct EnumTable {
 /* DEFINE_ENUM_TABLE(restart_policy, "restart policy", RESTART_MAX, [RESTART_ALWAYS] = { "always", "..." }, ...) */
 #define DEFINE_ENUM_TABLE(id, what_, max, ...)                                                               \
     static const EnumRow id##_rows[] = { __VA_ARGS__ };                                                      \
-    _Static_assert(ELEMENTSOF(id##_rows) == (max), "a row is missing in the table of " what_);              \
+    _Static_assert(ELEMENTSOF(id##_rows) == (max), "a row is missing in the table of " what_);               \
     const EnumTable id##_table = { .what = what_, .rows = id##_rows, .n = (max) }
 
 /* The word of value; "invalid" for a value outside of the table, so that it can stand in any message. */

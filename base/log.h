@@ -28,7 +28,8 @@ int log_level_from_string(const char *word);
 
 /* Escapes what it prints, so an argument may be text of a stranger. Returns error, for `return log_...`. */
 int log_full(int level, int error, const LogField *fields, const char *format, ...) _printf_(4, 5);
-int log_full_va(int level, int error, const LogField *fields, const char *format, va_list args) _printf_(4, 0);
+int log_full_va(int level, int error, const LogField *fields, const char *format, va_list args)
+    _printf_(4, 0);
 
 #define log_debug(...) log_full(LOG_DEBUG, 0, NULL, __VA_ARGS__)
 #define log_info(...) log_full(LOG_INFO, 0, NULL, __VA_ARGS__)

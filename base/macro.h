@@ -20,11 +20,12 @@
 #define _warn_unused_ __attribute__((warn_unused_result))
 
 #define ELEMENTSOF(a) (sizeof(a) / sizeof((a)[0]))
-#define CONTAINER_OF(p, type, member) ((type *)((char *)(p) - offsetof(type, member)))
+#define CONTAINER_OF(p, type, member) ((type *)((char *)(p)-offsetof(type, member)))
 #define MIN(a, b) ((a) < (b) ? (a) : (b))
 #define MAX(a, b) ((a) > (b) ? (a) : (b))
 
-#define TABLE_FOREACH(row, table) for (__typeof__(&(table)[0]) row = (table); row < (table) + ELEMENTSOF(table); row++)
+#define TABLE_FOREACH(row, table)                                                                            \
+    for (__typeof__(&(table)[0]) row = (table); row < (table) + ELEMENTSOF(table); row++)
 
 #define take_ptr(p)                                                                                          \
     ({                                                                                                       \

@@ -161,7 +161,7 @@ static const Head heads[] = {
 
 static const Head *head_of(uint8_t byte)
 {
-    TABLE_FOREACH(head, heads)
+    TABLE_FOREACH (head, heads)
         if (byte >= head->first && byte <= head->last)
             return head;
     return NULL;
@@ -338,7 +338,9 @@ int pack_get_bytes(const PackValue *v, const uint8_t **ret_data, size_t *ret_siz
 
 size_t pack_count(const PackValue *v)
 {
-    return v->type == MSGPACK_OBJECT_ARRAY ? v->via.array.size : v->type == MSGPACK_OBJECT_MAP ? v->via.map.size : 0;
+    return v->type == MSGPACK_OBJECT_ARRAY ? v->via.array.size
+           : v->type == MSGPACK_OBJECT_MAP ? v->via.map.size
+                                           : 0;
 }
 
 const PackValue *pack_element(const PackValue *v, size_t i)

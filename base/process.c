@@ -56,7 +56,7 @@ int process_identify(pid_t pid, ProcessId *ret)
 int process_open(const ProcessId *id)
 {
     ProcessId now;
-    char state;
+    char state = 0;
     uint64_t start_time;
 
     if (id->pid <= 0)

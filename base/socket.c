@@ -55,7 +55,7 @@ int packet_send(int socket, const void *data, size_t size, int fd)
         struct cmsghdr header;
         uint8_t bytes[CMSG_SPACE(sizeof(int))];
     } control = { 0 };
-    struct iovec iov = { .iov_base = (void *)(uintptr_t)data, .iov_len = size };
+    struct iovec iov = { .iov_base = (void *)data, .iov_len = size };
     struct msghdr message = { .msg_iov = &iov, .msg_iovlen = 1 };
 
     if (fd >= 0) {

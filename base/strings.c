@@ -58,7 +58,7 @@ static size_t utf8_length(const uint8_t *p, size_t size)
         { 0xf1, 0xf3, 0x80, 0xbf, 4 }, { 0xf4, 0xf4, 0x80, 0x8f, 4 },
     };
 
-    TABLE_FOREACH(row, rows) {
+    TABLE_FOREACH (row, rows) {
         if (p[0] < row->first_min || p[0] > row->first_max || size < row->length)
             continue;
         if (p[1] < row->second_min || p[1] > row->second_max)
@@ -104,7 +104,8 @@ int parse_unsigned(const char *s, uint64_t *ret)
     for (const char *p = s; *p; p++) {
         if (!isdigit((unsigned char)*p))
             return -EINVAL;
-        if (__builtin_mul_overflow(value, 10, &value) || __builtin_add_overflow(value, (uint64_t)(*p - '0'), &value))
+        if (__builtin_mul_overflow(value, 10, &value) ||
+            __builtin_add_overflow(value, (uint64_t)(*p - '0'), &value))
             return -ERANGE;
     }
     *ret = value;
@@ -181,7 +182,7 @@ bool strv_equal(char *const *a, char *const *b)
 
 char **strv_free(char **v)
 {
-    STRV_FOREACH(s, v)
+    STRV_FOREACH (s, v)
         free(*s);
     free(v);
     return NULL;

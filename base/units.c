@@ -22,12 +22,18 @@ static const Unit size_units[] = {
 
 /* Largest first, so that formatting walks it once. A number alone is seconds, as systemd has it. */
 static const Unit duration_units[] = {
-    { "w", 7 * 24 * USEC_PER_HOUR }, { "d", 24 * USEC_PER_HOUR }, { "h", USEC_PER_HOUR }, { "min", USEC_PER_MINUTE },
-    { "s", USEC_PER_SEC }, { "ms", USEC_PER_MSEC }, { "us", 1 },
+    { "w", 7 * 24 * USEC_PER_HOUR },
+    { "d", 24 * USEC_PER_HOUR },
+    { "h", USEC_PER_HOUR },
+    { "min", USEC_PER_MINUTE },
+    { "s", USEC_PER_SEC },
+    { "ms", USEC_PER_MSEC },
+    { "us", 1 },
 };
 static const Unit duration_aliases[] = {
-    { "", USEC_PER_SEC }, { "sec", USEC_PER_SEC }, { "m", USEC_PER_MINUTE }, { "hr", USEC_PER_HOUR },
-    { "msec", USEC_PER_MSEC }, { "usec", 1 }, { "day", 24 * USEC_PER_HOUR }, { "days", 24 * USEC_PER_HOUR },
+    { "", USEC_PER_SEC },          { "sec", USEC_PER_SEC },        { "m", USEC_PER_MINUTE },
+    { "hr", USEC_PER_HOUR },       { "msec", USEC_PER_MSEC },      { "usec", 1 },
+    { "day", 24 * USEC_PER_HOUR }, { "days", 24 * USEC_PER_HOUR },
 };
 
 static const Unit *unit_find(const Unit *units, size_t n, const char *name, size_t length)
@@ -137,7 +143,7 @@ char *duration_format(usec_t duration)
 
     if (duration == USEC_INFINITY)
         return strdup("infinity");
-    TABLE_FOREACH(unit, duration_units) {
+    TABLE_FOREACH (unit, duration_units) {
         if (duration < unit->factor)
             continue;
         char *longer = strf("%s%s%llu%s", text ?: "", text ? " " : "",
@@ -153,7 +159,7 @@ char *duration_format(usec_t duration)
 
 char *age_format(usec_t age)
 {
-    TABLE_FOREACH(unit, duration_units)
+    TABLE_FOREACH (unit, duration_units)
         if (age >= unit->factor && unit->factor >= USEC_PER_SEC)
             return strf("%llu%s ago", (unsigned long long)(age / unit->factor), unit->name);
     return strdup("now");

@@ -53,8 +53,7 @@ int checkpoint_write(int dir, const CheckpointKind *kind, Id128 pod, uint64_t ge
 {
     CheckpointEnvelope e = { .pod = pod, .generation = generation };
     Bytes bytes = { 0 };
-    _cleanup_(freep)
-    char *file = strf("%s.msgpack", kind->name);
+    _cleanup_(freep) char *file = strf("%s.msgpack", kind->name);
 
     int r = file ? envelope_fill(&e, kind, object) : -ENOMEM;
     if (r >= 0)
@@ -116,8 +115,7 @@ CheckpointOutcome checkpoint_read_envelope(int dir, const char *file, Checkpoint
 static CheckpointOutcome body_read(const CheckpointKind *kind, const CheckpointEnvelope *e, void *object,
                                    char **ret_detail)
 {
-    _cleanup_(freep)
-    char *where = NULL;
+    _cleanup_(freep) char *where = NULL;
 
     if (!streq(e->kind, kind->name))
         return tell(CHECKPOINT_ALIEN, ret_detail,
@@ -142,8 +140,7 @@ CheckpointOutcome checkpoint_read(int dir, const CheckpointKind *kind, void *obj
                                   CheckpointEnvelope *ret_envelope, char **ret_detail)
 {
     CheckpointEnvelope e;
-    _cleanup_(freep)
-    char *file = strf("%s.msgpack", kind->name);
+    _cleanup_(freep) char *file = strf("%s.msgpack", kind->name);
 
     if (ret_detail)
         *ret_detail = NULL;

@@ -6,12 +6,10 @@ void diagnostics_add(Diagnostics *d, const char *file, unsigned line, const char
 {
     va_list args;
     va_start(args, format);
-    _cleanup_(freep)
-    char *text = strf_va(format, args);
+    _cleanup_(freep) char *text = strf_va(format, args);
     va_end(args);
 
-    _cleanup_(freep)
-    char *name = strdup(file);
+    _cleanup_(freep) char *name = strdup(file);
     Diagnostic *items = text && name ? reallocarray(d->items, d->n_items + 1, sizeof *items) : NULL;
     if (!items) {
         d->lost = true;
@@ -51,13 +49,11 @@ char *diagnostic_format(const Diagnostic *d)
 
 char *diagnostics_format(Diagnostics *d)
 {
-    _cleanup_(strv_freep)
-    char **lines = NULL;
+    _cleanup_(strv_freep) char **lines = NULL;
 
     diagnostics_sort(d);
     for (size_t i = 0; i < d->n_items; i++) {
-        _cleanup_(freep)
-        char *line = diagnostic_format(&d->items[i]);
+        _cleanup_(freep) char *line = diagnostic_format(&d->items[i]);
         if (!line || strv_append(&lines, line) < 0)
             return NULL;
     }

@@ -34,8 +34,7 @@ const Format format_image = {
 
 static bool valid_absolute_path(const char *s)
 {
-    _cleanup_(strv_freep)
-    char **steps = NULL;
+    _cleanup_(strv_freep) char **steps = NULL;
 
     if (*s != '/' || strlen(s) >= 4096 || strstr(s, "//") || (s[1] && str_ends_with(s, "/")))
         return false;
@@ -50,8 +49,7 @@ const Format format_absolute_path = {
 static bool valid_user_part(const char *s, size_t n)
 {
     uint64_t number;
-    _cleanup_(freep)
-    char *part = strndup(s, n);
+    _cleanup_(freep) char *part = strndup(s, n);
 
     if (!part || n == 0 || n > 32)
         return false;

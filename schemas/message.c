@@ -5,8 +5,7 @@
 int message_to_bytes(const MessageTable *table, int type, uint64_t id, const void *body, Bytes *ret)
 {
     const MessageType *t = &table->types[type];
-    _cleanup_(packer_freep)
-    Packer *p = NULL;
+    _cleanup_(packer_freep) Packer *p = NULL;
     Bytes bytes = { 0 };
 
     assert(type >= 0 && type < table->n_types && (!t->schema || body));
@@ -47,10 +46,8 @@ static int type_find(const MessageTable *table, const PackValue *v)
 
 int message_from_bytes(const MessageTable *table, const void *data, size_t size, Message *ret)
 {
-    _cleanup_(pack_document_freep)
-    PackDocument *d = NULL;
-    _cleanup_(freep)
-    void *body = NULL;
+    _cleanup_(pack_document_freep) PackDocument *d = NULL;
+    _cleanup_(freep) void *body = NULL;
     uint64_t id = 0;
 
     int r = pack_parse(data, size, &table->limits, &d);

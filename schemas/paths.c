@@ -29,10 +29,8 @@ static char *own_directory(void)
 /* build/bin/podvisor is in place: its guest parts are in build/guest. An installed one has its own directories. */
 static int init_programs(Paths *p)
 {
-    _cleanup_(freep)
-    char *own = own_directory();
-    _cleanup_(freep)
-    char *runner = own ? strf("%s/podvisor-runner-null", own) : NULL;
+    _cleanup_(freep) char *own = own_directory();
+    _cleanup_(freep) char *runner = own ? strf("%s/podvisor-runner-null", own) : NULL;
 
     if (runner && access(runner, X_OK) == 0 && !str_after(own, "/usr/lib/podvisor")) {
         p->programs = strdup(own);
@@ -46,10 +44,8 @@ static int init_programs(Paths *p)
 
 static int init_root(Paths *p, const char *root)
 {
-    _cleanup_(freep)
-    char *here = *root == '/' ? NULL : getcwd(NULL, 0);
-    _cleanup_(freep)
-    char *absolute = here ? strf("%s/%s", here, root) : strdup(root);
+    _cleanup_(freep) char *here = *root == '/' ? NULL : getcwd(NULL, 0);
+    _cleanup_(freep) char *absolute = here ? strf("%s/%s", here, root) : strdup(root);
 
     if (!absolute)
         return -ENOMEM;
@@ -67,10 +63,8 @@ static int init_user(Paths *p)
 
     if (str_empty(home) || str_empty(runtime))
         return -ENOENT;
-    _cleanup_(freep)
-    char *config = str_empty(config_home) ? strf("%s/.config", home) : strdup(config_home);
-    _cleanup_(freep)
-    char *state = str_empty(state_home) ? strf("%s/.local/state", home) : strdup(state_home);
+    _cleanup_(freep) char *config = str_empty(config_home) ? strf("%s/.config", home) : strdup(config_home);
+    _cleanup_(freep) char *state = str_empty(state_home) ? strf("%s/.local/state", home) : strdup(state_home);
     if (!config || !state)
         return -ENOMEM;
     p->mode = PATHS_USER;

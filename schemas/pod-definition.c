@@ -14,8 +14,7 @@ static void _printf_(3, 4) complain(const Check *c, const char *path, const char
 {
     va_list args;
     va_start(args, format);
-    _cleanup_(freep)
-    char *text = strf_va(format, args);
+    _cleanup_(freep) char *text = strf_va(format, args);
     va_end(args);
     diagnostics_add(c->diagnostics, c->name, locations_line(c->locations, path), "%s: %s", path, text ?: "?");
 }
@@ -51,10 +50,8 @@ static void check_mounts(const Check *c, size_t container)
     const ContainerDefinition *d = &c->pod->containers[container];
 
     for (size_t i = 0; i < d->n_mounts; i++) {
-        _cleanup_(freep)
-        char *volume = strf("containers[%zu].mounts[%zu].volume", container, i);
-        _cleanup_(freep)
-        char *path = strf("containers[%zu].mounts[%zu].path", container, i);
+        _cleanup_(freep) char *volume = strf("containers[%zu].mounts[%zu].volume", container, i);
+        _cleanup_(freep) char *path = strf("containers[%zu].mounts[%zu].path", container, i);
         if (!volume || !path)
             return;
         check_volume_exists(c, volume, d->mounts[i].volume);
@@ -68,8 +65,7 @@ static void check_mounts(const Check *c, size_t container)
 
 static void check_restart(const Check *c, const char *path, const RestartSettings *restart)
 {
-    _cleanup_(freep)
-    char *where = strf("%s.max_delay", path);
+    _cleanup_(freep) char *where = strf("%s.max_delay", path);
 
     if (where && restart->max_delay < restart->delay)
         complain(c, where, "is shorter than delay; the longest wait cannot be below the first");
@@ -80,10 +76,8 @@ static void check_containers(const Check *c)
     if (c->pod->n_containers == 0 && locations_line(c->locations, "containers") > 0)
         complain(c, "containers", "is empty; a pod has at least one container");
     for (size_t i = 0; i < c->pod->n_containers; i++) {
-        _cleanup_(freep)
-        char *restart = strf("containers[%zu].restart", i);
-        _cleanup_(freep)
-        char *memory = strf("containers[%zu].limits.memory", i);
+        _cleanup_(freep) char *restart = strf("containers[%zu].restart", i);
+        _cleanup_(freep) char *memory = strf("containers[%zu].limits.memory", i);
         uint64_t limit = c->pod->containers[i].limits.memory;
         check_mounts(c, i);
         if (restart)
@@ -117,8 +111,7 @@ void pod_definition_done(PodDefinition *pod)
 
 char *pod_name_from_file(const char *file_name)
 {
-    _cleanup_(freep)
-    char *name = NULL;
+    _cleanup_(freep) char *name = NULL;
 
     if (!str_ends_with(file_name, ".pod"))
         return NULL;

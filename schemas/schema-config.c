@@ -15,8 +15,7 @@ typedef struct Reader {
 
 unsigned locations_line(const Locations *l, const char *path)
 {
-    _cleanup_(freep)
-    char *shorter = strdup(path);
+    _cleanup_(freep) char *shorter = strdup(path);
 
     while (shorter && *shorter) {
         for (size_t i = 0; i < l->n_items; i++)
@@ -69,8 +68,7 @@ static char *setting_format(const config_setting_t *s)
         return strf("%g", config_setting_get_float(s));
     case CONFIG_TYPE_STRING: {
         const char *text = config_setting_get_string(s);
-        _cleanup_(freep)
-        char *escaped = str_escape(text, strlen(text));
+        _cleanup_(freep) char *escaped = str_escape(text, strlen(text));
         return escaped ? strf("\"%s\"", escaped) : NULL;
     }
     case CONFIG_TYPE_BOOL:
@@ -86,8 +84,7 @@ static char *setting_format(const config_setting_t *s)
 
 static void refuse(Reader *r, const config_setting_t *s, const char *path, const char *expected)
 {
-    _cleanup_(freep)
-    char *value = setting_format(s);
+    _cleanup_(freep) char *value = setting_format(s);
     diagnostics_add(r->diagnostics, r->name, line_of(s), "%s: %s is not accepted; expected %s", path,
                     value ?: "?", expected ?: "something else");
 }
@@ -139,8 +136,7 @@ static void suggest_word(Reader *r, const Field *field, const config_setting_t *
 static void read_scalar(Reader *r, const Field *field, void *object, const config_setting_t *s,
                         const char *path)
 {
-    _cleanup_(freep)
-    char *text = scalar_text(field, s), *expected = NULL;
+    _cleanup_(freep) char *text = scalar_text(field, s), *expected = NULL;
     int error = text ? field_parse(field, object, text, &expected) : -EINVAL;
 
     if (error == -ENOMEM)
@@ -164,15 +160,13 @@ static void read_strv(Reader *r, const Field *field, void *object, const config_
     char ***at = field_at(field, object);
 
     if (!is_sequence(s)) {
-        _cleanup_(freep)
-        char *expected = field_expected(field);
+        _cleanup_(freep) char *expected = field_expected(field);
         refuse(r, s, path, expected);
         return;
     }
     *at = strv_free(*at);
     for (int i = 0; i < config_setting_length(s); i++) {
-        _cleanup_(freep)
-        char *where = strf("%s[%d]", path, i);
+        _cleanup_(freep) char *where = strf("%s[%d]", path, i);
         if (where)
             read_scalar(r, field, object, config_setting_get_elem(s, (unsigned)i), where);
         else
@@ -192,15 +186,13 @@ static void read_environment(Reader *r, const Field *field, void *object, const 
                              const char *path)
 {
     if (!config_setting_is_group(s)) {
-        _cleanup_(freep)
-        char *expected = field_expected(field);
+        _cleanup_(freep) char *expected = field_expected(field);
         refuse(r, s, path, expected);
         return;
     }
     for (int i = 0; i < config_setting_length(s); i++) {
         const config_setting_t *entry = config_setting_get_elem(s, (unsigned)i);
-        _cleanup_(freep)
-        char *where = strf("%s.%s", path, config_setting_name(entry));
+        _cleanup_(freep) char *where = strf("%s.%s", path, config_setting_name(entry));
         if (config_setting_type(entry) != CONFIG_TYPE_STRING)
             refuse(r, entry, where ?: path, "a string in double quotes");
         else if (!where || strv_appendf(field_at(field, object), "%s=%s", config_setting_name(entry),
@@ -219,8 +211,7 @@ static void check_key_unique(Reader *r, const Field *field, const void *object, 
         const char *other = schema_key(field->schema, field_item(field, object, i));
         if (!other || !streq(key, other))
             continue;
-        _cleanup_(freep)
-        char *first = strf("%.*s[%zu]", (int)strcspn(path, "["), path, i);
+        _cleanup_(freep) char *first = strf("%.*s[%zu]", (int)strcspn(path, "["), path, i);
         diagnostics_add(r->diagnostics, r->name, line_of(s), "%s: the name \"%s\" is taken already (line %u)",
                         path, key, first ? locations_line(r->locations, first) : 0);
         return;
@@ -236,8 +227,7 @@ static void read_list(Reader *r, const Field *field, void *object, const config_
     }
     for (int i = 0; i < config_setting_length(s); i++) {
         const config_setting_t *element = config_setting_get_elem(s, (unsigned)i);
-        _cleanup_(freep)
-        char *where = strf("%s[%d]", path, i);
+        _cleanup_(freep) char *where = strf("%s[%d]", path, i);
         if (!where) {
             r->out_of_memory = true;
             return;
@@ -313,8 +303,7 @@ static void check_required(Reader *r, const Schema *schema, const config_setting
         const Field *field = &schema->fields[i];
         if (!(field->flags & FIELD_REQUIRED) || config_setting_get_member(s, field->name))
             continue;
-        _cleanup_(freep)
-        char *expected = field_expected(field);
+        _cleanup_(freep) char *expected = field_expected(field);
         diagnostics_add(r->diagnostics, r->name, line_of(s), "%s%s%s: is missing; it takes %s", path,
                         *path ? "." : "", field->name, expected ?: "a value");
     }
@@ -327,8 +316,7 @@ static void read_group(Reader *r, const Schema *schema, void *object, const conf
         const config_setting_t *member = config_setting_get_elem(s, (unsigned)i);
         const char *name = config_setting_name(member);
         const Field *field = schema_field(schema, name);
-        _cleanup_(freep)
-        char *where = strf("%s%s%s", path, *path ? "." : "", name);
+        _cleanup_(freep) char *where = strf("%s%s%s", path, *path ? "." : "", name);
         if (!where)
             r->out_of_memory = true;
         else if (!field || (field->flags & FIELD_INTERNAL) || !read_funcs[field->type])
@@ -379,8 +367,7 @@ static bool text_parse(Reader *r, config_t *config, const char *text, size_t siz
     if (config_read_string(config, text) == CONFIG_TRUE)
         return true;
     line = (unsigned)config_error_line(config);
-    _cleanup_(freep)
-    char *hint = syntax_hint(text, line, config_error_text(config));
+    _cleanup_(freep) char *hint = syntax_hint(text, line, config_error_text(config));
     diagnostics_add(r->diagnostics, r->name, line, "%s", hint ?: config_error_text(config));
     return false;
 }
@@ -390,10 +377,8 @@ int schema_read_config(const Schema *schema, void *object, const char *name, con
 {
     Reader r = { .name = name, .diagnostics = diagnostics, .locations = locations };
     size_t before = diagnostics->n_items;
-    _cleanup_(freep)
-    char *copy = strndup(text, size);
-    _cleanup_(config_destroyp)
-    config_t config;
+    _cleanup_(freep) char *copy = strndup(text, size);
+    _cleanup_(config_destroyp) config_t config;
 
     config_init(&config);
     if (!copy || schema_init(schema, object) < 0)

@@ -23,8 +23,7 @@ static void diff_tell(Diff *d, const char *path, const Field *field, const char 
 
 static int diff_scalar(Diff *d, const char *path, const Field *field, const void *before, const void *after)
 {
-    _cleanup_(freep)
-    char *a = field_format(field, before, true), *b = field_format(field, after, true);
+    _cleanup_(freep) char *a = field_format(field, before, true), *b = field_format(field, after, true);
 
     if (!a || !b)
         return -ENOMEM;
@@ -46,12 +45,9 @@ static int diff_environment(Diff *d, const char *path, const Field *field, char 
         if ((gone_only && other) || (other && streq(other, *entry + name + 1)))
             continue;
 
-        _cleanup_(freep)
-        char *where = strf("%s.%.*s", path, (int)name, *entry);
-        _cleanup_(freep)
-        char *a = strf("\"%s\"", *entry + name + 1);
-        _cleanup_(freep)
-        char *b = other ? strf("\"%s\"", other) : NULL;
+        _cleanup_(freep) char *where = strf("%s.%.*s", path, (int)name, *entry);
+        _cleanup_(freep) char *a = strf("\"%s\"", *entry + name + 1);
+        _cleanup_(freep) char *b = other ? strf("\"%s\"", other) : NULL;
         if (!where || !a || (other && !b))
             return -ENOMEM;
         if (gone_only)
@@ -81,8 +77,7 @@ static int diff_items(Diff *d, const char *path, const Field *field, const void 
         void *item = field_item(field, from, i);
         const char *key = schema_key(field->schema, item);
         void *other = item_match(field, in, key, i);
-        _cleanup_(freep)
-        char *where = key ? strf("%s.%s", path, key) : strf("%s[%zu]", path, i);
+        _cleanup_(freep) char *where = key ? strf("%s.%s", path, key) : strf("%s[%zu]", path, i);
         if (!where)
             return -ENOMEM;
         if (!other)
@@ -121,8 +116,7 @@ static int diff_objects(Diff *d, const char *prefix, const Schema *schema, const
 {
     for (size_t i = 0; i < schema->n_fields; i++) {
         const Field *field = &schema->fields[i];
-        _cleanup_(freep)
-        char *path = strf("%s%s%s", prefix, *prefix ? "." : "", field->name);
+        _cleanup_(freep) char *path = strf("%s%s%s", prefix, *prefix ? "." : "", field->name);
         int r = path ? diff_field(d, path, field, before, after) : -ENOMEM;
         if (r < 0)
             return r;

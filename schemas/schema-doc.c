@@ -43,8 +43,7 @@ static void explain_words(const EnumTable *table, FILE *f)
 
 static void explain_field(const char *path, const Field *field, FILE *f)
 {
-    _cleanup_(freep)
-    char *expected = field_expected(field);
+    _cleanup_(freep) char *expected = field_expected(field);
 
     fprintf(f, "%s (%s)\n\n%s\n\n", path, enum_to_string(&field_type_table, (int)field->type), field->doc);
     fprintf(f, "Accepted: %s\n", expected ?: "?");
@@ -63,8 +62,7 @@ static void explain_field(const char *path, const Field *field, FILE *f)
 
 int schema_explain(const Schema *schema, const char *path, FILE *f, const char **ret_suggestion)
 {
-    _cleanup_(strv_freep)
-    char **steps = strv_split(path ?: "", ".");
+    _cleanup_(strv_freep) char **steps = strv_split(path ?: "", ".");
     const Field *field = NULL;
 
     *ret_suggestion = NULL;
@@ -116,10 +114,8 @@ static int manual_fields(const Schema *schema, const char *prefix, FILE *f)
         const Field *field = &schema->fields[i];
         if (field->flags & FIELD_INTERNAL)
             continue;
-        _cleanup_(freep)
-        char *path = strf("%s%s%s", prefix, *prefix ? "." : "", field->name);
-        _cleanup_(freep)
-        char *expected = field_expected(field);
+        _cleanup_(freep) char *path = strf("%s%s%s", prefix, *prefix ? "." : "", field->name);
+        _cleanup_(freep) char *expected = field_expected(field);
         if (!path || !expected)
             return -ENOMEM;
         fprintf(f, ".It Ic %s\n", path);

@@ -10,8 +10,7 @@ DEFINE_ENUM_TABLE(
 
 static Json *json_hexadecimal(const uint8_t *data, size_t size)
 {
-    _cleanup_(freep)
-    char *text = calloc(size * 2 + 1, 1);
+    _cleanup_(freep) char *text = calloc(size * 2 + 1, 1);
 
     for (size_t i = 0; text && i < size; i++)
         snprintf(text + 2 * i, 3, "%02x", data[i]);
@@ -39,8 +38,7 @@ static Json *json_bytes_as_text(const char *s, size_t size)
     Json *json = json_stringn(s, size);
     if (json)
         return json;
-    _cleanup_(freep)
-    char *escaped = str_escape(s, size);
+    _cleanup_(freep) char *escaped = str_escape(s, size);
     return escaped ? json_string(escaped) : NULL;
 }
 
@@ -141,8 +139,7 @@ static Json *pack_map_to_json(const PackValue *v)
         const char *key;
         size_t size;
         const PackValue *value = pack_pair(v, i, &key, &size);
-        _cleanup_(freep)
-        char *name = key ? str_escape(key, size) : strdup("?");
+        _cleanup_(freep) char *name = key ? str_escape(key, size) : strdup("?");
         if (!name || json_put(object, name, json_from_pack(value)) < 0) {
             json_decref(object);
             return NULL;

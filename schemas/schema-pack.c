@@ -108,8 +108,7 @@ static uint32_t extra_count(const Bytes *extra)
 
 void schema_pack(const Schema *schema, const void *object, Packer *p)
 {
-    const Bytes *extra =
-        schema->has_extra ? (const Bytes *)((const char *)object + schema->extra_offset) : NULL;
+    const Bytes *extra = schema_extra(schema, object);
     size_t n = extra_count(extra);
 
     for (size_t i = 0; i < schema->n_fields; i++)
@@ -121,14 +120,13 @@ void schema_pack(const Schema *schema, const void *object, Packer *p)
         packer_string(p, schema->fields[i].name);
         field_pack(&schema->fields[i], object, p);
     }
-    if (extra_count(extra) > 0)
+    if (extra && extra_count(extra) > 0)
         packer_raw(p, extra->data + sizeof(uint32_t), extra->size - sizeof(uint32_t));
 }
 
 static int keep_extra(Bytes *extra, const char *key, size_t key_size, const PackValue *value)
 {
-    _cleanup_(packer_freep)
-    Packer *p = NULL;
+    _cleanup_(packer_freep) Packer *p = NULL;
     Bytes pair = { 0 };
     uint32_t n = extra_count(extra) + 1;
 
@@ -174,8 +172,7 @@ static int unpack_number(const Field *field, void *at, const PackValue *v)
 
 static int unpack_enum(const Field *field, void *at, const PackValue *v)
 {
-    _cleanup_(freep)
-    char *text = NULL;
+    _cleanup_(freep) char *text = NULL;
     int r = get_text(v, &text);
     if (r < 0)
         return r;
@@ -188,8 +185,7 @@ static int unpack_enum(const Field *field, void *at, const PackValue *v)
 
 static int unpack_strv(void *at, const PackValue *v)
 {
-    _cleanup_(strv_freep)
-    char **result = NULL;
+    _cleanup_(strv_freep) char **result = NULL;
 
     if (pack_type(v) != PACK_ARRAY)
         return -EBADMSG;
@@ -296,7 +292,7 @@ static const Field *field_named(const Schema *schema, const char *name, size_t s
 /* Into an object that schema_init() has made. */
 static int unpack_into(const Schema *schema, void *object, const PackValue *v, char **ret_where)
 {
-    Bytes *extra = schema->has_extra ? (Bytes *)((char *)object + schema->extra_offset) : NULL;
+    Bytes *extra = schema_extra(schema, object);
 
     if (pack_type(v) != PACK_MAP)
         return -EBADMSG;
@@ -334,8 +330,7 @@ int schema_unpack(const Schema *schema, void *object, const PackValue *v, char *
 
 int schema_to_bytes(const Schema *schema, const void *object, Bytes *ret)
 {
-    _cleanup_(packer_freep)
-    Packer *p = NULL;
+    _cleanup_(packer_freep) Packer *p = NULL;
 
     if (packer_new(&p) < 0)
         return -ENOMEM;
@@ -346,8 +341,7 @@ int schema_to_bytes(const Schema *schema, const void *object, Bytes *ret)
 int schema_from_bytes(const Schema *schema, void *object, const void *data, size_t size,
                       const PackLimits *limits, char **ret_where)
 {
-    _cleanup_(pack_document_freep)
-    PackDocument *d = NULL;
+    _cleanup_(pack_document_freep) PackDocument *d = NULL;
 
     if (ret_where)
         *ret_where = NULL;

@@ -19,8 +19,7 @@ static char *number_format(const Field *field, uint64_t value)
 
 static char *range_format(const Field *field, const char *what)
 {
-    _cleanup_(freep)
-    char *min = number_format(field, field->min), *max = number_format(field, field->max);
+    _cleanup_(freep) char *min = number_format(field, field->min), *max = number_format(field, field->max);
 
     if (!min || !max)
         return NULL;
@@ -33,9 +32,6 @@ static char *range_format(const Field *field, const char *what)
 
 char *field_expected(const Field *field)
 {
-    _cleanup_(freep)
-    char *list = NULL;
-
     switch (field->type) {
     case FIELD_BOOL:
         return strdup("true or false");
@@ -181,16 +177,14 @@ int field_parse(const Field *field, void *object, const char *text, char **ret_e
 
 static char *strv_format(char **v)
 {
-    _cleanup_(freep)
-    char *joined = strv_join(v, "\", \"");
+    _cleanup_(freep) char *joined = strv_join(v, "\", \"");
     return !joined ? NULL : *joined || v ? strf("[ \"%s\" ]", joined) : strdup("[ ]");
 }
 
 char *field_format(const Field *field, const void *object, bool quoted)
 {
     const void *at = field_at(field, object);
-    _cleanup_(freep)
-    char *text = NULL;
+    _cleanup_(freep) char *text = NULL;
     bool word = true; /* in quotes, in a file */
 
     switch (field->type) {

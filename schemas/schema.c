@@ -24,12 +24,17 @@ DEFINE_ENUM_TABLE(impact, "impact", IMPACT_MAX, [IMPACT_NONE] = { "none", "chang
 
 void *field_at(const Field *field, const void *object)
 {
-    return (char *)(uintptr_t)object + field->offset;
+    return (void *)((const char *)object + field->offset);
 }
 
 static size_t *count_at(const Field *field, const void *object)
 {
-    return (size_t *)((uintptr_t)object + field->count_offset);
+    return (void *)((const char *)object + field->count_offset);
+}
+
+Bytes *schema_extra(const Schema *schema, const void *object)
+{
+    return schema->has_extra ? (void *)((const char *)object + schema->extra_offset) : NULL;
 }
 
 size_t field_count(const Field *field, const void *object)
@@ -123,7 +128,7 @@ void schema_done(const Schema *schema, void *object)
     for (size_t i = 0; i < schema->n_fields; i++)
         field_done(&schema->fields[i], object);
     if (schema->has_extra)
-        bytes_done((Bytes *)((char *)object + schema->extra_offset));
+        bytes_done(schema_extra(schema, object));
     memset(object, 0, schema->size);
 }
 
@@ -137,8 +142,7 @@ const Field *schema_field(const Schema *schema, const char *name)
 
 const Field *schema_find(const Schema *schema, const char *path)
 {
-    _cleanup_(strv_freep)
-    char **steps = strv_split(path, ".");
+    _cleanup_(strv_freep) char **steps = strv_split(path, ".");
     const Field *field = NULL;
 
     STRV_FOREACH (step, steps) {

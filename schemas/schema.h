@@ -153,6 +153,8 @@ const Field *schema_field(const Schema *schema, const char *name);
 const Field *schema_find(const Schema *schema, const char *path);
 /* Where a field lies in an object. */
 void *field_at(const Field *field, const void *object);
+/* Where the unknown fields of an object are kept; NULL when its schema keeps none. */
+Bytes *schema_extra(const Schema *schema, const void *object);
 /* Items of a FIELD_LIST. */
 size_t field_count(const Field *field, const void *object);
 void *field_item(const Field *field, const void *object, size_t i);

@@ -96,8 +96,7 @@ static void a_tree_is_removed_whole_and_links_are_not_followed(void **state)
 static void directories_are_made_on_the_way(void **state)
 {
     TestDir d = test_dir_new();
-    _cleanup_(freep)
-    char *path = strf("%s/x/y/z", d.path);
+    _cleanup_(freep) char *path = strf("%s/x/y/z", d.path);
 
     assert_success(dir_make_path(path, 0700));
     assert_success(dir_make_path(path, 0700));

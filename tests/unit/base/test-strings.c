@@ -20,8 +20,7 @@ static void escaping_leaves_no_control_bytes_and_keeps_utf8(void **state)
         { "", 0, "" },
     };
     TABLE_FOREACH (row, rows) {
-        _cleanup_(freep)
-        char *escaped = str_escape(row->in, row->size);
+        _cleanup_(freep) char *escaped = str_escape(row->in, row->size);
         assert_string_equal(escaped, row->out);
     }
 }
@@ -51,16 +50,13 @@ static void suggestions_are_near_or_none(void **state)
 
 static void strvs_grow_join_and_split(void **state)
 {
-    _cleanup_(strv_freep)
-    char **v = strv_split(" a  b c", " ");
+    _cleanup_(strv_freep) char **v = strv_split(" a  b c", " ");
 
     assert_int_equal(strv_length(v), 3);
     assert_success(strv_appendf(&v, "%d", 4));
-    _cleanup_(freep)
-    char *joined = strv_join(v, ",");
+    _cleanup_(freep) char *joined = strv_join(v, ",");
     assert_string_equal(joined, "a,b,c,4");
-    _cleanup_(strv_freep)
-    char **copy = strv_copy(v);
+    _cleanup_(strv_freep) char **copy = strv_copy(v);
     assert_true(strv_equal(copy, v));
     assert_false(strv_equal(copy, NULL));
     assert_true(strv_contains(v, "c"));

@@ -66,8 +66,7 @@ static void what_is_formatted_reads_back(void **state)
 
     TABLE_FOREACH (value, values) {
         uint64_t back;
-        _cleanup_(freep)
-        char *size = size_format(*value), *duration = duration_format(*value);
+        _cleanup_(freep) char *size = size_format(*value), *duration = duration_format(*value);
         assert_int_equal(size_parse(size, &back), 0);
         assert_true(back == *value);
         assert_int_equal(duration_parse(duration, &back), 0);
@@ -86,8 +85,7 @@ static void ages_show_their_largest_unit(void **state)
         { 2 * USEC_PER_HOUR + USEC_PER_MINUTE, "2h ago" },
     };
     TABLE_FOREACH (row, rows) {
-        _cleanup_(freep)
-        char *text = age_format(row->age);
+        _cleanup_(freep) char *text = age_format(row->age);
         assert_string_equal(text, row->text);
     }
 }

@@ -47,8 +47,7 @@ static void what_was_written_is_read(void **state)
 static void each_doubt_has_its_name(void **state)
 {
     TestDir t = test_dir_new();
-    _cleanup_(freep)
-    char *absent = NULL, *newer = NULL, *alien = NULL;
+    _cleanup_(freep) char *absent = NULL, *newer = NULL, *alien = NULL;
     static const CheckpointKind other = { .name = "other", .version = 1, .schema = &run_definition_schema };
 
     assert_int_equal(read_one(t.fd, &kind, &absent), CHECKPOINT_ABSENT);

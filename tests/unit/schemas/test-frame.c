@@ -118,8 +118,7 @@ static void garbage_is_not_hoarded(void **state)
 static void a_payload_too_large_is_not_sent(void **state)
 {
     Bytes wire = { 0 };
-    _cleanup_(freep)
-    uint8_t *payload = calloc(1, FRAME_PAYLOAD_MAX + 1);
+    _cleanup_(freep) uint8_t *payload = calloc(1, FRAME_PAYLOAD_MAX + 1);
 
     assert_int_equal(frame_append(&wire, 1, payload, FRAME_PAYLOAD_MAX + 1), -EMSGSIZE);
     assert_success(frame_append(&wire, 1, payload, FRAME_PAYLOAD_MAX));

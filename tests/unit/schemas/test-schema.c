@@ -49,8 +49,7 @@ static void tell(void *userdata, const char *path, const Field *field, const cha
 static void a_difference_names_its_path_and_cost(void **state)
 {
     PodDefinition before = read_pod(base_pod), after = read_pod(base_pod);
-    _cleanup_(strv_freep)
-    char **lines = NULL;
+    _cleanup_(strv_freep) char **lines = NULL;
     size_t n;
 
     str_replace(&after.description, "Back page");
@@ -76,8 +75,7 @@ static void items_of_a_list_are_matched_by_name(void **state)
         read_pod("containers = ( { name = \"a\"; image = \"x\"; }, { name = \"b\"; image = \"y\"; } );");
     PodDefinition after =
         read_pod("containers = ( { name = \"b\"; image = \"y\"; }, { name = \"c\"; image = \"z\"; } );");
-    _cleanup_(strv_freep)
-    char **lines = NULL;
+    _cleanup_(strv_freep) char **lines = NULL;
     size_t n;
 
     assert_int_equal(schema_diff(&pod_schema, &before, &after, tell, &lines, &n), IMPACT_REBOOT);
@@ -131,8 +129,7 @@ static void a_wrong_type_is_refused_and_named(void **state)
     Packer *p;
     Bytes b = { 0 };
     RunDefinition d;
-    _cleanup_(freep)
-    char *where = NULL;
+    _cleanup_(freep) char *where = NULL;
 
     assert_success(packer_new(&p));
     packer_map(p, 1);
@@ -169,8 +166,7 @@ static void only_real_pod_file_names_are_pods(void **state)
         ".pod",     "Web.pod",  "a b.pod",     "-a.pod",           "web.pod.d",
     };
 
-    _cleanup_(freep)
-    char *name = pod_name_from_file("web-1.pod");
+    _cleanup_(freep) char *name = pod_name_from_file("web-1.pod");
     assert_string_equal(name, "web-1");
     TABLE_FOREACH (other, others)
         assert_null(pod_name_from_file(*other));

@@ -56,8 +56,7 @@ static void check_rows(const Schema *schema)
             fail_msg("%s.%s: lies outside of its struct", schema->name, field->name);
         if (schema_field(schema, field->name) != field)
             fail_msg("%s.%s: stands twice", schema->name, field->name);
-        _cleanup_(freep)
-        char *expected = field_expected(field);
+        _cleanup_(freep) char *expected = field_expected(field);
         assert_non_null(expected);
     }
 }
@@ -77,8 +76,7 @@ static void each_row_is_explained_and_stands_once(void **state)
 static void a_struct_of_defaults_survives_msgpack_and_back(void **state)
 {
     TABLE_FOREACH (schema, schemas) {
-        _cleanup_(freep)
-        void *object = calloc(1, (*schema)->size), *copy = calloc(1, (*schema)->size);
+        _cleanup_(freep) void *object = calloc(1, (*schema)->size), *copy = calloc(1, (*schema)->size);
         size_t n = 1;
         assert_success(schema_init(*schema, object));
         assert_success(schema_copy(*schema, object, copy));
@@ -95,8 +93,7 @@ static void each_message_survives_the_wire(void **state)
     TABLE_FOREACH (protocol, protocols)
         for (int i = 0; i < (*protocol)->n_types; i++) {
             const Schema *schema = (*protocol)->types[i].schema;
-            _cleanup_(freep)
-            void *body = schema ? calloc(1, schema->size) : NULL;
+            _cleanup_(freep) void *body = schema ? calloc(1, schema->size) : NULL;
             Bytes bytes = { 0 };
             Message m;
             if (schema)
