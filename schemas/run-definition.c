@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "base/strings.h"
 #include "schemas/run-definition.h"
 
 DEFINE_ENUM_TABLE(
@@ -38,3 +39,25 @@ static const Field run_definition_fields[] = {
 };
 DEFINE_SCHEMA_EXTRA(run_definition_schema, RunDefinition, "frozen definition", "All that a runner is told.",
                     run_definition_fields);
+
+const CheckpointKind run_definition_kind = {
+    .name = "definition",
+    .version = 1,
+    .schema = &run_definition_schema,
+};
+
+size_t run_definition_disk(const RunDefinition *d, size_t i)
+{
+    for (size_t first = 0; first < i; first++)
+        if (streq_ptr(d->images[first].digest, d->images[i].digest))
+            return first;
+    return i;
+}
+
+const RunImage *run_definition_image(const RunDefinition *d, const char *container)
+{
+    for (size_t i = 0; i < d->n_images; i++)
+        if (streq_ptr(d->images[i].container, container))
+            return &d->images[i];
+    return NULL;
+}

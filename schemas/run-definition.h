@@ -11,6 +11,7 @@
  * One attempt is one life of one virtual machine. A runner that finds a record of the same attempt continues that life;
  * a new attempt is only written after the runner of the one before has reported its end.
  */
+#include "schemas/checkpoint.h"
 #include "schemas/pod-definition.h"
 
 #define RUN_DEFINITION_FILE "definition.msgpack"
@@ -57,3 +58,11 @@ typedef struct RunDefinition {
     Bytes extra;
 } RunDefinition;
 extern const Schema run_definition_schema;
+
+/* RUN/definition.msgpack. */
+extern const CheckpointKind run_definition_kind;
+
+/* The SCSI id of the disk that images[i] is on: the index of the first image with the same digest. */
+size_t run_definition_disk(const RunDefinition *d, size_t i);
+/* The image of a container; NULL when there is none. */
+const RunImage *run_definition_image(const RunDefinition *d, const char *container);
