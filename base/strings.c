@@ -71,6 +71,18 @@ static size_t utf8_length(const uint8_t *p, size_t size)
     return 0;
 }
 
+bool str_is_utf8(const char *s)
+{
+    size_t size = strlen(s), n;
+
+    for (size_t i = 0; i < size; i += n) {
+        n = (uint8_t)s[i] < 0x80 ? 1 : utf8_length((const uint8_t *)s + i, size - i);
+        if (n == 0)
+            return false;
+    }
+    return true;
+}
+
 char *str_escape(const void *data, size_t size)
 {
     const uint8_t *p = data;

@@ -37,6 +37,9 @@ int str_replace(char **s, const char *value);
  * text that a guest, a file or a peer wrote, before it reaches a terminal or a log. */
 char *str_escape(const void *data, size_t size);
 
+/* Well-formed UTF-8 (RFC 3629); D-Bus closes the connection of whoever sends anything else. */
+bool str_is_utf8(const char *s);
+
 /* Decimal, the whole of the string, no sign, no blanks: 0, -EINVAL, -ERANGE. */
 int parse_unsigned(const char *s, uint64_t *ret);
 
