@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* What the steps of an import share. Nobody else includes this. */
+#include "images/child.h"
+#include "images/import-source.h"
+#include "images/import.h"
+#include "images/store-internal.h"
+#include "images/tree.h"
+
+typedef struct Import {
+    const ImportOptions *options;
+    ImageStore *store;
+    ImageWork *work;
+    ImportSource source;
+    int tree; /* the root of what is to be packed */
+    bool all_root;
+    struct timespec born; /* times from here on were made by the unpacking */
+    TreeSurvey survey;
+    char *architecture; /* as the source says */
+    ImageRecord record;
+    ImportPhase phase;
+    uint64_t total;
+} Import;
+
+/* Tells the caller of image_import() how far the phase is; negative ends the import. */
+int import_report(Import *import, uint64_t done);
+
+/* Runs one of the programs, with the work directory as the only place where it may write; tick gets the Import. */
+int import_run(Import *import, const ChildProgram *program, char **arguments, char **environment, int input,
+               int directory, int (*tick)(void *userdata), char **ret_error);
+
+/* Appends n words. 0 or -ENOMEM. */
+int import_words(char ***v, const char *const *words, size_t n);
+
+/* Makes `tree` of the source, and takes from it what it says about itself. */
+typedef int (*ImportUnpacker)(Import *import, char **ret_error);
+extern const ImportUnpacker import_unpackers[SOURCE_KIND_MAX];

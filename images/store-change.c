@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Listing, naming and removing images. Each change is made under the store's lock. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+#include "base/strings.h"
+#include "images/store-internal.h"
+
+/* True when somebody runs the image. Under the store's lock, so that two who look do not take each other for users. */
+static bool blob_in_use(int fd)
+{
+    if (flock(fd, LOCK_EX | LOCK_NB) < 0)
+        return errno == EWOULDBLOCK;
+    (void)flock(fd, LOCK_UN);
+    return false;
+}
+
+typedef struct Listing {
+    ImageStore *store;
+    ImageList *list;
+} Listing;
+
+static const char *describe_problem(ImageStore *store, const char *digest, ImageInfo *info)
+{
+    struct stat st;
+    ImageRecord record;
+
+    _cleanup_(closep) int fd = store_open_blob(store, digest);
+    if (fd < 0 || fstat(fd, &st) < 0)
+        return "its file cannot be read";
+    info->in_use = blob_in_use(fd);
+    int r = store_read_record(store, digest, &record);
+    if (r < 0)
+        return r == -ENOMEM ? "out of memory" : "its record is damaged";
+    image_record_done(&info->record);
+    info->record = record;
+    return (uint64_t)st.st_size == record.size ? NULL : "its file has another size than was recorded";
+}
+
+static int list_blob(void *userdata, const char *file)
+{
+    Listing *listing = userdata;
+    char digest[IMAGE_DIGEST_TEXT_SIZE];
+
+    if (image_digest_from_file(file, BLOB_SUFFIX, digest) < 0)
+        return 0;
+    ImageInfo *info = field_append(schema_field(&image_list_schema, "images"), listing->list);
+    if (!info || str_replace(&info->record.digest, digest) < 0)
+        return -ENOMEM;
+    return str_replace(&info->problem, describe_problem(listing->store, digest, info));
+}
+
+static int list_name(void *userdata, const char *file)
+{
+    Listing *listing = userdata;
+    _cleanup_(image_name_record_done) ImageNameRecord name = { 0 };
+    _cleanup_(freep) char *canonical = image_name_from_file(file);
+    if (!canonical)
+        return -ENOMEM;
+
+    /* A damaged name is told by the lookup of it; it must not hide the images. */
+    if (!image_name_valid(canonical) || store_read_name(listing->store, canonical, &name) < 0)
+        return 0;
+    for (size_t i = 0; i < listing->list->n_images; i++)
+        if (streq(listing->list->images[i].record.digest, name.digest))
+            return strv_append(&listing->list->images[i].names, canonical);
+    return 0;
+}
+
+static int compare_strings(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static int compare_infos(const void *a, const void *b)
+{
+    const ImageInfo *x = a, *y = b;
+
+    if (!x->names != !y->names)
+        return x->names ? -1 : 1;
+    return strcmp(x->names ? x->names[0] : x->record.digest, y->names ? y->names[0] : y->record.digest);
+}
+
+static int list_locked(ImageStore *store, ImageList *ret)
+{
+    _cleanup_(image_list_done) ImageList list = { 0 };
+    Listing listing = { store, &list };
+
+    int r = directory_each(store->blobs, list_blob, &listing);
+    if (r >= 0)
+        r = directory_each(store->names, list_name, &listing);
+    if (r < 0)
+        return r;
+    for (size_t i = 0; i < list.n_images; i++)
+        if (list.images[i].names)
+            qsort(list.images[i].names, strv_length(list.images[i].names), sizeof(char *), compare_strings);
+    if (list.n_images > 0)
+        qsort(list.images, list.n_images, sizeof *list.images, compare_infos);
+    *ret = list;
+    list = (ImageList){ 0 };
+    return 0;
+}
+
+int image_list(ImageStore *store, ImageList *ret, char **ret_error)
+{
+    if (store->blobs < 0 || store->names < 0) {
+        *ret = (ImageList){ 0 };
+        return 0;
+    }
+    _cleanup_(closep) int lock = store_lock(store, ret_error);
+    if (lock < 0)
+        return lock;
+    int r = list_locked(store, ret);
+    return r < 0 ? image_fail_errno(ret_error, r, "the images cannot be listed") : 0;
+}
+
+int image_tag(ImageStore *store, const char *reference, const char *name, char **ret_error)
+{
+    char digest[IMAGE_DIGEST_TEXT_SIZE];
+    _cleanup_(freep) char *canonical = NULL;
+
+    int r = image_name_canonical(name, &canonical);
+    if (r == -EINVAL)
+        return image_fail(ret_error, r, "\"%s\" cannot be a name of an image", name);
+    if (r < 0)
+        return r;
+    _cleanup_(closep) int lock = store_lock(store, ret_error);
+    if (lock < 0)
+        return lock;
+    if ((r = store_resolve(store, reference, digest, NULL, ret_error)) < 0)
+        return r;
+    _cleanup_(closep) int fd = store_open_blob(store, digest);
+    if (fd < 0)
+        return image_fail_errno(ret_error, fd, "the image \"%s\" cannot be opened", reference);
+    r = store_write_name(
+        store,
+        &(ImageNameRecord){ .name = canonical, .digest = digest, .created = now_usec(CLOCK_REALTIME) });
+    return r < 0 ? image_fail_errno(ret_error, r, "the name \"%s\" cannot be written", canonical) : 0;
+}
+
+/* "4711 (qemu-system-x86)" of each process that the kernel names as holder of a lock on fd; best effort, may be NULL. */
+static char *blob_users(int fd)
+{
+    struct stat st;
+    unsigned major, minor;
+    uintmax_t inode;
+    int pid;
+    char line[256], path[64], name[32];
+    _cleanup_(strv_freep) char **users = NULL;
+    FILE *locks = fopen("/proc/locks", "re");
+
+    if (!locks)
+        return NULL;
+    while (fstat(fd, &st) == 0 && fgets(line, sizeof line, locks)) {
+        if (sscanf(line, "%*d: FLOCK %*s %*s %d %x:%x:%ju", &pid, &major, &minor, &inode) != 4 ||
+            makedev(major, minor) != st.st_dev || inode != st.st_ino || pid <= 0)
+            continue;
+        snprintf(path, sizeof path, "/proc/%d/comm", pid);
+        FILE *comm = fopen(path, "re");
+        if (comm && fgets(name, sizeof name, comm))
+            (void)strv_appendf(&users, "%d (%.*s)", pid, (int)strcspn(name, "\n"), name);
+        if (comm)
+            fclose(comm);
+    }
+    fclose(locks);
+    return users ? strv_join(users, ", ") : NULL;
+}
+
+/* LOCK_EX, so that nobody can begin to use it; -EBUSY with the users in the sentence. */
+static int claim_blob(int fd, const char *what, char **ret_error)
+{
+    if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+        return 0;
+    if (errno != EWOULDBLOCK)
+        return image_fail_errno(ret_error, -errno, "the image \"%s\" cannot be locked", what);
+    _cleanup_(freep) char *users = blob_users(fd);
+    return image_fail(ret_error, -EBUSY, "the image \"%s\" is in use%s%s; stop the pods that run it first",
+                      what, users ? " by process " : "", users ?: "");
+}
+
+static int remove_name(ImageStore *store, const char *canonical)
+{
+    _cleanup_(freep) char *file = image_name_to_file(canonical);
+    return file ? file_remove_at(store->names, file) : -ENOMEM;
+}
+
+static int remove_file_of(ImageStore *store, const char *digest, const char *suffix)
+{
+    _cleanup_(freep) char *file = image_digest_to_file(digest, suffix);
+    return file ? file_remove_at(store->blobs, file) : -ENOMEM;
+}
+
+/* Names, image, record: at each point in between what is left is whole, or nothing to anybody. */
+static int remove_all_of(ImageStore *store, const ImageInfo *info)
+{
+    const char *digest = info->record.digest;
+    int r = 0;
+
+    STRV_FOREACH (name, info->names)
+        if (r >= 0)
+            r = remove_name(store, *name);
+    if (r >= 0 && info->names && fsync(store->names) < 0)
+        r = -errno;
+    if (r >= 0)
+        r = remove_file_of(store, digest, BLOB_SUFFIX);
+    if (r >= 0 && fsync(store->blobs) < 0)
+        r = -errno;
+    return r < 0 ? r : remove_file_of(store, digest, RECORD_SUFFIX);
+}
+
+static const ImageInfo *find_digest(const ImageList *list, const char *digest)
+{
+    for (size_t i = 0; i < list->n_images; i++)
+        if (streq(list->images[i].record.digest, digest))
+            return &list->images[i];
+    return NULL;
+}
+
+/* canonical is the name that was said, NULL when it was a digest. */
+static int remove_locked(ImageStore *store, const char *digest, const char *canonical, const char *reference,
+                         char **ret_error)
+{
+    _cleanup_(image_list_done) ImageList list = { 0 };
+
+    int r = list_locked(store, &list);
+    if (r < 0)
+        return image_fail_errno(ret_error, r, "the images cannot be listed");
+    const ImageInfo *info = find_digest(&list, digest);
+    _cleanup_(closep) int fd = info ? store_open_blob(store, digest) : -ENOENT;
+    if (fd >= 0 && (r = claim_blob(fd, reference, ret_error)) < 0)
+        return r;
+    /* A name that leads nowhere can be removed too. */
+    if (canonical && (!info || strv_length(info->names) > 1))
+        r = remove_name(store, canonical);
+    else if (info)
+        r = remove_all_of(store, info);
+    return r < 0 ? image_fail_errno(ret_error, r, "the image \"%s\" cannot be removed", reference) : 0;
+}
+
+int image_remove(ImageStore *store, const char *reference, char **ret_error)
+{
+    char digest[IMAGE_DIGEST_TEXT_SIZE];
+    _cleanup_(freep) char *canonical = NULL;
+
+    _cleanup_(closep) int lock = store_lock(store, ret_error);
+    if (lock < 0)
+        return lock;
+    int r = store_resolve(store, reference, digest, &canonical, ret_error);
+    return r < 0 ? r : remove_locked(store, digest, canonical, reference, ret_error);
+}
+
+/* 1: removed (or would be); 0: it stays. */
+static int prune_one(ImageStore *store, bool dry_run, const ImageInfo *info, char **ret_error)
+{
+    if (info->names || info->in_use)
+        return 0;
+    if (dry_run)
+        return 1;
+    _cleanup_(closep) int fd = store_open_blob(store, info->record.digest);
+    if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) < 0)
+        return errno == EWOULDBLOCK ? 0 : -errno;
+    int r = remove_all_of(store, info);
+    if (r < 0)
+        return image_fail_errno(ret_error, r, "the image %s cannot be removed", info->record.digest);
+    return 1;
+}
+
+int image_prune(ImageStore *store, bool dry_run, ImageList *ret, char **ret_error)
+{
+    _cleanup_(image_list_done) ImageList all = { 0 }, removed = { 0 };
+
+    _cleanup_(closep) int lock = store_lock(store, ret_error);
+    if (lock < 0)
+        return lock;
+    int r = list_locked(store, &all);
+    if (r < 0)
+        return image_fail_errno(ret_error, r, "the images cannot be listed");
+    for (size_t i = 0; i < all.n_images; i++) {
+        if ((r = prune_one(store, dry_run, &all.images[i], ret_error)) < 0)
+            return r;
+        ImageInfo *item = r > 0 ? field_append(schema_field(&image_list_schema, "images"), &removed) : NULL;
+        if (r > 0 && !item)
+            return -ENOMEM;
+        if (item) {
+            schema_done(&image_info_schema, item);
+            *item = all.images[i];
+            all.images[i] = (ImageInfo){ 0 };
+        }
+    }
+    *ret = removed;
+    removed = (ImageList){ 0 };
+    return 0;
+}
