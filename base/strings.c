@@ -71,16 +71,24 @@ static size_t utf8_length(const uint8_t *p, size_t size)
     return 0;
 }
 
+size_t utf8_prefix(const void *data, size_t size)
+{
+    const uint8_t *p = data;
+    size_t i = 0;
+
+    while (i < size) {
+        size_t n = p[i] < 0x80 ? 1 : utf8_length(p + i, size - i);
+        if (n == 0)
+            break;
+        i += n;
+    }
+    return i;
+}
+
 bool str_is_utf8(const char *s)
 {
-    size_t size = strlen(s), n;
-
-    for (size_t i = 0; i < size; i += n) {
-        n = (uint8_t)s[i] < 0x80 ? 1 : utf8_length((const uint8_t *)s + i, size - i);
-        if (n == 0)
-            return false;
-    }
-    return true;
+    size_t size = strlen(s);
+    return utf8_prefix(s, size) == size;
 }
 
 char *str_escape(const void *data, size_t size)

@@ -33,6 +33,9 @@ char *strf_va(const char *format, va_list args) _printf_(1, 0);
 /* *s = copy of value, the old one freed; value may be NULL. 0 or -ENOMEM (then *s is as before). */
 int str_replace(char **s, const char *value);
 
+/* How many of the bytes are well-formed UTF-8 (RFC 3629), from the first on; size when all are. */
+size_t utf8_prefix(const void *data, size_t size);
+
 /* Printable ASCII and well-formed UTF-8 stay; control bytes, broken UTF-8 and backslashes become \xNN. For all
  * text that a guest, a file or a peer wrote, before it reaches a terminal or a log. */
 char *str_escape(const void *data, size_t size);

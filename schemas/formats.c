@@ -110,10 +110,10 @@ const Format format_signal = {
 
 static bool valid_line(const char *s)
 {
-    for (; *s; s++)
-        if (iscntrl((unsigned char)*s))
+    for (const char *p = s; *p; p++)
+        if (iscntrl((unsigned char)*p))
             return false;
-    return true;
+    return str_is_utf8(s);
 }
 const Format format_line = {
     "text on one line",

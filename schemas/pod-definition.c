@@ -29,20 +29,20 @@ static const VolumeDefinition *volume_find(const PodDefinition *pod, const char 
 
 static void check_volume_exists(const Check *c, const char *path, const char *name)
 {
-    const char *names[VOLUMES_MAX];
+    const char *names[VOLUMES_MAX + 1] = { NULL };
     size_t n = 0;
 
     if (!name || volume_find(c->pod, name))
         return;
-    for (size_t i = 0; i < c->pod->n_volumes && n < ELEMENTSOF(names); i++)
+    for (size_t i = 0; i < c->pod->n_volumes && n < VOLUMES_MAX; i++)
         if (c->pod->volumes[i].name)
             names[n++] = c->pod->volumes[i].name;
     const char *meant = str_suggest(name, names, n);
+    _cleanup_(freep) char *list = n > 0 ? strv_join((char *const *)names, ", ") : strdup("none");
     if (meant)
         complain(c, path, "there is no volume \"%s\"; did you mean \"%s\"?", name, meant);
     else
-        complain(c, path, "there is no volume \"%s\"; `volumes` declares %s", name,
-                 n > 0 ? "others" : "none");
+        complain(c, path, "there is no volume \"%s\"; `volumes` declares %s", name, list ?: "others");
 }
 
 static void check_mounts(const Check *c, size_t container)
@@ -73,8 +73,6 @@ static void check_restart(const Check *c, const char *path, const RestartSetting
 
 static void check_containers(const Check *c)
 {
-    if (c->pod->n_containers == 0 && locations_line(c->locations, "containers") > 0)
-        complain(c, "containers", "is empty; a pod has at least one container");
     for (size_t i = 0; i < c->pod->n_containers; i++) {
         _cleanup_(freep) char *restart = strf("containers[%zu].restart", i);
         _cleanup_(freep) char *memory = strf("containers[%zu].limits.memory", i);

@@ -133,17 +133,30 @@ static void suggest_word(Reader *r, const Field *field, const config_setting_t *
     }
 }
 
+/* What one value of the field must be: of an array, that is an element; and how it is quoted, where that is what is wrong. */
+static char *value_expected(const Field *field, const config_setting_t *s)
+{
+    bool text = config_setting_type(s) == CONFIG_TYPE_STRING;
+    bool wants_text = field->type == FIELD_STRING || field->type == FIELD_STRV;
+    const char *quotes = wants_text && !text                 ? ", in double quotes"
+                         : field->type == FIELD_BOOL && text ? ", without quotes"
+                                                             : "";
+    _cleanup_(freep) char *expected = field->type == FIELD_STRV
+                                          ? strdup(field->format ? field->format->accepted : "a string")
+                                          : field_expected(field);
+    return expected ? strf("%s%s", expected, quotes) : NULL;
+}
+
 static void read_scalar(Reader *r, const Field *field, void *object, const config_setting_t *s,
                         const char *path)
 {
     _cleanup_(freep) char *text = scalar_text(field, s), *expected = NULL;
-    int error = text ? field_parse(field, object, text, &expected) : -EINVAL;
+    int error = text ? field_parse(field, object, text, NULL) : -EINVAL;
 
     if (error == -ENOMEM)
         r->out_of_memory = true;
     else if (error < 0) {
-        if (!expected)
-            expected = field_expected(field);
+        expected = value_expected(field, s);
         suggest_word(r, field, s, &expected);
         refuse(r, s, path, expected);
     }
@@ -250,6 +263,9 @@ static void read_list(Reader *r, const Field *field, void *object, const config_
         read_group(r, field->schema, item, element, where);
         check_key_unique(r, field, object, element, where);
     }
+    if (config_setting_length(s) < (int)field->min)
+        diagnostics_add(r->diagnostics, r->name, line_of(s), "%s: is empty; at least %llu is needed", path,
+                        (unsigned long long)field->min);
 }
 
 static void read_subgroup(Reader *r, const Field *field, void *object, const config_setting_t *s,
@@ -280,6 +296,21 @@ static const ReadFunc read_funcs[FIELD_TYPE_MAX] = {
     [FIELD_LIST] = read_list,
 };
 
+/* "containers[0].mounts[1].pth" -> "containers.mounts": what `podvisor explain` takes for the group of a key. */
+static char *explain_path(const char *path)
+{
+    const char *last = strrchr(path, '.') ?: path;
+    char *group = calloc((size_t)(last - path) + 1, 1), *q = group;
+
+    for (const char *p = path; group && p < last; p++) {
+        if (*p == '[')
+            p += strcspn(p, "]");
+        else
+            *q++ = *p;
+    }
+    return group;
+}
+
 static void refuse_unknown(Reader *r, const Schema *schema, const config_setting_t *s, const char *path)
 {
     const char *names[64], *name = config_setting_name(s);
@@ -292,9 +323,12 @@ static void refuse_unknown(Reader *r, const Schema *schema, const config_setting
     if (meant)
         diagnostics_add(r->diagnostics, r->name, line_of(s), "%s: unknown key; did you mean \"%s\"?", path,
                         meant);
-    else
+    else {
+        _cleanup_(freep) char *group = explain_path(path);
         diagnostics_add(r->diagnostics, r->name, line_of(s),
-                        "%s: unknown key; `podvisor explain` lists the keys of a %s", path, schema->name);
+                        "%s: unknown key; `podvisor explain%s%s` lists the keys that are known here", path,
+                        str_empty(group) ? "" : " ", group ?: "");
+    }
 }
 
 static void check_required(Reader *r, const Schema *schema, const config_setting_t *s, const char *path)
@@ -352,12 +386,24 @@ static void config_destroyp(config_t *c)
     config_destroy(c);
 }
 
+static unsigned line_at(const char *text, size_t offset)
+{
+    unsigned line = 1;
+
+    for (size_t i = 0; i < offset; i++)
+        line += text[i] == '\n';
+    return line;
+}
+
 static bool text_parse(Reader *r, config_t *config, const char *text, size_t size)
 {
     unsigned line;
+    size_t good = utf8_prefix(text, size);
 
-    if (memchr(text, 0, size)) {
-        diagnostics_add(r->diagnostics, r->name, 0, "holds NUL bytes; a definition is a text file");
+    if (good < size) {
+        diagnostics_add(r->diagnostics, r->name, line_at(text, good),
+                        "the byte \\x%02x is no UTF-8; a definition is a UTF-8 text file",
+                        (uint8_t)text[good]);
         return false;
     }
     if (has_include(text, &line)) {
@@ -383,9 +429,11 @@ int schema_read_config(const Schema *schema, void *object, const char *name, con
     config_init(&config);
     if (!copy || schema_init(schema, object) < 0)
         return -ENOMEM;
-    /* strndup() stops at a NUL, which text_parse() must see: it looks at the original. */
-    if (memchr(text, 0, size))
-        diagnostics_add(diagnostics, name, 0, "holds NUL bytes; a definition is a text file");
+    /* The copy ends at a NUL. */
+    const char *nul = memchr(text, 0, size);
+    if (nul)
+        diagnostics_add(diagnostics, name, line_at(text, (size_t)(nul - (const char *)text)),
+                        "holds a NUL byte; a definition is a text file");
     else if (text_parse(&r, &config, copy, strlen(copy)))
         read_group(&r, schema, object, config_root_setting(&config), "");
     if (r.out_of_memory) {

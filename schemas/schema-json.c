@@ -201,6 +201,11 @@ Json *json_new_object(void)
     return json_object();
 }
 
+Json *json_whole(uint64_t value)
+{
+    return json_number(value);
+}
+
 int json_append(Json *array, Json *item)
 {
     if (!item || !array) {

@@ -23,6 +23,7 @@ Json *json_new_object(void);
 int json_append(Json *array, Json *item);
 int json_put(Json *object, const char *key, Json *item);
 Json *json_text(const char *s);
+Json *json_whole(uint64_t value);
 /* Writes and a line end: 0 or -EIO, -ENOMEM. */
 int json_print(const Json *json, JsonStyle style, FILE *f);
 Json *json_release(Json *json);

@@ -17,17 +17,20 @@ static char *number_format(const Field *field, uint64_t value)
     }
 }
 
-static char *range_format(const Field *field, const char *what)
+/* The limits show the form as well, so an example is only given where there is no limit. */
+static char *range_format(const Field *field, const char *what, const char *example)
 {
     _cleanup_(freep) char *min = number_format(field, field->min), *max = number_format(field, field->max);
+    const char *quote = field->type == FIELD_UNSIGNED ? "" : "\"";
 
     if (!min || !max)
         return NULL;
     if (field->min > 0 && field->max > 0)
-        return strf("%s from %s to %s", what, min, max);
+        return strf("%s from %s%s%s to %s%s%s", what, quote, min, quote, quote, max, quote);
     if (field->min > 0)
-        return strf("%s of at least %s", what, min);
-    return field->max > 0 ? strf("%s of at most %s", what, max) : strdup(what);
+        return strf("%s of at least %s%s%s", what, quote, min, quote);
+    return field->max > 0 ? strf("%s of at most %s%s%s", what, quote, max, quote)
+                          : strf("%s%s", what, example);
 }
 
 char *field_expected(const Field *field)
@@ -36,15 +39,15 @@ char *field_expected(const Field *field)
     case FIELD_BOOL:
         return strdup("true or false");
     case FIELD_UNSIGNED:
-        return range_format(field, "a whole number");
+        return range_format(field, "a whole number", "");
     case FIELD_SIGNED:
         return strdup("a whole number");
     case FIELD_DOUBLE:
         return field->double_max > 0 ? strf("a number from 0 to %g", field->double_max) : strdup("a number");
     case FIELD_SIZE:
-        return range_format(field, "a size such as \"64M\"");
+        return range_format(field, "a size", " such as \"64M\"");
     case FIELD_DURATION:
-        return range_format(field, "a duration such as \"10s\"");
+        return range_format(field, "a duration", " such as \"10s\"");
     case FIELD_ENUM:
         return enum_list(field->enum_table);
     case FIELD_STRING:

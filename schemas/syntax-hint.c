@@ -10,8 +10,10 @@ typedef struct Scan {
     char *previous;     /* the last line before it that is not blank, without its comment */
     unsigned open_line; /* of the innermost bracket that is open at the end; 0: none */
     char open;
-    bool closed_too_much;
-    unsigned quote_line; /* of a string that its line does not end; 0: none */
+    char wrong_close;         /* the first closing bracket that did not fit; 0: none */
+    char wrong_open;          /* what was open there; 0: nothing */
+    unsigned wrong_open_line; /* of that */
+    unsigned quote_line;      /* of a string that its line does not end; 0: none */
 } Scan;
 
 enum { NESTING_MAX = 64 };
@@ -71,8 +73,11 @@ static void scan_brackets(Scan *s, const char *line, size_t n, unsigned number, 
             lines[(*depth)++] = number;
         } else if (close && *depth > 0 && stack[*depth - 1] == opening[close - closing])
             --*depth;
-        else if (close)
-            s->closed_too_much = true;
+        else if (close && !s->wrong_close) {
+            s->wrong_close = line[i];
+            s->wrong_open = *depth > 0 ? stack[*depth - 1] : 0;
+            s->wrong_open_line = *depth > 0 ? lines[*depth - 1] : 0;
+        }
     }
 }
 
@@ -136,6 +141,54 @@ static bool lacks_quotes(const char *line)
     return !(word == 4 && strncasecmp(p, "true", 4) == 0) && !(word == 5 && strncasecmp(p, "false", 5) == 0);
 }
 
+/* A comma, then only blanks and a closing bracket, outside of strings. */
+static bool has_last_comma(const char *line)
+{
+    bool quoted = false;
+
+    for (const char *p = line; *p; p++) {
+        if (*p == '\\' && quoted && p[1])
+            p++;
+        else if (*p == '"')
+            quoted = !quoted;
+        else if (*p == ',' && !quoted && strchr("})]", p[1 + strspn(p + 1, " \t")] ?: 'x'))
+            return true;
+    }
+    return false;
+}
+
+/* `key = ;`, or `key =` at the end of the line before. */
+static bool lacks_value(const Scan *s)
+{
+    const char *p = s->line ? strpbrk(s->line, "=:") : NULL;
+
+    if (p && strchr(";,})]", p[1 + strspn(p + 1, " \t")] ?: 'x'))
+        return true;
+    return last_char(s->previous) == '=' && strchr(";,})]", first_char(s->line) ?: 'x');
+}
+
+/* What people write who are used to another kind of file. */
+static const char *habit(const char *line)
+{
+    const char *p = line + strspn(line, " \t");
+
+    if (*p == '[' && p[strcspn(p, "]")] == ']' && !p[strcspn(p, "]") + 1])
+        return "syntax error: a pod file has no [sections]; groups are written key = { ... };";
+    if (str_after(p, "- "))
+        return "syntax error: a list is written ( { ... }, { ... } ), with no dashes";
+    if (*p == '=' || *p == ':')
+        return "syntax error: a key stands before =, as in: key = value;";
+    return NULL;
+}
+
+static char *hint_for_bracket(const Scan *s)
+{
+    if (s->wrong_open)
+        return strf("syntax error: the %c of line %u is still open where %c closes something else",
+                    s->wrong_open, s->wrong_open_line, s->wrong_close);
+    return strf("syntax error: %c closes nothing, since no bracket is open here", s->wrong_close);
+}
+
 static char *hint_for(const Scan *s, const char *error)
 {
     if (!streq(error, "syntax error"))
@@ -146,10 +199,15 @@ static char *hint_for(const Scan *s, const char *error)
                         : "");
     if (s->quote_line > 0)
         return strf("syntax error: the string that begins in line %u is not closed with \"", s->quote_line);
-    if (s->closed_too_much)
-        return strf("syntax error: a bracket is closed here that was not opened, or another kind is open");
-    if (strchr("})]", first_char(s->line) ?: 'x') && last_char(s->previous) == ',')
+    if (s->wrong_close)
+        return hint_for_bracket(s);
+    if (s->line && habit(s->line))
+        return strdup(habit(s->line));
+    if ((strchr("})]", first_char(s->line) ?: 'x') && last_char(s->previous) == ',') ||
+        (s->line && has_last_comma(s->line)))
         return strf("syntax error: a comma before the closing bracket; the last element has none");
+    if (lacks_value(s))
+        return strf("syntax error: a value is missing behind =");
     if (s->line && lacks_quotes(s->line))
         return strf("syntax error: text needs double quotes: \"...\"");
     if (s->line && lacks_assignment(s->line))
