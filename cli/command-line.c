@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/strings.h"
+#include "cli/command-line.h"
+
+typedef struct Parser {
+    Context *context;
+    char **rest; /* what is still to be read */
+    bool options_ended;
+    bool command_begun; /* the -- between POD/CONTAINER and its command was there */
+    char *complaint;
+} Parser;
+
+static int _printf_(2, 3) complain(Parser *p, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    free(p->complaint);
+    p->complaint = strf_va(format, args);
+    va_end(args);
+    return p->complaint ? -EINVAL : -ENOMEM;
+}
+
+const Verb *verb_find(const char *first, const char *second)
+{
+    _cleanup_(freep) char *both = second ? strf("%s %s", first, second) : NULL;
+
+    for (const Verb *v = verbs; v < verbs + n_verbs; v++)
+        if (streq(v->name, first) || (both && streq(v->name, both)))
+            return v;
+    return NULL;
+}
+
+bool verb_is_group(const char *first)
+{
+    for (const Verb *v = verbs; v < verbs + n_verbs; v++) {
+        const char *rest = str_after(v->name, first);
+        if (rest && *rest == ' ')
+            return true;
+    }
+    return false;
+}
+
+uint64_t verb_options(const Verb *verb)
+{
+    return OPTIONS_EVERYWHERE | (verb ? verb->options : 0);
+}
+
+/* The words that may stand after `first` ("" for the first word itself), for a suggestion. */
+static const char *suggest_verb(const char *first, const char *word)
+{
+    const char *names[128];
+    size_t n = 0;
+
+    for (const Verb *v = verbs; v < verbs + n_verbs && n < ELEMENTSOF(names); v++) {
+        const char *rest = str_after(v->name, first);
+        if (rest && (!*first || *rest == ' '))
+            names[n++] = *first ? rest + 1 : v->name;
+    }
+    return str_suggest(word, names, n);
+}
+
+static int refuse_verb(Parser *p, const char *group, const char *word)
+{
+    const char *meant = suggest_verb(group, word);
+    const char *space = *group ? " " : "";
+
+    if (meant)
+        return complain(p, "there is no verb \"%s%s%s\"; did you mean \"%s%s%s\"?", group, space, word, group,
+                        space, meant);
+    return complain(p, "there is no verb \"%s%s%s\"", group, space, word);
+}
+
+static int refuse_option(Parser *p, const char *name)
+{
+    const char *names[OPTION_MAX];
+    uint64_t allowed = p->context->verb ? verb_options(p->context->verb) : UINT64_MAX;
+    size_t n = 0;
+
+    for (int i = 0; i < OPTION_MAX; i++)
+        if (allowed & OPTION_BIT(i))
+            names[n++] = options[i].name;
+    const char *meant = str_suggest(name, names, n);
+    if (meant)
+        return complain(p, "there is no option --%s; did you mean --%s?", name, meant);
+    return complain(p, "there is no option --%s", name);
+}
+
+static int take_word(Parser *p, const Option *option, OptionValue *value)
+{
+    int index = enum_from_string(option->words, value->text);
+    if (index >= 0) {
+        value->number = (uint64_t)index;
+        return 0;
+    }
+    _cleanup_(freep) char *list = enum_list(option->words);
+    return complain(p, "--%s: \"%s\" is not accepted; expected %s", option->name, value->text, list ?: "?");
+}
+
+static int take_value(Parser *p, const Option *option, OptionValue *value)
+{
+    switch (option->kind) {
+    case OPTION_FLAG:
+    case OPTION_TEXT:
+        return 0;
+    case OPTION_LIST:
+        return strv_append(&value->list, value->text);
+    case OPTION_NUMBER:
+        return parse_unsigned(value->text, &value->number) == 0
+                   ? 0
+                   : complain(p, "--%s: \"%s\" is not a whole number", option->name, value->text);
+    case OPTION_DURATION:
+        return duration_parse(value->text, &value->number) == 0
+                   ? 0
+                   : complain(p, "--%s: \"%s\" is not a duration such as \"10s\"", option->name, value->text);
+    case OPTION_WORD:
+        return take_word(p, option, value);
+    }
+    return -EINVAL;
+}
+
+/* text: what stood behind = or the letter; NULL: the next argument is the value. */
+static int take_option(Parser *p, const Option *option, const char *text)
+{
+    OptionValue *value = &p->context->options[option - options];
+
+    if (option->kind == OPTION_FLAG && text)
+        return complain(p, "--%s takes no value", option->name);
+    if (option->kind != OPTION_FLAG && !text && !(text = *p->rest ? *p->rest++ : NULL))
+        return complain(p, "--%s needs a value: %s", option->name, option->value);
+    value->given = true;
+    value->text = text;
+    return take_value(p, option, value);
+}
+
+static int parse_long(Parser *p, const char *text)
+{
+    _cleanup_(freep) char *name = strndup(text, strcspn(text, "="));
+
+    if (!name)
+        return -ENOMEM;
+    for (int i = 0; i < OPTION_MAX; i++)
+        if (streq(options[i].name, name))
+            return take_option(p, &options[i], text[strlen(name)] ? text + strlen(name) + 1 : NULL);
+    return refuse_option(p, name);
+}
+
+static const Option *option_by_letter(char letter)
+{
+    for (int i = 0; i < OPTION_MAX; i++)
+        if (options[i].letter == letter)
+            return &options[i];
+    return NULL;
+}
+
+/* "-fn5": flags may stand together, and the last may have its value right behind it. */
+static int parse_letters(Parser *p, const char *letters)
+{
+    for (; *letters; letters++) {
+        const Option *option = option_by_letter(*letters);
+        if (!option)
+            return complain(p, "there is no option -%c", *letters);
+        if (option->kind != OPTION_FLAG)
+            return take_option(p, option, letters[1] ? letters + 1 : NULL);
+        int r = take_option(p, option, NULL);
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+/* A word that is no option: the verb, the second word of the verb, or an argument. */
+static int parse_word(Parser *p, const char *word)
+{
+    Context *c = p->context;
+
+    if (c->verb) {
+        if (c->verb->command)
+            p->options_ended = true;
+        return strv_append(&c->arguments, word);
+    }
+    if (c->group) {
+        c->verb = verb_find(c->group, word);
+        return c->verb ? 0 : refuse_verb(p, c->group, word);
+    }
+    if (verb_is_group(word)) {
+        c->group = word;
+        return 0;
+    }
+    c->verb = verb_find(word, NULL);
+    return c->verb ? 0 : refuse_verb(p, "", word);
+}
+
+static int parse_argument(Parser *p, const char *argument)
+{
+    if (streq(argument, "--") && !p->options_ended) {
+        p->options_ended = true;
+        return 0;
+    }
+    if (streq(argument, "--") && !p->command_begun && strv_length(p->context->arguments) == 1 &&
+        p->context->verb->command) {
+        p->command_begun = true;
+        return 0;
+    }
+    if (!p->options_ended && argument[0] == '-' && argument[1])
+        return argument[1] == '-' ? parse_long(p, argument + 2) : parse_letters(p, argument + 1);
+    return parse_word(p, argument);
+}
+
+static int check_options(Parser *p)
+{
+    uint64_t allowed = verb_options(p->context->verb);
+
+    for (int i = 0; i < OPTION_MAX; i++)
+        if (p->context->options[i].given && !(allowed & OPTION_BIT(i)))
+            return complain(p, "%s takes no --%s", p->context->verb->name, options[i].name);
+    return 0;
+}
+
+static int check_arguments(Parser *p)
+{
+    const Verb *verb = p->context->verb;
+    size_t n = strv_length(p->context->arguments);
+
+    if (n < verb->min)
+        return complain(p, "%s needs more: podvisor %s %s", verb->name, verb->name, verb->synopsis);
+    if (n > verb->max)
+        return complain(p, "%s: \"%s\" is too much: podvisor %s%s%s", verb->name,
+                        p->context->arguments[verb->max], verb->name, *verb->synopsis ? " " : "",
+                        verb->synopsis);
+    return 0;
+}
+
+static int check_whole(Parser *p)
+{
+    const Context *c = p->context;
+
+    if (!c->verb) {
+        if (c->options[OPTION_HELP].given || c->options[OPTION_VERSION].given)
+            return 1;
+        return c->group ? complain(p, "%s needs a second word; `podvisor %s --help` lists them", c->group,
+                                   c->group)
+                        : complain(p, "a verb is missing");
+    }
+    int r = check_options(p);
+    if (r < 0 || c->options[OPTION_HELP].given)
+        return r;
+    return check_arguments(p);
+}
+
+int command_line_parse(int argc, char **argv, Context *ret, char **ret_complaint)
+{
+    Context c = { 0 };
+    Parser p = { .context = &c, .rest = argv + MIN(argc, 1) };
+    int r = 0;
+
+    while (r >= 0 && *p.rest) {
+        const char *argument = *p.rest++;
+        r = parse_argument(&p, argument);
+    }
+    if (r >= 0)
+        r = check_whole(&p);
+    if (r < 0) {
+        *ret_complaint = p.complaint;
+        context_done(&c);
+        return r;
+    }
+    *ret = c;
+    return r;
+}
+
+void context_done(Context *c)
+{
+    for (int i = 0; i < OPTION_MAX; i++)
+        strv_free(c->options[i].list);
+    strv_free(c->arguments);
+    paths_done(&c->paths);
+    *c = (Context){ 0 };
+}

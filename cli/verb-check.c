@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* podvisor check: pod files read as podvisord reads them, without podvisord. */
+#include <dirent.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+#include "base/file.h"
+#include "base/log.h"
+#include "base/strings.h"
+#include "cli/exit-status.h"
+#include "cli/verbs.h"
+#include "schemas/formats.h"
+#include "schemas/pod-definition.h"
+
+typedef struct Check {
+    Diagnostics diagnostics;
+    char **good; /* files without an error */
+} Check;
+
+static const char *file_name_of(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
+static void check_name(Check *c, const char *path)
+{
+    _cleanup_(freep) char *name = pod_name_from_file(file_name_of(path));
+
+    if (name)
+        return;
+    if (str_ends_with(path, ".pod"))
+        diagnostics_add(&c->diagnostics, path, 0, "the file's name is the pod's name and .pod; expected %s",
+                        format_name.accepted);
+    else
+        diagnostics_add(&c->diagnostics, path, 0, "podvisord reads only files whose name ends in .pod");
+}
+
+static void check_text(Check *c, const char *path, const Bytes *text)
+{
+    PodDefinition pod;
+
+    if (pod_definition_read(&pod, path, text->data ?: (const uint8_t *)"", text->size, &c->diagnostics) < 0)
+        c->diagnostics.lost = true;
+    else
+        pod_definition_done(&pod);
+}
+
+static void refuse_file(Check *c, const char *path, int error)
+{
+    if (error == -EFBIG)
+        diagnostics_add(&c->diagnostics, path, 0, "is larger than %dK, which no pod file is",
+                        POD_FILE_SIZE_MAX / 1024);
+    else if (error == -EINVAL)
+        diagnostics_add(&c->diagnostics, path, 0, "is no regular file");
+    else
+        diagnostics_add(&c->diagnostics, path, 0, "cannot be read: %s", strerror(-error));
+}
+
+static void check_file(Check *c, const char *path)
+{
+    size_t before = c->diagnostics.n_items;
+    Bytes text = { 0 };
+
+    int r = file_read_at(AT_FDCWD, path, POD_FILE_SIZE_MAX, &text);
+    if (r < 0)
+        refuse_file(c, path, r);
+    else {
+        check_name(c, path);
+        check_text(c, path, &text);
+    }
+    bytes_done(&text);
+    if (c->diagnostics.n_items == before && strv_append(&c->good, path) < 0)
+        c->diagnostics.lost = true;
+}
+
+/* What podvisord would take from a directory: *.pod without dotfiles, and no masks. */
+static bool is_candidate(const char *directory, const char *name)
+{
+    char target[16];
+    _cleanup_(freep) char *path = strf("%s/%s", directory, name);
+    ssize_t n = path ? readlink(path, target, sizeof target) : -1;
+    bool masked = n == (ssize_t)strlen("/dev/null") && memcmp(target, "/dev/null", (size_t)n) == 0;
+
+    return *name != '.' && str_ends_with(name, ".pod") && !masked;
+}
+
+static void check_directory(Check *c, const char *path)
+{
+    struct dirent **entries;
+    int n = scandir(path, &entries, NULL, alphasort);
+
+    if (n < 0) {
+        refuse_file(c, path, -errno);
+        return;
+    }
+    for (int i = 0; i < n; i++) {
+        if (is_candidate(path, entries[i]->d_name)) {
+            _cleanup_(freep) char *file =
+                strf("%s%s%s", path, str_ends_with(path, "/") ? "" : "/", entries[i]->d_name);
+            if (file)
+                check_file(c, file);
+            else
+                c->diagnostics.lost = true;
+        }
+        free(entries[i]);
+    }
+    free(entries);
+}
+
+static void check_path(Check *c, const char *path)
+{
+    struct stat st;
+
+    if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
+        check_directory(c, path);
+    else
+        check_file(c, path);
+}
+
+/* Without arguments: all that podvisord would read; a directory of that list that is not there is no error. */
+static void check_all(Check *c, char **directories)
+{
+    STRV_FOREACH (directory, directories)
+        if (access(*directory, F_OK) == 0)
+            check_directory(c, *directory);
+}
+
+static Json *diagnostic_to_json(const Diagnostic *d)
+{
+    _cleanup_(json_releasep) Json *object = json_new_object();
+
+    if (json_put(object, "file", json_text(d->file)) < 0 ||
+        json_put(object, "line", d->line > 0 ? json_whole(d->line) : json_text(NULL)) < 0 ||
+        json_put(object, "message", json_text(d->text)) < 0)
+        return NULL;
+    return take_ptr(object);
+}
+
+static int print_json(const Check *c, JsonStyle style)
+{
+    _cleanup_(json_releasep) Json *array = json_new_array();
+
+    for (size_t i = 0; i < c->diagnostics.n_items; i++)
+        if (json_append(array, diagnostic_to_json(&c->diagnostics.items[i])) < 0)
+            return log_error_errno(-ENOMEM, "The result cannot be shown");
+    return json_print(array, style, stdout);
+}
+
+static void print_text(Check *c, bool legend)
+{
+    _cleanup_(freep) char *text = diagnostics_format(&c->diagnostics);
+
+    if (text && *text)
+        fprintf(stderr, "%s\n", text);
+    if (!text)
+        log_error("The errors cannot be shown: out of memory");
+    STRV_FOREACH (file, c->good)
+        if (legend)
+            printf("%s: good\n", *file);
+}
+
+int verb_check(Context *context)
+{
+    Check c = { 0 };
+    int r = 0;
+
+    if (!context->arguments)
+        check_all(&c, context->paths.definitions);
+    STRV_FOREACH (path, context->arguments)
+        check_path(&c, *path);
+    diagnostics_sort(&c.diagnostics);
+    if (option_given(context, OPTION_JSON))
+        r = print_json(&c, (JsonStyle)context->options[OPTION_JSON].number);
+    else
+        print_text(&c, !option_given(context, OPTION_NO_LEGEND));
+    bool bad = diagnostics_any(&c.diagnostics) || r < 0;
+    diagnostics_done(&c.diagnostics);
+    strv_free(c.good);
+    return bad ? STATUS_FAILURE : STATUS_OK;
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* podvisor explain: what a key of a pod file, or of podvisord.conf, means. */
+#include "base/log.h"
+#include "cli/exit-status.h"
+#include "cli/verbs.h"
+#include "schemas/daemon-config.h"
+#include "schemas/pod-definition.h"
+
+int verb_explain(Context *c)
+{
+    const Schema *schema = option_given(c, OPTION_DAEMON) ? &daemon_config_schema : &pod_schema;
+    const char *key = c->arguments ? c->arguments[0] : NULL, *meant = NULL;
+
+    int r = schema_explain(schema, key, stdout, &meant);
+    if (r == -ENOENT && meant)
+        log_error("There is no key \"%s\"; did you mean \"%s\"?", key, meant);
+    else if (r == -ENOENT)
+        log_error("There is no key \"%s\"; `podvisor explain` lists those of a %s", key, schema->name);
+    else if (r < 0)
+        log_error_errno(r, "The key cannot be explained");
+    return r < 0 ? STATUS_FAILURE : STATUS_OK;
+}

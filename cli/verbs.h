@@ -1,0 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* The functions of the verbs, for the table in verbs.c. Each returns an exit status and has said what went wrong. */
+#include "cli/verb.h"
+
+int verb_check(Context *c);
+int verb_explain(Context *c);
