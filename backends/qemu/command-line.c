@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "backends/qemu/command-line.h"
+#include "base/strings.h"
+#include "schemas/agent.h"
+
+typedef struct MachineRow {
+    const char *options;
+    const char *transport; /* suffix of virtio devices */
+} MachineRow;
+
+static const MachineRow machines[] = {
+    [MACHINE_MICROVM] = { "microvm,acpi=on,pic=on,pit=on,rtc=on,isa-serial=on,pcie=off,usb=off,ioapic2=off,"
+                          "auto-kernel-cmdline=off,dump-guest-core=off",
+                          "device" },
+    [MACHINE_Q35] = { "q35,dump-guest-core=off,smbus=off,sata=off,vmport=off,usb=off", "pci" },
+};
+_Static_assert(ELEMENTSOF(machines) == MACHINE_MAX, "a machine has no row");
+
+typedef struct AcceleratorRow {
+    const char *name;
+    const char *cpu;
+} AcceleratorRow;
+
+static const AcceleratorRow accelerators[ACCELERATOR_MAX] = {
+    [ACCELERATOR_KVM] = { "kvm", "host" },
+    [ACCELERATOR_TCG] = { "tcg", "max" },
+};
+
+/* The same for every pod. */
+static const char *const fixed[] = {
+    "-nodefaults",
+    "-no-user-config",
+    "-display",
+    "none",
+    "-no-reboot",
+    "-action",
+    "panic=pause,shutdown=pause,reboot=shutdown",
+    "-sandbox",
+    "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny",
+    "-device",
+    "pvpanic",
+};
+
+/* panic=-1: at once. What the kernel says goes to the ring; `quiet` since a serial port costs a trap for each byte. */
+#define KERNEL_ARGUMENTS "console=ttyS0 panic=-1 quiet"
+
+char *option_escape(const char *value)
+{
+    char *escaped = malloc(2 * strlen(value) + 1), *p = escaped;
+
+    for (; escaped && *value; value++) {
+        *p++ = *value;
+        if (*value == ',')
+            *p++ = ',';
+    }
+    if (escaped)
+        *p = 0;
+    return escaped;
+}
+
+/* Collects words; the first error sticks. */
+typedef struct Words {
+    char **v;
+    int error;
+} Words;
+
+static _printf_(2, 3) void word(Words *w, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    _cleanup_(freep) char *text = strf_va(format, args);
+    va_end(args);
+    if (w->error >= 0)
+        w->error = text ? strv_append(&w->v, text) : -ENOMEM;
+}
+
+static _printf_(3, 4) void option(Words *w, const char *name, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    _cleanup_(freep) char *text = strf_va(format, args);
+    va_end(args);
+    word(w, "%s", name);
+    if (w->error >= 0)
+        w->error = text ? strv_append(&w->v, text) : -ENOMEM;
+}
+
+static void identity(Words *w, const RunDefinition *d)
+{
+    char uuid[ID128_TEXT_SIZE];
+    _cleanup_(freep) char *name = option_escape(d->name);
+
+    if (!name)
+        w->error = -ENOMEM;
+    option(w, "-name", "guest=%s", name ?: "");
+    option(w, "-uuid", "%s", id128_format(d->uuid, uuid));
+}
+
+static void machine(Words *w, const RunDefinition *d, const CommandLineInputs *in)
+{
+    enum { MIB = 1024 * 1024 };
+    const AcceleratorRow *accelerator = &accelerators[in->accelerator];
+
+    option(w, "-machine", "%s", machines[d->pod.qemu.machine].options);
+    option(w, "-accel", "%s", accelerator->name);
+    option(w, "-cpu", "%s", accelerator->cpu);
+    option(w, "-smp", "%llu", (unsigned long long)d->pod.cpus);
+    option(w, "-m", "%lluM", (unsigned long long)((d->pod.memory + MIB - 1) / MIB));
+}
+
+static void kernel(Words *w, const RunDefinition *d, const CommandLineInputs *in)
+{
+    option(w, "-kernel", "%s", d->kernel);
+    option(w, "-initrd", "%s", d->initrd);
+    if (in->tsc_khz > 0)
+        option(w, "-append", KERNEL_ARGUMENTS " tsc_early_khz=%llu", (unsigned long long)in->tsc_khz);
+    else
+        option(w, "-append", KERNEL_ARGUMENTS);
+}
+
+static void channels(Words *w, const CommandLineInputs *in)
+{
+    option(w, "-chardev", "socket,id=qmp,fd=%d,server=on,wait=off", in->qmp_fd);
+    option(w, "-mon", "chardev=qmp,mode=control");
+    option(w, "-chardev", "socket,id=agent,fd=%d,server=on,wait=off", in->agent_fd);
+    option(w, "-chardev", "ringbuf,id=" COMMAND_LINE_CONSOLE ",size=%d", COMMAND_LINE_CONSOLE_SIZE);
+    option(w, "-serial", "chardev:" COMMAND_LINE_CONSOLE);
+}
+
+static void virtio(Words *w, const RunDefinition *d)
+{
+    const char *transport = machines[d->pod.qemu.machine].transport;
+
+    option(w, "-device", "virtio-serial-%s,id=serial0,max_ports=2", transport);
+    option(w, "-device", "virtserialport,bus=serial0.0,nr=1,chardev=agent,name=" AGENT_PORT_NAME);
+    option(w, "-device", "virtio-scsi-%s,id=scsi0", transport);
+    option(w, "-object", "rng-random,id=rng0,filename=/dev/urandom");
+    option(w, "-device", "virtio-rng-%s,rng=rng0", transport);
+    option(w, "-device", "virtio-balloon-%s,id=balloon0,deflate-on-oom=on,free-page-reporting=on", transport);
+}
+
+/* read-only on both layers: the lower one would otherwise try to open for writing what is open for reading. */
+static void disk(Words *w, const CommandLineDisk *d)
+{
+    unsigned set = d->id + 1;
+
+    option(w, "-add-fd", "fd=%d,set=%u", d->fd, set);
+    option(w, "-blockdev",
+           "driver=raw,node-name=image%u,read-only=on,file.driver=file,file.filename=/dev/fdset/%u,"
+           "file.read-only=on",
+           d->id, set);
+    option(w, "-device", "scsi-hd,bus=scsi0.0,scsi-id=%u,lun=0,drive=image%u,id=disk%u,serial=image%u", d->id,
+           d->id, d->id, d->id);
+}
+
+int command_line_build(const RunDefinition *definition, const CommandLineInputs *inputs, char ***ret)
+{
+    Words w = { 0 };
+
+    word(&w, "%s", definition->qemu);
+    identity(&w, definition);
+    machine(&w, definition, inputs);
+    for (size_t i = 0; i < ELEMENTSOF(fixed); i++)
+        word(&w, "%s", fixed[i]);
+    kernel(&w, definition, inputs);
+    channels(&w, inputs);
+    virtio(&w, definition);
+    for (size_t i = 0; i < inputs->n_disks; i++)
+        disk(&w, &inputs->disks[i]);
+    if (w.error < 0) {
+        strv_free(w.v);
+        return w.error;
+    }
+    *ret = w.v;
+    return 0;
+}

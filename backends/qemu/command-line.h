@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * QEMU's command line: a pure function of the frozen definition and of what was opened for it.
+ *
+ * What a pod file says gets in here as numbers, as rows of enum tables, and as the pod's name, which is escaped; nothing else of it
+ * does. Paths come from podvisord's own configuration; images come as open descriptors.
+ *
+ * The choices behind the arguments:
+ * - console in a ring inside of QEMU: bounded, costs the guest nothing, and is there when no runner was;
+ * - a guest that ends leaves QEMU paused instead of gone (-action), so that a runner which was away finds the reason;
+ * - -no-reboot, panic=-1 and pvpanic: a panic is told as a panic, early ones as a reset, and never becomes a second boot;
+ * - control and agent sockets listen already when QEMU gets them, so that nobody polls for them to appear.
+ */
+#include "schemas/run-definition.h"
+
+#define COMMAND_LINE_CONSOLE "console"          /* the ring's id, for ringbuf-read */
+enum { COMMAND_LINE_CONSOLE_SIZE = 64 * 1024 }; /* a power of two */
+
+typedef struct CommandLineDisk {
+    unsigned id; /* SCSI id */
+    int fd;      /* of the image, read-only */
+} CommandLineDisk;
+
+typedef struct CommandLineInputs {
+    Accelerator accelerator; /* ACCELERATOR_KVM or ACCELERATOR_TCG */
+    uint64_t tsc_khz;        /* 0: the guest finds out by itself */
+    int qmp_fd, agent_fd;    /* listening */
+    const CommandLineDisk *disks;
+    size_t n_disks;
+} CommandLineInputs;
+
+/* A strv whose first element is the program: 0 or -ENOMEM. */
+int command_line_build(const RunDefinition *definition, const CommandLineInputs *inputs, char ***ret);
+
+/* A value for QEMU's comma-separated options: commas doubled. The caller frees; NULL = no memory. */
+char *option_escape(const char *value);
