@@ -226,7 +226,7 @@ int store_open_blob(ImageStore *store, const char *digest)
 
     _cleanup_(closep) int fd = file_open_at(store->blobs, file, O_RDONLY | O_NONBLOCK, 0);
     if (fd < 0)
-        return fd;
+        return fd == -ELOOP ? -EBADMSG : fd;
     if (fstat(fd, &st) < 0)
         return -errno;
     return S_ISREG(st.st_mode) ? take_fd(&fd) : -EBADMSG;

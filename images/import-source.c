@@ -39,22 +39,28 @@ static const struct {
 
 enum { TAR_BLOCK = 512, TAR_SUM_AT = 148, TAR_SUM_SIZE = 8 };
 
-/* The checksum that each header of tar has had since its first version. */
-static bool is_tar(int fd)
+typedef enum TarGuess {
+    TAR_NOT,
+    TAR_EMPTY, /* nothing but zeros: an archive without members, or something else that begins so */
+    TAR_SURE,
+} TarGuess;
+
+/* By the checksum that each header of tar has had since its first version. */
+static TarGuess guess_tar(int fd)
 {
     unsigned char block[TAR_BLOCK];
     unsigned long sum = 0, recorded = 0;
     bool empty = true;
 
     if (pread(fd, block, sizeof block, 0) != sizeof block)
-        return false;
+        return TAR_NOT;
     for (size_t i = 0; i < sizeof block; i++) {
         bool in_sum = i >= TAR_SUM_AT && i < TAR_SUM_AT + TAR_SUM_SIZE;
         sum += in_sum ? ' ' : block[i];
         recorded = in_sum && block[i] >= '0' && block[i] <= '7' ? recorded * 8 + (block[i] - '0') : recorded;
         empty = empty && block[i] == 0;
     }
-    return empty || sum == recorded;
+    return empty ? TAR_EMPTY : sum == recorded ? TAR_SURE : TAR_NOT;
 }
 
 static bool has_magic(int fd, off_t offset, const char *magic, size_t size)
@@ -75,11 +81,14 @@ static int inspect_file(const char *path, ImportSource *source, char **ret_error
             source->compression = row;
             return 0;
         }
-    if (is_tar(source->fd))
+    TarGuess tar = guess_tar(source->fd);
+    if (tar == TAR_SURE)
         return 0;
     TABLE_FOREACH (row, strangers)
         if (has_magic(source->fd, row->offset, row->magic, row->magic_size))
             return image_fail(ret_error, -EBADMSG, "\"%s\" is not an image but %s", path, row->what);
+    if (tar == TAR_EMPTY)
+        return 0;
     return image_fail(ret_error, -EBADMSG,
                       "\"%s\" is not an image: neither a directory, nor a tar archive, nor an OCI layout",
                       path);

@@ -37,7 +37,7 @@ int store_sweep(ImageStore *store);
 int store_read_record(ImageStore *store, const char *digest, ImageRecord *ret);
 int store_read_name(ImageStore *store, const char *canonical, ImageNameRecord *ret);
 int store_write_name(ImageStore *store, const ImageNameRecord *record);
-/* O_RDONLY, a regular file, no lock. -ENOENT: there is no such image. */
+/* O_RDONLY, no lock. -ENOENT: there is no such image. -EBADMSG: what stands in its place is no regular file. */
 int store_open_blob(ImageStore *store, const char *digest) _warn_unused_;
 /* The digest that a reference leads to; *ret_canonical (may be NULL) is the name that led to it, or NULL. The image may be gone. */
 int store_resolve(ImageStore *store, const char *reference, char ret[IMAGE_DIGEST_TEXT_SIZE],

@@ -130,15 +130,22 @@ static int open_for_use(ImageStore *store, const char *digest, int *ret_fd, uint
     return 0;
 }
 
-static int fail_lookup(int r, const char *reference, char **ret_error)
+static int fail_open(int r, const char *reference, char **ret_error)
 {
     if (r == -EWOULDBLOCK)
         return image_fail(ret_error, r, "the image \"%s\" is being removed", reference);
-    if (r == -EBADMSG || r == -ENOENT)
+    if (r == -EBADMSG)
+        return image_fail(ret_error, r, "the image \"%s\" is damaged: it is no regular file", reference);
+    return image_fail_errno(ret_error, r, "the image \"%s\" cannot be opened", reference);
+}
+
+static int fail_record(int r, const char *reference, char **ret_error)
+{
+    if (r == -EBADMSG || r == -ENOENT || r == -EFBIG || r == -E2BIG)
         return image_fail(ret_error, -EBADMSG,
                           "the record of the image \"%s\" is damaged; remove the image and import it again",
                           reference);
-    return image_fail_errno(ret_error, r, "the image \"%s\" cannot be opened", reference);
+    return image_fail_errno(ret_error, r, "the record of the image \"%s\" cannot be read", reference);
 }
 
 static int lookup_digest(ImageStore *store, const char *reference, const char *digest, ImageRecord *ret,
@@ -149,12 +156,10 @@ static int lookup_digest(ImageStore *store, const char *reference, const char *d
     _cleanup_(closep) int fd = -1;
 
     int r = open_for_use(store, digest, &fd, &size);
-    if (r > 0)
-        return r;
-    if (r >= 0)
-        r = store_read_record(store, digest, &record);
-    if (r < 0)
-        return fail_lookup(r, reference, ret_error);
+    if (r != 0)
+        return r < 0 ? fail_open(r, reference, ret_error) : r;
+    if ((r = store_read_record(store, digest, &record)) < 0)
+        return fail_record(r, reference, ret_error);
     if (size != record.size)
         return image_fail(
             ret_error, -EBADMSG,
