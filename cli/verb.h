@@ -24,6 +24,9 @@ typedef enum OptionId {
     OPTION_NO_PAGER,
     /* taken by the verbs that name them */
     OPTION_DAEMON,
+    OPTION_NO_WAIT,
+    OPTION_TIMEOUT,
+    OPTION_FOR,
     OPTION_MAX,
 } OptionId;
 
@@ -31,6 +34,7 @@ typedef enum OptionId {
 #define OPTIONS_EVERYWHERE                                                                                   \
     (OPTION_BIT(OPTION_ROOT) | OPTION_BIT(OPTION_USER) | OPTION_BIT(OPTION_HELP) | OPTION_BIT(OPTION_VERSION))
 #define OPTIONS_SHOW (OPTION_BIT(OPTION_JSON) | OPTION_BIT(OPTION_NO_LEGEND) | OPTION_BIT(OPTION_NO_PAGER))
+#define OPTIONS_WAIT (OPTION_BIT(OPTION_NO_WAIT) | OPTION_BIT(OPTION_TIMEOUT))
 
 typedef enum OptionKind {
     OPTION_FLAG,

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/pod-wait.h"
 #include "cli/verbs.h"
 
 DEFINE_ENUM_TABLE(
@@ -19,6 +20,11 @@ const Option options[OPTION_MAX] = {
     [OPTION_NO_PAGER] = { "no-pager", 0, OPTION_FLAG, NULL, NULL,
                           "write long output straight to the terminal" },
     [OPTION_DAEMON] = { "daemon", 0, OPTION_FLAG, NULL, NULL, "explain podvisord.conf instead of pod files" },
+    [OPTION_NO_WAIT] = { "no-wait", 0, OPTION_FLAG, NULL, NULL, "return when podvisord has taken note" },
+    [OPTION_TIMEOUT] = { "timeout", 0, OPTION_DURATION, "TIME", NULL,
+                         "wait no longer than this: 30s, 5min, infinity" },
+    [OPTION_FOR] = { "for", 0, OPTION_WORD, "STATE", &wait_goal_table,
+                     "what to wait for: ready (the default), running, stopped, gone, or any state of a pod" },
 };
 
 const Verb verbs[] = {
@@ -42,5 +48,119 @@ const Verb verbs[] = {
       .help = "explain a key of a pod file: containers.restart.delay",
       .description = "Shows what a key means, what it accepts, its default, and what a change of it costs a "
                      "running pod. Without a key, all keys of the first level are listed." },
+    { .name = "list",
+      .synopsis = "",
+      .options = OPTIONS_SHOW,
+      .run = verb_list,
+      .help = "list pods",
+      .description =
+          "Shows all pods: the state, how many containers do what they should, the generation of the "
+          "definition, how often the machine was started again after a failure, the processor time over "
+          "the machine's life, its resident memory, and since when the state is what it is." },
+    { .name = "status",
+      .synopsis = "[POD...]",
+      .max = ARGUMENTS_ANY,
+      .options = OPTIONS_SHOW,
+      .argument = ARGUMENT_POD,
+      .run = verb_status,
+      .help = "show all that is known of pods",
+      .description =
+          "Shows a page about each pod: its state, file and machine, whether hardware isolates it, its "
+          "containers, how it ended last, the errors of its file, and changes that wait for a restart. "
+          "The exit status is 3 when a pod that was named does not run." },
+    { .name = "start",
+      .synopsis = "POD...",
+      .min = 1,
+      .max = ARGUMENTS_ANY,
+      .options = OPTIONS_WAIT,
+      .argument = ARGUMENT_POD,
+      .run = verb_control,
+      .help = "start pods",
+      .description = "Starts pods, lifts the hold of those that an operator has stopped, and resets their "
+                     "back-off. Waits until "
+                     "every container does what it should, or says why that does not come to be." },
+    { .name = "stop",
+      .synopsis = "POD...",
+      .min = 1,
+      .max = ARGUMENTS_ANY,
+      .options = OPTIONS_WAIT,
+      .argument = ARGUMENT_POD,
+      .run = verb_control,
+      .help = "stop pods, and keep them stopped",
+      .description =
+          "Asks the containers to end, powers the machine off, and holds the pod: podvisord does not start "
+          "it by "
+          "itself until `podvisor start`. What does not end within the pod's stop_timeout is killed." },
+    { .name = "restart",
+      .synopsis = "POD...",
+      .min = 1,
+      .max = ARGUMENTS_ANY,
+      .options = OPTIONS_WAIT,
+      .argument = ARGUMENT_POD,
+      .run = verb_control,
+      .help = "stop and start pods",
+      .description = "Stops the machine and starts a new one, with the definition that is now on disk." },
+    { .name = "kill",
+      .synopsis = "POD...",
+      .min = 1,
+      .max = ARGUMENTS_ANY,
+      .options = OPTIONS_WAIT,
+      .argument = ARGUMENT_POD,
+      .run = verb_control,
+      .help = "end machines at once, and keep the pods stopped",
+      .description = "Ends the machine without asking it, and holds the pod as stop does." },
+    { .name = "pause",
+      .synopsis = "POD...",
+      .min = 1,
+      .max = ARGUMENTS_ANY,
+      .options = OPTIONS_WAIT,
+      .argument = ARGUMENT_POD,
+      .run = verb_control,
+      .help = "stop the processors of machines",
+      .description = "Stops the machine's processors. Nothing inside runs until `podvisor resume`." },
+    { .name = "resume",
+      .synopsis = "POD...",
+      .min = 1,
+      .max = ARGUMENTS_ANY,
+      .options = OPTIONS_WAIT,
+      .argument = ARGUMENT_POD,
+      .run = verb_control,
+      .help = "let paused machines run on",
+      .description = "Lets the processors of a paused machine run on." },
+    { .name = "adopt",
+      .synopsis = "POD...",
+      .min = 1,
+      .max = ARGUMENTS_ANY,
+      .options = OPTIONS_WAIT,
+      .argument = ARGUMENT_POD,
+      .run = verb_control,
+      .help = "take an indeterminate pod's machine for its own",
+      .description = "Of an indeterminate pod: takes the machine for the pod's if it proves its identity." },
+    { .name = "forget",
+      .synopsis = "POD...",
+      .min = 1,
+      .max = ARGUMENTS_ANY,
+      .options = OPTIONS_WAIT,
+      .argument = ARGUMENT_POD,
+      .run = verb_control,
+      .help = "drop what is recorded of an indeterminate pod",
+      .description = "Of an indeterminate pod: drops what is recorded of its machine, if nothing runs. Then "
+                     "it can be started." },
+    { .name = "wait",
+      .synopsis = "POD...",
+      .min = 1,
+      .max = ARGUMENTS_ANY,
+      .options = OPTION_BIT(OPTION_FOR) | OPTION_BIT(OPTION_TIMEOUT),
+      .argument = ARGUMENT_POD,
+      .run = verb_wait,
+      .help = "wait until pods are in a state",
+      .description =
+          "Waits until every pod is in the state that --for names, also for pods that are not there yet. "
+          "Fails when a pod gets where it cannot come out of by itself." },
+    { .name = "reload",
+      .synopsis = "",
+      .run = verb_reload,
+      .help = "let podvisord read all definitions again",
+      .description = "Reads all definitions again, at once. Changes are noticed without this." },
 };
 const size_t n_verbs = ELEMENTSOF(verbs);

@@ -5,3 +5,8 @@
 
 int verb_check(Context *c);
 int verb_explain(Context *c);
+int verb_list(Context *c);
+int verb_status(Context *c);
+int verb_control(Context *c);
+int verb_reload(Context *c);
+int verb_wait(Context *c);

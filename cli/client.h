@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * podvisord, as the verbs see it: its API on the private socket, with a deadline on everything.
+ *
+ * Every function returns an exit status (cli/exit-status.h) and, when that is not STATUS_OK, has said on standard
+ * error what went wrong: which socket was tried and how podvisord is started; which process took the connection and
+ * does not answer; podvisord's own words. What podvisord says is escaped before it is shown.
+ */
+#include <systemd/sd-bus.h>
+
+#include "cli/verb.h"
+#include "schemas/pod-status.h"
+
+#define CLIENT_TIMEOUT (5 * USEC_PER_SEC)
+
+typedef struct Client Client;
+
+int client_open(const Context *c, Client **ret);
+Client *client_free(Client *client);
+DEFINE_CLEANUP(Client *, client_free)
+
+typedef struct PodList {
+    PodStatus *items; /* by name */
+    size_t n_items;
+} PodList;
+
+int client_list(Client *client, PodList *ret);
+void pod_list_done(PodList *list);
+
+/* One pod; with ret_absent, a pod that is not there is STATUS_OK and told so. On success and !*ret_absent the caller owns *ret. */
+int client_get(Client *client, const char *pod, PodStatus *ret, bool *ret_absent);
+
+/* Calls a method without arguments of a pod, or of podvisord itself (pod NULL). */
+int client_call(Client *client, const char *pod, const char *method);
+
+/* An Exec call on a pod: the stream socket (schemas/stream.h) in *ret_fd, owned by the caller. */
+typedef struct ExecCall {
+    const char *pod;
+    const char *container;
+    char **command;
+    char **environment;
+    const char *working_dir; /* NULL: the container's */
+    const char *user;        /* NULL: the container's */
+    bool terminal;
+    uint32_t rows, columns;
+} ExecCall;
+int client_exec(Client *client, const ExecCall *call, int *ret_fd);
+
+/*
+ * From client_watch() on, changes of pods are heard of. client_next_change() waits for one that was not told yet: STATUS_OK, or STATUS_TIMEOUT
+ * (without a word) at the deadline (CLOCK_MONOTONIC; USEC_INFINITY: none).
+ */
+int client_watch(Client *client);
+int client_next_change(Client *client, usec_t deadline);

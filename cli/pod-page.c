@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A pod on one page, as systemctl status shows a unit: a label at the left, right-aligned, and what is known at the right. */
+#include "base/strings.h"
+#include "cli/pod-view.h"
+#include "cli/text.h"
+
+enum { LABEL_WIDTH = 11 };
+
+typedef struct Page {
+    const PodStatus *status;
+    usec_t now;
+    bool colours;
+    FILE *f;
+} Page;
+
+/* Takes text (malloc'ed). Further lines under one label have the label "". */
+static void line(const Page *p, const char *label, char *text)
+{
+    fprintf(p->f, "%*s%s %s\n", LABEL_WIDTH, label, *label ? ":" : " ", text ?: "?");
+    free(text);
+}
+
+static char *when(usec_t then, usec_t now)
+{
+    _cleanup_(freep) char *time = text_time(then), *age = text_age(then, now);
+    return strf("%s; %s", time ?: "?", age ?: "?");
+}
+
+static void page_state(const Page *p)
+{
+    const PodStatus *s = p->status;
+    _cleanup_(freep) char *since = s->since > 0 ? when(s->since, p->now) : NULL, *phase = text_safe(s->phase);
+    bool starting = s->state == POD_STARTING && !str_empty(phase);
+
+    line(p, "State",
+         strf("%s%s%s%s%s%s%s", colour_begin(pod_state_colour(s->state), p->colours),
+              enum_to_string(&pod_state_table, (int)s->state),
+              colour_end(pod_state_colour(s->state), p->colours), since ? " since " : "", since ?: "",
+              starting ? ", waiting for " : "", starting ? phase : ""));
+    line(p, "", strf("(%s)", pod_state_table.rows[s->state].doc));
+}
+
+static void page_file(const Page *p)
+{
+    _cleanup_(freep) char *file = text_safe(p->status->file);
+
+    line(p, "File",
+         strf("%s (generation %llu)", str_empty(file) ? "none" : file,
+              (unsigned long long)p->status->generation));
+    if (p->status->hold)
+        line(p, "Hold",
+             strf("stopped by an operator; `podvisor start %s` lifts it", p->status->name ?: "POD"));
+}
+
+static void page_machine(const Page *p)
+{
+    const PodStatus *s = p->status;
+    char id[ID128_TEXT_SIZE];
+    _cleanup_(freep) char *backend = text_safe(s->backend), *accelerator = text_safe(s->accelerator);
+    _cleanup_(freep) char *kernel = text_safe(s->kernel);
+
+    if (s->vmm_pid == 0) {
+        line(p, "Machine", strf("%s, none runs", str_empty(backend) ? "?" : backend));
+        return;
+    }
+    Colour colour = s->isolated ? COLOUR_NONE : COLOUR_WARNING;
+    line(p, "Machine",
+         strf("%s%s%s, %s%s%s%s", backend, str_empty(accelerator) ? "" : " with ", accelerator,
+              colour_begin(colour, p->colours),
+              s->isolated ? "isolated by hardware" : "NOT isolated by hardware",
+              !s->isolated && streq(accelerator, "tcg") ? " (tcg)" : "", colour_end(colour, p->colours)));
+    line(p, "",
+         strf("process %llu, runner %llu, UUID %s", (unsigned long long)s->vmm_pid,
+              (unsigned long long)s->runner_pid, id128_format(s->uuid, id)));
+    if (s->vmm_started > 0)
+        line(p, "Up since", when(s->vmm_started, p->now));
+    if (!str_empty(kernel))
+        line(p, "Kernel", strdup(kernel));
+}
+
+static void page_use(const Page *p)
+{
+    const PodStatus *s = p->status;
+
+    if (s->vmm_pid > 0) {
+        _cleanup_(freep) char *cpu = text_cpu(s->cpu_time, s->vmm_started, p->now);
+        _cleanup_(freep) char *memory = text_memory(s->memory), *used = duration_format(s->cpu_time);
+        line(p, "Memory", strf("%s resident", memory ?: "?"));
+        line(p, "CPU", strf("%s (%s)", cpu ?: "?", used ?: "?"));
+    }
+    if (s->restarts > 0)
+        line(p, "Restarts", text_count(s->restarts, "restart of the machine", "restarts of the machine"));
+    if (s->verdict == VERDICT_ADOPTED)
+        line(p, "Recovered", strdup(verdict_table.rows[s->verdict].doc));
+}
+
+static char *container_end(const ContainerReport *c, usec_t now)
+{
+    _cleanup_(freep) char *exit = text_exit(c->exit_code, c->exit_signal), *age = text_age(c->ended, now);
+
+    if (c->ended == 0 || !exit || streq(exit, "-"))
+        return strdup("");
+    return strf("; %s%s%s%s %s", c->state == CONTAINER_RUNNING ? "before: " : "", exit,
+                c->oom_killed ? ", out of memory" : "", age ? "," : "", age ?: "");
+}
+
+static char *container_line(const ContainerReport *c, usec_t now)
+{
+    _cleanup_(freep) char *name = text_safe(c->name), *end = container_end(c, now),
+                          *message = text_safe(c->message);
+    _cleanup_(freep) char *age = text_age(c->started, now),
+                          *restarts = text_count(c->restarts, "restart", "restarts");
+    bool runs = c->state == CONTAINER_RUNNING && c->started > 0;
+
+    return strf("%s: %s%s%s%s%s%s%s%s", name, enum_to_string(&container_state_table, (int)c->state),
+                runs ? ", started " : "", runs ? age : "", c->restarts > 0 ? "; " : "",
+                c->restarts > 0 ? restarts : "", end ?: "", str_empty(message) ? "" : "; ", message ?: "");
+}
+
+static void page_containers(const Page *p)
+{
+    const PodStatus *s = p->status;
+
+    line(p, "Containers",
+         strf("%llu of %llu ready", (unsigned long long)s->containers_ready,
+              (unsigned long long)s->containers_total));
+    for (size_t i = 0; i < s->n_containers; i++)
+        line(p, "", container_line(&s->containers[i], p->now));
+}
+
+static char *end_text(const PodStatus *s)
+{
+    _cleanup_(freep) char *exit = text_exit(s->exit_code, s->exit_signal);
+    bool known = exit && !streq(exit, "-");
+
+    return strf("%s (%s%s%s)", end_reason_table.rows[s->reason].doc,
+                enum_to_string(&end_reason_table, (int)s->reason), known ? ", " : "", known ? exit : "");
+}
+
+static void page_lines(const Page *p, const char *label, char **lines)
+{
+    STRV_FOREACH (text, lines) {
+        line(p, label, text_safe(*text));
+        label = "";
+    }
+}
+
+static void page_end(const Page *p)
+{
+    const PodStatus *s = p->status;
+
+    if (s->reason != END_NONE)
+        line(p, "Last end", end_text(s));
+    if (!str_empty(s->message))
+        line(p, s->reason != END_NONE ? "" : "Cause", text_safe(s->message));
+    page_lines(p, "Console", s->console_tail);
+    if (s->next_start > 0)
+        line(p, "Next start", text_until(s->next_start, p->now));
+}
+
+int pod_page_print(const PodStatus *status, usec_t now, bool colours, FILE *f)
+{
+    Page p = { .status = status, .now = now, .colours = colours, .f = f };
+    _cleanup_(freep) char *name = text_safe(status->name), *description = text_safe(status->description);
+    Colour colour = pod_state_colour(status->state);
+
+    fprintf(f, "%s*%s %s%s%s\n", colour_begin(colour, colours), colour_end(colour, colours), name ?: "?",
+            str_empty(description) ? "" : " - ", description ?: "");
+    page_state(&p);
+    page_file(&p);
+    page_machine(&p);
+    page_use(&p);
+    page_containers(&p);
+    page_end(&p);
+    page_lines(&p, "Errors", status->errors);
+    page_lines(&p, "Pending", status->pending);
+    if (status->state == POD_INDETERMINATE)
+        line(&p, "To do",
+             strf("`podvisor adopt %s` if the machine is the pod's, `podvisor forget %s` if none runs",
+                  name ?: "POD", name ?: "POD"));
+    return ferror(f) ? -EIO : 0;
+}
+
+void pod_failure_print(const PodStatus *s, const char *what, usec_t now, FILE *f)
+{
+    _cleanup_(freep) char *name = text_safe(s->name), *message = text_safe(s->message), *end = end_text(s);
+    _cleanup_(freep) char *next = text_until(s->next_start, now);
+    bool ended = s->reason != END_NONE;
+
+    fprintf(f, "%s %s: %s%s%s\n", name ?: "?", what, ended ? end ?: "?" : pod_state_table.rows[s->state].doc,
+            str_empty(message) ? "" : ": ", message ?: "");
+    for (size_t i = 0; i < s->n_containers; i++) {
+        const ContainerReport *c = &s->containers[i];
+        _cleanup_(freep) char *text = container_line(c, now);
+        if (c->state != CONTAINER_RUNNING || c->restarts > 0)
+            fprintf(f, "  %s\n", text ?: "?");
+    }
+    if (s->console_tail)
+        fprintf(f, "  the guest's console, last lines:\n");
+    STRV_FOREACH (text, s->console_tail) {
+        _cleanup_(freep) char *safe = text_safe(*text);
+        fprintf(f, "    %s\n", safe ?: "?");
+    }
+    STRV_FOREACH (text, s->errors) {
+        _cleanup_(freep) char *safe = text_safe(*text);
+        fprintf(f, "  %s\n", safe ?: "?");
+    }
+    if (s->state == POD_BACKOFF)
+        fprintf(f, "  it is started again %s\n", next ?: "?");
+    fprintf(f, "  look at: podvisor status %s; podvisor logs %s\n", name ?: "?", name ?: "?");
+}

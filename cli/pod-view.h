@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* Pods as people see them: the table of `list`, the page of `status`, the story of a failure. Pure: the time is an argument. */
+#include "cli/client.h"
+#include "cli/table.h"
+
+Colour pod_state_colour(PodState state);
+/* True where a machine of the pod may run. */
+bool pod_state_runs(PodState state);
+
+/* now: CLOCK_REALTIME. 0 or negative errno, here and below. */
+int pod_table_print(const PodList *list, usec_t now, const TableStyle *style, FILE *f);
+int pod_page_print(const PodStatus *status, usec_t now, bool colours, FILE *f);
+
+/* Why the pod ended or does not come up, its console's last lines, and what to look at next. "web: did not start: ..." */
+void pod_failure_print(const PodStatus *status, const char *what, usec_t now, FILE *f);

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <time.h>
+
+#include "base/log.h"
+#include "base/strings.h"
+#include "cli/exit-status.h"
+#include "cli/pod-view.h"
+#include "cli/pod-wait.h"
+
+#define ENDED (STATE_BIT(POD_INACTIVE) | STATE_BIT(POD_SUCCEEDED) | STATE_BIT(POD_FAILED))
+/* Out of these a pod comes only by an operator. */
+#define STUCK (STATE_BIT(POD_FAILED) | STATE_BIT(POD_INDETERMINATE))
+
+typedef enum GoalIndex {
+    GOAL_STOPPED = POD_STATE_MAX,
+    GOAL_GONE,
+    GOAL_MAX,
+} GoalIndex;
+
+DEFINE_ENUM_TABLE(
+    wait_goal, "state to wait for", GOAL_MAX, [POD_INACTIVE] = { "inactive", "nothing runs, nothing is to" },
+    [POD_RECOVERING] = { "recovering", "podvisord looks for what runs" },
+    [POD_QUEUED] = { "queued", "it waits for its turn" },
+    [POD_STARTING] = { "starting", "its machine starts" },
+    [POD_RUNNING] = { "running", "its containers are started" },
+    [POD_READY] = { "ready", "every container does what it should" },
+    [POD_PAUSED] = { "paused", "it is paused" }, [POD_STOPPING] = { "stopping", "it is being stopped" },
+    [POD_BACKOFF] = { "backoff", "it failed and is started again" },
+    [POD_SUCCEEDED] = { "succeeded", "it ended as it should" },
+    [POD_FAILED] = { "failed", "it ended as it should not" },
+    [POD_INDETERMINATE] = { "indeterminate", "nobody knows" },
+    [GOAL_STOPPED] = { "stopped", "nothing runs: inactive, succeeded, failed or gone" },
+    [GOAL_GONE] = { "gone", "podvisord does not know the pod any more" });
+
+WaitGoal wait_goal(uint64_t index)
+{
+    WaitGoal goal = { .name = wait_goal_table.rows[index].name, .doc = wait_goal_table.rows[index].doc };
+
+    switch (index) {
+    case GOAL_GONE:
+        goal.reached = STATE_GONE;
+        goal.failed = STATE_BIT(POD_INDETERMINATE);
+        break;
+    case GOAL_STOPPED:
+        goal.reached = ENDED | STATE_GONE;
+        goal.failed = STATE_BIT(POD_INDETERMINATE);
+        break;
+    case POD_RUNNING:
+        goal.reached = STATE_BIT(POD_RUNNING) | STATE_BIT(POD_READY);
+        goal.failed = STUCK;
+        break;
+    default:
+        goal.reached = STATE_BIT(index);
+        goal.failed = STUCK & ~goal.reached;
+    }
+    return goal;
+}
+
+WaitOutcome wait_judge(const WaitGoal *goal, const WaitSince *since, const PodStatus *status)
+{
+    uint64_t state = status ? STATE_BIT(status->state) : STATE_GONE;
+    bool same_machine = since->given && status && status->attempt == since->attempt;
+    bool unchanged = same_machine && status->since == since->since;
+
+    if (goal->reached & state && !(since->new_attempt && same_machine))
+        return WAIT_REACHED;
+    if (goal->failed & state && !unchanged)
+        return WAIT_FAILED;
+    return WAIT_GOES_ON;
+}
+
+static int complain_timeout(const char *pod, const PodStatus *status, const char *what)
+{
+    _cleanup_(freep) char *text = strf("%s in time", what);
+
+    if (status)
+        pod_failure_print(status, text ?: what, now_usec(CLOCK_REALTIME), stderr);
+    else
+        log_error("%s %s: there is no such pod", pod, text ?: what);
+    return STATUS_TIMEOUT;
+}
+
+/* What to do with one observation: the exit status, or -1 when the waiting goes on and a change has come. */
+static int wait_step(Client *client, const char *pod, const WaitGoal *goal, const WaitSince *since,
+                     const PodStatus *status, usec_t deadline, const char *what)
+{
+    switch (wait_judge(goal, since, status)) {
+    case WAIT_REACHED:
+        return STATUS_OK;
+    case WAIT_FAILED:
+        pod_failure_print(status, what, now_usec(CLOCK_REALTIME), stderr);
+        return STATUS_FAILURE;
+    case WAIT_GOES_ON:
+        break;
+    }
+    int r = client_next_change(client, deadline);
+    return r == STATUS_TIMEOUT ? complain_timeout(pod, status, what) : r != STATUS_OK ? r : -1;
+}
+
+int pod_wait(Client *client, const char *pod, const WaitGoal *goal, const WaitSince *since, usec_t deadline,
+             const char *what)
+{
+    bool told_absent = false;
+    int r = -1;
+
+    while (r < 0) {
+        PodStatus status = { 0 };
+        bool absent;
+        if ((r = client_get(client, pod, &status, &absent)) != STATUS_OK)
+            return r;
+        if (absent && !told_absent && !(goal->reached & STATE_GONE)) {
+            log_info("There is no pod %s yet; waiting for it", pod);
+            told_absent = true;
+        }
+        r = wait_step(client, pod, goal, since, absent ? NULL : &status, deadline, what);
+        schema_done(&pod_status_schema, &status);
+    }
+    return r;
+}
