@@ -45,6 +45,10 @@ typedef struct StreamSignal {
 } StreamSignal;
 extern const Schema stream_signal_schema;
 
+/*
+ * A program that could not be started has a message, and a code as shells and container tools have it: 127 when it was not
+ * found (ENOENT), 126 when it could not be executed (EACCES, ENOEXEC, ENOTDIR, EISDIR, ...), 125 when something else was in the way.
+ */
 typedef struct StreamExit {
     int64_t code;    /* exit status; -1 when it ended otherwise */
     uint64_t signal; /* that ended it; 0: none */
