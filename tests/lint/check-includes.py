@@ -6,8 +6,8 @@ import pathlib, re, sys
 ALLOWED = {
     "base": {"base"},
     "schemas": {"base", "schemas"},
-    "backends/*": {"base", "schemas", "backends/backend.h", "OWN"},
-    "backends": {"base", "schemas"},
+    "backends/*": {"base", "schemas", "backends/backend.h", "backends/vmm.h", "OWN"},
+    "backends": {"base", "schemas", "backends/backend.h", "backends/vmm.h"},
     "runner": {"base", "schemas", "runner", "backends/backend.h"},
     "images": {"base", "schemas", "images"},
     "supervisor": {"base", "schemas", "images", "supervisor"},

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* podvisord's requests: one row each. */
+#include "base/strings.h"
+#include "runner/agent-glue.h"
+#include "runner/supervisor-link.h"
+
+/* 0, negative errno with *ret_message, or 1: the reply comes later. */
+typedef int (*RequestHandler)(Runner *r, uint64_t id, const void *body, int *fd, char **ret_message);
+
+static int request_stop(Runner *r, uint64_t id, const void *body, int *fd, char **ret_message)
+{
+    const RunnerStop *stop = body;
+    return runner_stop(r, stop->timeout, stop->why);
+}
+
+static int request_kill(Runner *r, uint64_t id, const void *body, int *fd, char **ret_message)
+{
+    return runner_kill(r, END_KILLED, NULL);
+}
+
+static int request_pause(Runner *r, uint64_t id, const void *body, int *fd, char **ret_message)
+{
+    return runner_pause(r, ret_message);
+}
+
+static int request_resume(Runner *r, uint64_t id, const void *body, int *fd, char **ret_message)
+{
+    return runner_resume(r, ret_message);
+}
+
+static int request_exec(Runner *r, uint64_t id, const void *body, int *fd, char **ret_message)
+{
+    return agent_glue_exec(r, id, body, fd, ret_message);
+}
+
+static int request_adopt(Runner *r, uint64_t id, const void *body, int *fd, char **ret_message)
+{
+    return runner_adopt(r, ret_message);
+}
+
+static int request_forget(Runner *r, uint64_t id, const void *body, int *fd, char **ret_message)
+{
+    return runner_forget(r, ret_message);
+}
+
+static int request_bye(Runner *r, uint64_t id, const void *body, int *fd, char **ret_message)
+{
+    return runner_bye(r);
+}
+
+static const RequestHandler handlers[RUNNER_MESSAGE_MAX] = {
+    [RUNNER_STOP] = request_stop,     [RUNNER_KILL] = request_kill, [RUNNER_PAUSE] = request_pause,
+    [RUNNER_RESUME] = request_resume, [RUNNER_EXEC] = request_exec, [RUNNER_ADOPT] = request_adopt,
+    [RUNNER_FORGET] = request_forget, [RUNNER_BYE] = request_bye,
+};
+
+void runner_request(Runner *r, SupervisorLink *l, const Message *m, int *fd)
+{
+    _cleanup_(freep) char *message = NULL;
+
+    if (!handlers[m->type])
+        return;
+    int e = handlers[m->type](r, m->id, m->body, fd, &message);
+    if (e <= 0)
+        supervisor_link_reply(l, m->id, e, message ?: e < 0 ? strerror(-e) : NULL);
+}

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <fcntl.h>
+#include <sys/file.h>
+
+#include "base/file.h"
+#include "base/strings.h"
+#include "runner/agent-glue.h"
+#include "runner/backend-events.h"
+#include "runner/recovery.h"
+#include "runner/runner-state.h"
+#include "runner/supervisor-link.h"
+
+#define RUNNER_LOCK_FILE "runner.lock"
+
+const LogField *runner_log_fields(const Runner *r)
+{
+    static char uuid[ID128_TEXT_SIZE], generation[24];
+    static LogField fields[] = {
+        { .key = "PODVISOR_POD" },
+        { .key = "PODVISOR_POD_UUID" },
+        { .key = "PODVISOR_BACKEND" },
+        { .key = "PODVISOR_GENERATION" },
+        { .key = NULL },
+    };
+
+    id128_format(r->definition.uuid, uuid);
+    (void)snprintf(generation, sizeof generation, "%llu", (unsigned long long)r->definition.generation);
+    fields[0].value = r->definition.name;
+    fields[1].value = uuid;
+    fields[2].value = r->backend->name;
+    fields[3].value = generation;
+    return fields;
+}
+
+void runner_save(Runner *r)
+{
+    int e = checkpoint_write(r->vm_dir, &runner_checkpoint, r->definition.uuid, r->definition.generation,
+                             &r->record);
+    if (e < 0)
+        runner_log(r, LOG_WARNING, e, "Pod %s: the runner's checkpoint cannot be written",
+                   r->definition.name);
+}
+
+void runner_report_changed(Runner *r)
+{
+    supervisor_link_report_changed(r->link);
+}
+
+void runner_set_phase(Runner *r, const char *phase)
+{
+    if (streq_ptr(r->record.report.phase, phase))
+        return;
+    (void)str_replace(&r->record.report.phase, phase);
+    runner_report_changed(r);
+}
+
+static int runner_take_lock(Runner *r)
+{
+    r->lock = file_open_at(r->vm_dir, RUNNER_LOCK_FILE, O_RDWR | O_CREAT, 0600);
+    if (r->lock < 0)
+        return log_error_errno(r->lock, "The runner's lock cannot be opened");
+    if (flock(r->lock, LOCK_EX | LOCK_NB) == 0)
+        return 0;
+    int e = -errno;
+    return e == -EWOULDBLOCK ? log_full(LOG_ERR, e, NULL, "Another runner is at work on this run path")
+                             : log_error_errno(e, "The runner's lock cannot be taken");
+}
+
+static int runner_read_definition(Runner *r)
+{
+    _cleanup_(freep) char *detail = NULL;
+    RunDefinition d;
+
+    CheckpointOutcome outcome = checkpoint_read(r->run_dir, &run_definition_kind, &d, NULL, &detail);
+    if (outcome != CHECKPOINT_GOOD)
+        return log_full(LOG_ERR, -EBADMSG, NULL, "The frozen definition is %s (%s)",
+                        enum_to_string(&checkpoint_outcome_table, (int)outcome), detail ?: "");
+    r->definition = d;
+    if (str_empty(d.name) || str_empty(d.supervisor_socket) || id128_is_null(d.uuid))
+        return log_full(LOG_ERR, -EBADMSG, NULL,
+                        "The frozen definition lacks a name, an identity or a socket");
+    if (d.pod.backend != r->backend->kind)
+        return log_full(LOG_ERR, -EINVAL, NULL, "Pod %s is for the backend %s, and this is %s", d.name,
+                        enum_to_string(&backend_kind_table, (int)d.pod.backend), r->backend->name);
+    return 0;
+}
+
+static int runner_init(Runner *r)
+{
+    r->vm_dir = dir_make_at(r->run_dir, RUN_VM_DIR, 0700);
+    if (r->vm_dir < 0)
+        return log_error_errno(r->vm_dir, "The directory vm of the run path cannot be opened");
+    int e = runner_take_lock(r);
+    if (e < 0)
+        return e;
+    if ((e = runner_read_definition(r)) < 0)
+        return e;
+    if ((e = sd_event_default(&r->event)) < 0)
+        return e;
+    r->stop_timeout = r->definition.pod.stop_timeout;
+    r->context = (BackendContext){
+        .event = r->event,
+        .run_dir = r->run_dir,
+        .vm_dir = r->vm_dir,
+        .definition = &r->definition,
+        .on_event = runner_on_backend_event,
+        .userdata = r,
+    };
+    if ((e = r->backend->new (&r->context, &r->vm)) < 0)
+        return e;
+    return supervisor_link_new(r, &r->link);
+}
+
+int runner_new(const Backend *backend, int run_dir, Runner **ret)
+{
+    _cleanup_(runner_freep) Runner *r = calloc(1, sizeof *r);
+
+    if (!r) {
+        safe_close(run_dir);
+        return -ENOMEM;
+    }
+    r->backend = backend;
+    r->run_dir = run_dir;
+    r->vm_dir = r->lock = -1;
+    int e = schema_init(&runner_record_schema, &r->record);
+    if (e >= 0)
+        e = runner_init(r);
+    if (e < 0)
+        return e;
+    *ret = take_ptr(r);
+    return 0;
+}
+
+Runner *runner_free(Runner *r)
+{
+    if (!r)
+        return NULL;
+    agent_glue_drop(r);
+    r->deadline = sd_event_source_disable_unref(r->deadline);
+    r->link = supervisor_link_free(r->link);
+    if (r->vm)
+        r->vm = r->backend->free(r->vm);
+    schema_done(&runner_record_schema, &r->record);
+    schema_done(&run_definition_schema, &r->definition);
+    r->event = sd_event_unref(r->event);
+    safe_close(r->lock);
+    safe_close(r->vm_dir);
+    safe_close(r->run_dir);
+    free(r);
+    return NULL;
+}
+
+int runner_begin(Runner *r)
+{
+    int e = supervisor_link_begin(r->link);
+    if (e < 0)
+        return e;
+    runner_recover(r);
+    return 0;
+}

@@ -1,0 +1,398 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <dirent.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include "backends/vmm.h"
+#include "base/process.h"
+#include "base/socket.h"
+#include "base/units.h"
+#include "tests/contract/harness.h"
+
+#define SOCKET_FILE "runners"
+
+static void listen_begin(Harness *h)
+{
+    h->listener = socket_listen_at(h->dir.fd, SOCKET_FILE, SOCK_SEQPACKET);
+    assert_success(h->listener);
+}
+
+void harness_init(Harness *h, const char *program, BackendKind backend)
+{
+    *h = (Harness){ .program = program, .pidfd = -1, .link = -1, .dir = test_dir_new(), .next_id = 1 };
+    h->run_path = strf("%s/pods/web", h->dir.path);
+    assert_success(dir_make_path(h->run_path, 0700));
+    h->run_dir = dir_open_at(AT_FDCWD, h->run_path);
+    assert_success(h->run_dir);
+    listen_begin(h);
+    assert_success(schema_init(&run_definition_schema, &h->definition));
+    assert_success(schema_init(&runner_report_schema, &h->report));
+
+    RunDefinition *d = &h->definition;
+    d->name = strdup("web");
+    d->generation = 3;
+    d->supervisor_socket = strf("%s/" SOCKET_FILE, h->dir.path);
+    d->log_target = LOG_TARGET_FILES;
+    d->log_dir = strf("%s/log", h->dir.path);
+    d->log_size = 1024 * 1024;
+    assert_success(dir_make_path(d->log_dir, 0700));
+    d->pod.backend = backend;
+    ContainerDefinition *c = field_append(schema_field(&pod_schema, "containers"), &d->pod);
+    c->name = strdup("main");
+    c->image = strdup("busybox");
+}
+
+void harness_freeze(Harness *h)
+{
+    RunDefinition *d = &h->definition;
+
+    d->attempt++;
+    assert_success(id128_random(&d->uuid));
+    assert_success(id128_random(&d->token));
+    assert_success(id128_random(&d->agent_token));
+    assert_success(checkpoint_write(h->run_dir, &run_definition_kind, d->uuid, d->generation, d));
+}
+
+static void runner_exec(Harness *h)
+{
+    int log = open("/dev/null", O_WRONLY);
+    char path[128];
+
+    (void)snprintf(path, sizeof path, "%s/runner.log", h->dir.path);
+    log = open(path, O_WRONLY | O_CREAT | O_APPEND, 0600);
+    (void)dup2(log, STDERR_FILENO);
+    execl(h->program, h->program, "--run-path", h->run_path, "--log-level", "debug", NULL);
+    _exit(127);
+}
+
+static void runner_watch(Harness *h, pid_t pid)
+{
+    assert_true(pid > 0);
+    h->runner = pid;
+    h->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+    assert_true(h->pidfd >= 0);
+}
+
+void harness_spawn(Harness *h)
+{
+    pid_t pid = fork();
+    if (pid == 0)
+        runner_exec(h);
+    runner_watch(h, pid);
+}
+
+static void show(Harness *h)
+{
+    Bytes b = { 0 };
+
+    if (file_read_at(h->dir.fd, "runner.log", 1024 * 1024, &b) >= 0)
+        print_message("--- what the runner wrote:\n%.*s---\n", (int)b.size, (const char *)b.data);
+    bytes_done(&b);
+    print_message("last report: %s, %s, reason %s, phase %s, message %s\n",
+                  enum_to_string(&runner_state_table, (int)h->report.state),
+                  enum_to_string(&verdict_table, (int)h->report.verdict),
+                  enum_to_string(&end_reason_table, (int)h->report.reason), h->report.phase ?: "-",
+                  h->report.message ?: "-");
+}
+
+static void wait_readable(Harness *h, int fd, const char *what)
+{
+    struct pollfd p = { .fd = fd, .events = POLLIN };
+    int n;
+
+    do
+        n = poll(&p, 1, HARNESS_TIMEOUT_MSEC);
+    while (n < 0 && errno == EINTR);
+    if (n <= 0) {
+        show(h);
+        fail_msg("nothing within %d ms: %s", HARNESS_TIMEOUT_MSEC, what);
+    }
+}
+
+static void send_message(Harness *h, int type, uint64_t id, const void *body, int fd)
+{
+    Bytes b = { 0 };
+
+    assert_success(message_to_bytes(&runner_protocol, type, id, body, &b));
+    assert_success(packet_send(h->link, b.data, b.size, fd));
+    bytes_done(&b);
+}
+
+/* False when the runner has closed the connection. */
+static bool receive(Harness *h, Message *ret, const char *what)
+{
+    Bytes b = { 0 };
+
+    wait_readable(h, h->link, what);
+    ssize_t n = packet_receive(h->link, RUNNER_PACKET_MAX, &b, NULL);
+    if (n == 0 || n == -ECONNRESET) {
+        bytes_done(&b);
+        return false;
+    }
+    assert_success(n);
+    assert_success(message_from_bytes(&runner_protocol, b.data, b.size, ret));
+    bytes_done(&b);
+    return true;
+}
+
+static void take_report(Harness *h, Message *m)
+{
+    schema_done(&runner_report_schema, &h->report);
+    h->report = *(RunnerReport *)m->body;
+    free(take_ptr(m->body));
+}
+
+void harness_accept(Harness *h)
+{
+    Message m;
+
+    wait_readable(h, h->listener, "the runner connects");
+    h->link = accept4(h->listener, NULL, NULL, SOCK_CLOEXEC);
+    assert_true(h->link >= 0);
+    assert_true(receive(h, &m, "the runner's hello"));
+    assert_int_equal(m.type, RUNNER_HELLO);
+    const RunnerHello *hello = m.body;
+    assert_string_equal(hello->name, h->definition.name);
+    assert_true(id128_equal(hello->token, h->definition.token));
+    assert_true(id128_equal(hello->uuid, h->definition.uuid));
+    assert_int_equal(hello->attempt, h->definition.attempt);
+    message_done(&m);
+    send_message(h, RUNNER_WELCOME, 0, &(RunnerWelcome){ .protocol = RUNNER_PROTOCOL_VERSION }, -1);
+}
+
+void harness_launch(Harness *h)
+{
+    harness_spawn(h);
+    harness_accept(h);
+}
+
+void harness_leave(Harness *h)
+{
+    h->link = safe_close(h->link);
+    h->listener = safe_close(h->listener);
+    assert_success(file_remove_at(h->dir.fd, SOCKET_FILE));
+}
+
+void harness_return(Harness *h)
+{
+    listen_begin(h);
+    harness_accept(h);
+}
+
+void harness_wait_report(Harness *h, bool (*condition)(const RunnerReport *report), const char *what)
+{
+    while (!condition(&h->report)) {
+        Message m;
+        if (!receive(h, &m, what)) {
+            show(h);
+            fail_msg("the runner went away before: %s", what);
+        }
+        if (m.type == RUNNER_REPORT)
+            take_report(h, &m);
+        message_done(&m);
+    }
+}
+
+void harness_wait_state(Harness *h, RunnerState state)
+{
+    while (h->report.state != state) {
+        Message m;
+        if (!receive(h, &m, enum_to_string(&runner_state_table, (int)state))) {
+            show(h);
+            fail_msg("the runner went away before %s", enum_to_string(&runner_state_table, (int)state));
+        }
+        if (m.type == RUNNER_REPORT)
+            take_report(h, &m);
+        message_done(&m);
+    }
+}
+
+int harness_request(Harness *h, int type, const void *body, int fd)
+{
+    uint64_t id = h->next_id++;
+
+    send_message(h, type, id, body, fd);
+    for (;;) {
+        Message m;
+        assert_true(receive(h, &m, "a reply"));
+        if (m.type == RUNNER_REPORT)
+            take_report(h, &m);
+        bool found = m.type == RUNNER_REPLY && m.id == id;
+        int error = found ? -(int)((RunnerReply *)m.body)->error : 0;
+        message_done(&m);
+        if (found)
+            return error;
+    }
+}
+
+int harness_stop(Harness *h, usec_t timeout)
+{
+    char why[] = "the test says so";
+    return harness_request(h, RUNNER_STOP, &(RunnerStop){ .timeout = timeout, .why = why }, -1);
+}
+
+static void runner_forget(Harness *h)
+{
+    h->runner = 0;
+    h->pidfd = safe_close(h->pidfd);
+    h->link = safe_close(h->link);
+    schema_done(&runner_report_schema, &h->report);
+}
+
+void harness_kill_runner(Harness *h)
+{
+    assert_success(process_signal(h->pidfd, SIGKILL));
+    assert_true(waitpid(h->runner, NULL, 0) == h->runner);
+    uint64_t vmm = h->report.vmm_pid;
+    runner_forget(h);
+    h->report.vmm_pid = vmm;
+}
+
+int harness_wait_exit(Harness *h)
+{
+    int status;
+
+    wait_readable(h, h->pidfd, "the runner exits");
+    assert_true(waitpid(h->runner, &status, 0) == h->runner);
+    runner_forget(h);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+}
+
+char *harness_files(Harness *h)
+{
+    struct dirent **entries;
+    char **names = NULL;
+    char *path = strf("%s/" RUN_VM_DIR, h->run_path);
+
+    int n = scandir(path, &entries, NULL, alphasort);
+    assert_true(n >= 0);
+    for (int i = 0; i < n; i++) {
+        if (entries[i]->d_name[0] != '.')
+            assert_success(strv_append(&names, entries[i]->d_name));
+        free(entries[i]);
+    }
+    free(entries);
+    free(path);
+    char *joined = strv_join(names, " ");
+    strv_free(names);
+    return joined;
+}
+
+void harness_bye(Harness *h)
+{
+    assert_int_equal(h->report.state, RUNNER_ENDED);
+    send_message(h, RUNNER_BYE, 0, NULL, -1);
+    assert_int_equal(harness_wait_exit(h), 0);
+    char *files = harness_files(h);
+    assert_string_equal(files, "runner.lock");
+    free(files);
+    assert_false(harness_machine_runs(h));
+}
+
+bool harness_machine_runs(Harness *h)
+{
+    int vm = dir_open_at(h->run_dir, RUN_VM_DIR);
+    int r = vm >= 0 ? vmm_is_locked(vm) : 0;
+
+    safe_close(vm);
+    assert_success(r);
+    return r > 0;
+}
+
+static void machine_end(uint64_t pid)
+{
+    ProcessId id;
+
+    if (pid == 0 || process_identify((pid_t)pid, &id) < 0)
+        return;
+    int pidfd = process_open(&id);
+    if (pidfd < 0)
+        return;
+    (void)process_signal(pidfd, SIGKILL);
+    (void)poll(&(struct pollfd){ .fd = pidfd, .events = POLLIN }, 1, HARNESS_TIMEOUT_MSEC);
+    safe_close(pidfd);
+}
+
+void harness_done(Harness *h)
+{
+    uint64_t vmm = h->report.vmm_pid;
+
+    if (h->runner > 0)
+        harness_kill_runner(h);
+    machine_end(vmm);
+    runner_forget(h);
+    schema_done(&run_definition_schema, &h->definition);
+    safe_close(h->listener);
+    safe_close(h->run_dir);
+    free(h->run_path);
+    test_dir_done(&h->dir);
+}
+
+/* --- killed at each system call ---------------------------------------------------------------------------------- */
+
+enum { REST_MSEC = 150 };
+
+/* 1 at a stop, 0 when the runner rests in a wait of its event loop, -1 when it has exited. */
+static int next_stop(pid_t pid, const sigset_t *child)
+{
+    const struct timespec patience = { .tv_nsec = REST_MSEC * 1000000L };
+    int status;
+
+    for (;;) {
+        pid_t p = waitpid(pid, &status, WNOHANG);
+        if (p == pid)
+            return WIFSTOPPED(status) ? 1 : -1;
+        if (sigtimedwait(child, NULL, &patience) < 0 && errno == EAGAIN)
+            return 0;
+    }
+}
+
+static void detach(pid_t pid)
+{
+    int status;
+
+    /* A tracee can be let go only while it is stopped. */
+    (void)syscall(SYS_tgkill, pid, pid, SIGSTOP);
+    while (waitpid(pid, &status, 0) == pid && !(WIFSTOPPED(status) && WSTOPSIG(status) == SIGSTOP))
+        (void)ptrace(PTRACE_SYSCALL, pid, NULL, NULL);
+    (void)ptrace(PTRACE_DETACH, pid, NULL, NULL);
+}
+
+bool harness_spawn_killed_at(Harness *h, unsigned n)
+{
+    sigset_t child, before;
+
+    sigemptyset(&child);
+    sigaddset(&child, SIGCHLD);
+    assert_int_equal(sigprocmask(SIG_BLOCK, &child, &before), 0);
+    pid_t pid = fork();
+    if (pid == 0) {
+        (void)sigprocmask(SIG_SETMASK, &before, NULL);
+        (void)ptrace(PTRACE_TRACEME, 0, NULL, NULL);
+        runner_exec(h);
+    }
+    runner_watch(h, pid);
+    bool killed = false;
+    for (unsigned stops = 0;;) {
+        int r = next_stop(pid, &child);
+        if (r < 0)
+            fail_msg("the runner ended before it was killed");
+        if (r == 0) {
+            detach(pid);
+            break;
+        }
+        if (stops++ >= n) {
+            harness_kill_runner(h);
+            killed = true;
+            break;
+        }
+        (void)ptrace(PTRACE_SYSCALL, pid, NULL, NULL);
+    }
+    assert_int_equal(sigprocmask(SIG_SETMASK, &before, NULL), 0);
+    return killed;
+}
