@@ -25,6 +25,16 @@ const Option options[OPTION_MAX] = {
                          "wait no longer than this: 30s, 5min, infinity" },
     [OPTION_FOR] = { "for", 0, OPTION_WORD, "STATE", &wait_goal_table,
                      "what to wait for: ready (the default), running, stopped, gone, or any state of a pod" },
+
+    [OPTION_TERMINAL] = { "terminal", 't', OPTION_FLAG, NULL, NULL,
+                          "give the command a terminal of its own" },
+    [OPTION_NO_TERMINAL] = { "no-terminal", 'T', OPTION_FLAG, NULL, NULL,
+                             "give it none, also from a terminal" },
+    [OPTION_ENVIRONMENT] = { "environment", 'e', OPTION_LIST, "NAME=VALUE", NULL,
+                             "add to the container's environment" },
+    [OPTION_WORKING_DIR] = { "working-dir", 'w', OPTION_TEXT, "DIR", NULL,
+                             "start in this directory of the container" },
+    [OPTION_AS] = { "as", 'u', OPTION_TEXT, "USER[:GROUP]", NULL, "run as this user of the container" },
 };
 
 const Verb verbs[] = {
@@ -162,5 +172,20 @@ const Verb verbs[] = {
       .run = verb_reload,
       .help = "let podvisord read all definitions again",
       .description = "Reads all definitions again, at once. Changes are noticed without this." },
+    { .name = "exec",
+      .synopsis = "POD[/CONTAINER] [--] COMMAND...",
+      .min = 2,
+      .max = ARGUMENTS_ANY,
+      .options = OPTION_BIT(OPTION_TERMINAL) | OPTION_BIT(OPTION_NO_TERMINAL) |
+                 OPTION_BIT(OPTION_ENVIRONMENT) | OPTION_BIT(OPTION_WORKING_DIR) | OPTION_BIT(OPTION_AS),
+      .argument = ARGUMENT_CONTAINER,
+      .command = true,
+      .run = verb_exec,
+      .help = "run a command in a container",
+      .description = "Runs a command in a container, with the standard streams of this program, byte for "
+                     "byte. It gets a terminal when standard input and output are terminals. Signals are "
+                     "handed on to it. The exit status is the command's own; 128 and n when signal n ended "
+                     "it; 127 when it was not found, 126 when it could not be run, 125 when podvisor itself "
+                     "failed. The container need not be named where a pod has only one." },
 };
 const size_t n_verbs = ELEMENTSOF(verbs);

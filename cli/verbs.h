@@ -10,3 +10,4 @@ int verb_status(Context *c);
 int verb_control(Context *c);
 int verb_reload(Context *c);
 int verb_wait(Context *c);
+int verb_exec(Context *c);
