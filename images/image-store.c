@@ -44,7 +44,7 @@ int image_fail_errno(char **ret_error, int error, const char *format, ...)
 
 int flock_within(int fd, int operation, usec_t patience)
 {
-    const struct timespec pause = { .tv_nsec = 2000000 };
+    const struct timespec pause = { .tv_nsec = 500000 };
     usec_t end = usec_add(now_usec(CLOCK_MONOTONIC), patience);
 
     while (flock(fd, operation | LOCK_NB) < 0) {

@@ -76,6 +76,16 @@ static int publish_blob(ImageWork *work, const ImageRecord *record)
     return fsync(work->store->blobs) < 0 ? -errno : 0;
 }
 
+/* Takes back what publish_blob() did, as far as it came; a record alone is nothing to anybody. */
+static void unpublish_blob(ImageWork *work, const ImageRecord *record)
+{
+    _cleanup_(freep) char *blob = image_digest_to_file(record->digest, BLOB_SUFFIX);
+    _cleanup_(freep) char *file = image_digest_to_file(record->digest, RECORD_SUFFIX);
+
+    if (blob && file && file_remove_at(work->store->blobs, blob) == 0)
+        (void)file_remove_at(work->store->blobs, file);
+}
+
 /* The last step of an import, and the only one that a sweep does for a dead one: the waiting name takes its place. */
 static int complete(ImageStore *store, int work, const char *canonical)
 {
@@ -83,9 +93,7 @@ static int complete(ImageStore *store, int work, const char *canonical)
 
     if (!file)
         return -ENOMEM;
-    if (renameat(work, WORK_NAME_FILE, store->names, file) < 0)
-        return -errno;
-    return fsync(store->names) < 0 ? -errno : 0;
+    return renameat(work, WORK_NAME_FILE, store->names, file) < 0 ? -errno : 0;
 }
 
 static int publish_locked(ImageWork *work, const ImageRecord *record, const char *name)
@@ -98,9 +106,19 @@ static int publish_locked(ImageWork *work, const ImageRecord *record, const char
     int r = schema_to_bytes(&image_name_record_schema, &intent, &bytes);
     if (r >= 0)
         r = file_replace_at(work->fd, WORK_NAME_FILE, bytes.data, bytes.size, 0600);
-    if (r >= 0 && !blob_is_there(work->store, record))
+    if (r < 0)
+        return r;
+    bool there = blob_is_there(work->store, record);
+    if (!there)
         r = publish_blob(work, record);
-    return r < 0 ? r : complete(work->store, work->fd, name);
+    if (r >= 0)
+        r = complete(work->store, work->fd, name);
+    if (r < 0 && !there)
+        unpublish_blob(work, record);
+    if (r < 0)
+        return r;
+    /* When this fails the image stays: what its name led to before cannot be brought back. */
+    return fsync(work->store->names) < 0 ? -errno : 0;
 }
 
 int image_work_publish(ImageWork *work, const ImageRecord *record, const char *name, char **ret_error)
