@@ -3,7 +3,10 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/file.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -22,6 +25,7 @@ enum {
 /* What the child was at when it failed; the numbers cross the gate. */
 typedef enum ChildStep {
     CHILD_LOCK,
+    CHILD_LIMITS,
     CHILD_STREAMS,
     CHILD_DESCRIPTORS,
     CHILD_EXEC,
@@ -30,6 +34,7 @@ typedef enum ChildStep {
 
 static const char *const child_step_words[CHILD_STEP_MAX] = {
     [CHILD_LOCK] = "the machine lock cannot be taken",
+    [CHILD_LIMITS] = "what it may do cannot be limited",
     [CHILD_STREAMS] = "its standard streams cannot be set up",
     [CHILD_DESCRIPTORS] = "its descriptors cannot be set up",
     [CHILD_EXEC] = "the program cannot be executed",
@@ -39,6 +44,17 @@ typedef struct ChildFailure {
     int32_t step;
     int32_t error;
 } ChildFailure;
+
+/* It can gain no privilege, leaves no core file with a guest's memory, makes no file for others, and stands in nobody's way. */
+static int child_limits(void)
+{
+    const struct rlimit no_core = { 0, 0 };
+
+    (void)umask(077);
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || setrlimit(RLIMIT_CORE, &no_core) < 0 || chdir("/") < 0)
+        return -errno;
+    return 0;
+}
 
 static int child_streams(int stderr_fd)
 {
@@ -106,9 +122,12 @@ static int child_exec(const VmmCommand *c, int lock, ChildStep *step)
     *step = CHILD_LOCK;
     if (flock(lock, LOCK_EX | LOCK_NB) < 0)
         return -errno;
-    *step = CHILD_STREAMS;
-    int r = child_streams(c->stderr_fd);
+    *step = CHILD_LIMITS;
+    int r = child_limits();
     if (r < 0)
+        return r;
+    *step = CHILD_STREAMS;
+    if ((r = child_streams(c->stderr_fd)) < 0)
         return r;
     *step = CHILD_EXEC;
     child_signals();
@@ -145,8 +164,7 @@ int vmm_fork(const VmmCommand *command, VmmChild *ret)
     if (command->n_fds > VMM_FDS_MAX)
         return -E2BIG;
 
-    _cleanup_(closep)
-    int lock = lock_open(command->vm_dir, O_CREAT);
+    _cleanup_(closep) int lock = lock_open(command->vm_dir, O_CREAT);
     if (lock < 0)
         return lock;
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
@@ -240,8 +258,7 @@ int vmm_reap(int pidfd, int64_t *ret_code, uint64_t *ret_signal)
 
 int vmm_is_locked(int vm_dir)
 {
-    _cleanup_(closep)
-    int lock = lock_open(vm_dir, 0);
+    _cleanup_(closep) int lock = lock_open(vm_dir, 0);
     if (lock == -ENOENT)
         return 0;
     if (lock < 0)
