@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <sys/file.h>
+#include <sys/stat.h>
+
+#include "backends/qemu/disks.h"
+#include "base/file.h"
+#include "base/strings.h"
+
+static int image_open(const char *path)
+{
+    struct stat st;
+
+    _cleanup_(closep) int fd = file_open_at(AT_FDCWD, path, O_RDONLY | O_NONBLOCK, 0);
+    if (fd < 0)
+        return fd;
+    if (fstat(fd, &st) < 0)
+        return -errno;
+    if (!S_ISREG(st.st_mode) || st.st_size == 0)
+        return -EINVAL;
+    if (flock(fd, LOCK_SH | LOCK_NB) < 0)
+        return -errno;
+    return take_fd(&fd);
+}
+
+static const char *image_error(int error)
+{
+    if (error == -EINVAL)
+        return "it is no file with content";
+    return error == -EWOULDBLOCK ? "it is being removed" : strerror(-error);
+}
+
+int disks_open(Disks *ret, const RunDefinition *definition, char **ret_message)
+{
+    Disks d = { .n_items = 0 };
+
+    *ret_message = NULL;
+    for (size_t i = 0; i < definition->n_images && i < CONTAINERS_MAX; i++) {
+        const RunImage *image = &definition->images[i];
+        if (run_definition_disk(definition, i) != i)
+            continue;
+        int fd = image->path ? image_open(image->path) : -ENOENT;
+        if (fd < 0) {
+            *ret_message = strf("the image of container %s cannot be opened: %s: %s", image->container ?: "?",
+                                image->path ?: "no file", image_error(fd));
+            disks_close(&d);
+            return fd;
+        }
+        d.items[d.n_items++] = (CommandLineDisk){ .id = (unsigned)i, .fd = fd };
+    }
+    *ret = d;
+    return 0;
+}
+
+void disks_close(Disks *d)
+{
+    for (size_t i = 0; i < d->n_items; i++)
+        safe_close(d->items[i].fd);
+    d->n_items = 0;
+}

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Taking over: from the checkpoint to the process, from the process to QMP, and only QMP's answer makes it ours.
+ *
+ * Where an operator says `adopt` and the checkpoint is of no use, the kernel still knows who took the machine lock: the process
+ * that became QEMU. Its identity is then proved like any other, and the checkpoint is written anew.
+ */
+#include <stdio.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+#include "backends/qemu/accelerator.h"
+#include "backends/qemu/qemu-vm.h"
+#include "backends/vmm.h"
+#include "base/file.h"
+#include "base/strings.h"
+
+void qemu_doubt(QemuVm *q, bool foreign, char *message)
+{
+    _cleanup_(freep) char *owned = message;
+    BackendEvent event = { .type = BACKEND_DOUBTFUL, .foreign = foreign, .message = owned };
+
+    q->state = QEMU_OVER;
+    if (q->qmp)
+        qmp_close(q->qmp);
+    q->process = sd_event_source_disable_unref(q->process);
+    q->pidfd = safe_close(q->pidfd);
+    (void)qemu_deadline(q, USEC_INFINITY, NULL);
+    qemu_tell(q, &event);
+}
+
+/* --- the holder of the lock ----------------------------------------------------------------------------------------- */
+
+/* "1: FLOCK  ADVISORY  WRITE 1234 08:01:5678 0 EOF" -> 1234, when it is about this file. */
+static pid_t holder_in_line(char *line, const struct stat *st)
+{
+    _cleanup_(strv_freep) char **words = strv_split(line, " ");
+    uint64_t pid;
+
+    if (strv_length(words) < 6 || !streq(words[1], "FLOCK") || !streq(words[3], "WRITE"))
+        return 0;
+    _cleanup_(freep) char *file =
+        strf("%02x:%02x:%llu", major(st->st_dev), minor(st->st_dev), (unsigned long long)st->st_ino);
+    if (!file || !streq(words[5], file) || parse_unsigned(words[4], &pid) < 0 || pid > INT32_MAX)
+        return 0;
+    return (pid_t)pid;
+}
+
+static pid_t lock_holder(int vm_dir)
+{
+    struct stat st;
+    pid_t pid = 0;
+    char *line = NULL;
+    size_t size = 0;
+
+    if (fstatat(vm_dir, VMM_LOCK_FILE, &st, AT_SYMLINK_NOFOLLOW) < 0)
+        return 0;
+    FILE *f = fopen("/proc/locks", "re");
+    while (f && pid == 0 && getline(&line, &size, f) > 0) {
+        line[strcspn(line, "\n")] = 0;
+        pid = holder_in_line(line, &st);
+    }
+    free(line);
+    if (f)
+        fclose(f);
+    return pid;
+}
+
+/* What can be known without a checkpoint; the accelerator is the definition's wish, or what `auto` gives now. */
+static int record_rebuild(QemuVm *q)
+{
+    const RunDefinition *d = q->vm.context->definition;
+    KvmFacts facts = kvm_facts();
+    ProcessId id;
+
+    int r = process_identify(lock_holder(q->vm.context->vm_dir), &id);
+    if (r < 0)
+        return r;
+    qemu_record_set_process(&q->record, &id);
+    q->record.attempt = d->attempt;
+    q->record.machine = d->pod.qemu.machine;
+    q->record.started = now_usec(CLOCK_REALTIME);
+    if (accelerator_choose(d->pod.qemu.accelerator, &facts, &q->record.accelerator,
+                           &q->record.accelerator_why) < 0)
+        q->record.accelerator = ACCELERATOR_TCG; /* never claim an isolation that was not seen */
+    return str_replace(&q->record.qemu, d->qemu);
+}
+
+/* --- adopt --------------------------------------------------------------------------------------------------------- */
+
+static int record_load(QemuVm *q)
+{
+    QemuRecord record;
+
+    if (checkpoint_read(q->vm.context->vm_dir, &qemu_checkpoint, &record, NULL, NULL) != CHECKPOINT_GOOD)
+        return record_rebuild(q);
+    schema_done(qemu_checkpoint.schema, &q->record);
+    q->record = record;
+    return 0;
+}
+
+/* The process of the record; gone and the lock free: it has ended, and nobody saw how. */
+static int on_adopt(sd_event_source *source, void *userdata)
+{
+    QemuVm *q = userdata;
+
+    int r = record_load(q);
+    ProcessId id = qemu_record_process(&q->record);
+    if (r >= 0)
+        r = q->pidfd = process_open(&id);
+    if (r >= 0)
+        r = qemu_session_begin(q, QEMU_ADOPT_TIMEOUT);
+    if (r >= 0)
+        return 0;
+    if (r == -ESRCH && vmm_is_locked(q->vm.context->vm_dir) == 0)
+        qemu_end(q, END_LOST, -1, 0, strf("QEMU ended while no runner watched"));
+    else if (r == -ESRCH)
+        qemu_doubt(q, false, strf("the recorded process is gone, but another holds the machine's lock"));
+    else
+        qemu_doubt(q, false, strf("QEMU cannot be reached: %s", strerror(-r)));
+    return 0;
+}
+
+int qemu_adopt(Vm *vm)
+{
+    QemuVm *q = qemu_of(vm);
+
+    if (q->state != QEMU_IDLE && q->state != QEMU_OVER)
+        return -EALREADY;
+    int r = qemu_defer(q, on_adopt);
+    if (r >= 0)
+        q->state = QEMU_ADOPTING;
+    return r;
+}

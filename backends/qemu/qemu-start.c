@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The start: all that can be said on the command line is said there, so that QEMU's first instruction of the guest comes
+ * without a further word from us. The steps, each of which may end the start with a sentence:
+ *
+ *     plan      accelerator; the second sample of the clock (a moment later, when the first is too young)
+ *     open      images, sockets, log
+ *     spawn     checkpoint SPAWNING, child at its gate, checkpoint SPAWNED with the process, gate opened
+ *     session   qemu-session.c: QMP, the proof of identity, checkpoint RUNNING, STARTED
+ */
+#include <sys/socket.h>
+
+#include "backends/qemu/accelerator.h"
+#include "backends/qemu/command-line.h"
+#include "backends/qemu/disks.h"
+#include "backends/qemu/qemu-vm.h"
+#include "backends/qemu/vmm-log.h"
+#include "backends/vmm.h"
+#include "base/file.h"
+#include "base/socket.h"
+#include "base/strings.h"
+
+/* What a start opens for QEMU, and closes again once QEMU has it. */
+typedef struct Launch {
+    Disks disks;
+    int qmp, agent; /* listening */
+    int log;
+    char **arguments;
+    VmmChild child;
+} Launch;
+
+static void launch_done(Launch *l)
+{
+    disks_close(&l->disks);
+    l->qmp = safe_close(l->qmp);
+    l->agent = safe_close(l->agent);
+    l->log = safe_close(l->log);
+    l->arguments = strv_free(l->arguments);
+    vmm_child_done(&l->child);
+}
+
+/* Each step: 0, or negative errno with *message (may be NULL: then the error is all there is to say). */
+
+static int launch_open(QemuVm *q, Launch *l, char **message)
+{
+    const BackendContext *c = q->vm.context;
+
+    int r = disks_open(&l->disks, c->definition, message);
+    if (r < 0)
+        return r;
+    if ((l->qmp = socket_listen_at(c->vm_dir, QEMU_QMP_SOCKET, SOCK_STREAM)) < 0)
+        r = l->qmp;
+    else if ((l->agent = socket_listen_at(c->vm_dir, QEMU_AGENT_SOCKET, SOCK_STREAM)) < 0)
+        r = l->agent;
+    if (r < 0)
+        *message = strf("its sockets cannot be made: %s", strerror(-r));
+    else if ((r = l->log = vmm_log_new()) < 0)
+        *message = strf("its log cannot be made: %s", strerror(-r));
+    return MIN(r, 0);
+}
+
+static int launch_arguments(QemuVm *q, Launch *l)
+{
+    const RunDefinition *d = q->vm.context->definition;
+    TscSample now = tsc_sample();
+    CommandLineInputs inputs = {
+        .accelerator = q->record.accelerator,
+        .qmp_fd = l->qmp,
+        .agent_fd = l->agent,
+        .disks = l->disks.items,
+        .n_disks = l->disks.n_items,
+    };
+    if (q->record.accelerator == ACCELERATOR_TCG && tsc_is_steady())
+        inputs.tsc_khz = tsc_khz(&q->born, &now);
+    return command_line_build(d, &inputs, &l->arguments);
+}
+
+static int launch_fork(QemuVm *q, Launch *l, char **message)
+{
+    int fds[CONTAINERS_MAX + 2] = { l->qmp, l->agent };
+    size_t n = 2;
+
+    for (size_t i = 0; i < l->disks.n_items; i++)
+        fds[n++] = l->disks.items[i].fd;
+    VmmCommand command = {
+        .arguments = l->arguments,
+        .vm_dir = q->vm.context->vm_dir,
+        .fds = fds,
+        .n_fds = n,
+        .stderr_fd = l->log,
+    };
+    int r = vmm_fork(&command, &l->child);
+    if (r < 0)
+        *message = strf("its process cannot be made: %s", strerror(-r));
+    return r;
+}
+
+static int launch_record(QemuVm *q, QemuStep step, char **message)
+{
+    int r = qemu_step(q, step);
+
+    if (r < 0)
+        *message = strf("its checkpoint cannot be written: %s", strerror(-r));
+    return r;
+}
+
+static int launch_spawn(QemuVm *q, Launch *l, char **message)
+{
+    q->record.pid = 0;
+    q->record.started = now_usec(CLOCK_REALTIME);
+    int r = launch_record(q, QEMU_STEP_SPAWNING, message);
+    if (r >= 0)
+        r = launch_fork(q, l, message);
+    if (r < 0)
+        return r;
+    qemu_record_set_process(&q->record, &l->child.id);
+    if ((r = launch_record(q, QEMU_STEP_SPAWNED, message)) < 0)
+        return r;
+    if ((r = vmm_release(&l->child, message)) < 0)
+        return r;
+    q->pidfd = take_fd(&l->child.pidfd);
+    q->log = take_fd(&l->log);
+    q->ours = true;
+    return 0;
+}
+
+static int launch(QemuVm *q, char **message)
+{
+    Launch l = { .qmp = -1, .agent = -1, .log = -1, .child = { .pidfd = -1, .gate = -1 } };
+
+    int r = launch_open(q, &l, message);
+    if (r >= 0)
+        r = launch_arguments(q, &l);
+    if (r >= 0)
+        r = launch_spawn(q, &l, message);
+    launch_done(&l);
+    return r;
+}
+
+/* --- plan ------------------------------------------------------------------------------------------------------- */
+
+static int plan_accelerator(QemuVm *q, char **message)
+{
+    KvmFacts facts = kvm_facts();
+    QemuRecord *r = &q->record;
+
+    r->accelerator_why = (free(r->accelerator_why), NULL);
+    int error = accelerator_choose(q->vm.context->definition->pod.qemu.accelerator, &facts, &r->accelerator,
+                                   &r->accelerator_why);
+    if (error < 0)
+        *message = strf("KVM is not usable: %s", r->accelerator_why ?: strerror(-error));
+    return error;
+}
+
+static int plan(QemuVm *q, char **message)
+{
+    const RunDefinition *d = q->vm.context->definition;
+
+    q->record.attempt = d->attempt;
+    q->record.machine = d->pod.qemu.machine;
+    int r = str_replace(&q->record.qemu, d->qemu);
+    return r < 0 || q->retried ? r : plan_accelerator(q, message);
+}
+
+static int on_start(sd_event_source *source, void *userdata);
+
+static int on_clock(sd_event_source *source, uint64_t when, void *userdata)
+{
+    return on_start(source, userdata);
+}
+
+/* True when the samples are too close and the start goes on in a moment. */
+static bool wait_for_clock(QemuVm *q)
+{
+    TscSample now = tsc_sample();
+    usec_t distance = tsc_distance(&q->born, &now);
+
+    if (q->record.accelerator != ACCELERATOR_TCG || distance >= TSC_DISTANCE_MIN || !tsc_is_steady())
+        return false;
+    return qemu_deadline(q, TSC_DISTANCE_MIN - distance, on_clock) >= 0;
+}
+
+static void start_failed(QemuVm *q, int error, char *message)
+{
+    char *sentence = strf("QEMU could not be started: %s", message ?: strerror(-error));
+
+    free(message);
+    if (q->pidfd >= 0)
+        qemu_end_unresponsive(q, sentence);
+    else
+        qemu_end(q, END_START_FAILED, -1, 0, sentence);
+}
+
+static int on_start(sd_event_source *source, void *userdata)
+{
+    QemuVm *q = userdata;
+    char *message = NULL;
+
+    if (q->kill_wanted) {
+        qemu_end(q, END_KILLED, -1, 0, NULL);
+        return 0;
+    }
+    int r = plan(q, &message);
+    if (r >= 0 && wait_for_clock(q))
+        return 0;
+    if (r >= 0)
+        r = launch(q, &message);
+    if (r >= 0)
+        r = qemu_session_begin(q, QEMU_GREETING_TIMEOUT);
+    if (r < 0)
+        start_failed(q, r, message);
+    return 0;
+}
+
+int qemu_start(Vm *vm)
+{
+    QemuVm *q = qemu_of(vm);
+
+    if (q->state != QEMU_IDLE)
+        return -EALREADY;
+    int r = qemu_defer(q, on_start);
+    if (r >= 0)
+        q->state = QEMU_STARTING;
+    return r;
+}
+
+bool qemu_start_again(QemuVm *q)
+{
+    QemuRecord *r = &q->record;
+
+    if (q->retried || q->kill_wanted || r->accelerator != ACCELERATOR_KVM ||
+        q->vm.context->definition->pod.qemu.accelerator != ACCELERATOR_AUTO)
+        return false;
+    _cleanup_(freep) char *line = vmm_log_last_line(q->log);
+    r->accelerator_why =
+        (free(r->accelerator_why), strf("QEMU failed with KVM: %s", line ?: "it gave no reason"));
+    r->accelerator = ACCELERATOR_TCG;
+    q->retried = true;
+    q->ours = false;
+    q->qmp = qmp_free(q->qmp);
+    q->process = sd_event_source_disable_unref(q->process);
+    q->pidfd = safe_close(q->pidfd);
+    q->log = safe_close(q->log);
+    return qemu_defer(q, on_start) >= 0;
+}

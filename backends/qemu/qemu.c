@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <sys/stat.h>
+
+#include "backends/qemu/accelerator.h"
+#include "backends/qemu/qemu-vm.h"
+#include "backends/qemu/qemu.h"
+#include "backends/qemu/vmm-log.h"
+#include "backends/vmm.h"
+#include "base/file.h"
+#include "base/socket.h"
+#include "base/strings.h"
+
+void qemu_tell(QemuVm *q, const BackendEvent *event)
+{
+    const BackendContext *c = q->vm.context;
+
+    c->on_event(c->userdata, event);
+}
+
+int qemu_step(QemuVm *q, QemuStep step)
+{
+    const BackendContext *c = q->vm.context;
+
+    q->record.step = step;
+    return checkpoint_write(c->vm_dir, &qemu_checkpoint, c->definition->uuid, c->definition->generation,
+                            &q->record);
+}
+
+int qemu_defer(QemuVm *q, sd_event_handler_t handler)
+{
+    q->deferred = sd_event_source_disable_unref(q->deferred);
+    return sd_event_add_defer(q->vm.context->event, &q->deferred, handler, q);
+}
+
+int qemu_deadline(QemuVm *q, usec_t delay, sd_event_time_handler_t handler)
+{
+    q->deadline = sd_event_source_disable_unref(q->deadline);
+    if (delay == USEC_INFINITY)
+        return 0;
+    int r =
+        sd_event_add_time_relative(q->vm.context->event, &q->deadline, CLOCK_MONOTONIC, delay, 1, handler, q);
+    if (r >= 0)
+        r = sd_event_source_set_priority(q->deadline, SD_EVENT_PRIORITY_NORMAL + 3);
+    return r;
+}
+
+/* --- check ------------------------------------------------------------------------------------------------------- */
+
+static char *check_program(const RunDefinition *d)
+{
+    if (!d->qemu)
+        return strf("podvisord.conf names no QEMU program");
+    if (access(d->qemu, X_OK) == 0)
+        return NULL;
+    if (errno == ENOENT)
+        return strf(
+            "QEMU is not installed: there is no %s; install the package qemu-system-x86, or set `qemu` in "
+            "podvisord.conf",
+            d->qemu);
+    return strf("QEMU cannot be run: %s: %s", d->qemu, strerror(errno));
+}
+
+static char *check_file(const char *what, const char *path)
+{
+    struct stat st;
+
+    if (!path)
+        return strf("the guest's %s is not known", what);
+    if (access(path, R_OK) < 0 || stat(path, &st) < 0)
+        return strf("the guest's %s cannot be read: %s: %s", what, path, strerror(errno));
+    return S_ISREG(st.st_mode) ? NULL : strf("the guest's %s is no file: %s", what, path);
+}
+
+static char *check_accelerator(const RunDefinition *d)
+{
+    Accelerator accelerator;
+    KvmFacts facts = kvm_facts();
+    _cleanup_(freep) char *why = NULL;
+
+    if (accelerator_choose(d->pod.qemu.accelerator, &facts, &accelerator, &why) < 0)
+        return strf("qemu.accelerator is \"kvm\", but %s", why ?: "KVM is not usable");
+    if (accelerator == ACCELERATOR_TCG && d->pod.qemu.machine == MACHINE_MICROVM && !tsc_is_steady())
+        return strf(
+            "qemu.machine is \"microvm\", which without KVM needs a processor with a steady time stamp "
+            "counter (constant_tsc, nonstop_tsc), and this host has none; set qemu.machine = \"q35\"");
+    return NULL;
+}
+
+static int qemu_check(const RunDefinition *d, char **ret_message)
+{
+    char *message = check_program(d);
+
+    if (!message)
+        message = check_file("kernel", d->kernel);
+    if (!message)
+        message = check_file("initrd", d->initrd);
+    if (!message)
+        message = check_accelerator(d);
+    *ret_message = message;
+    return message ? -EINVAL : 0;
+}
+
+/* --- the object -------------------------------------------------------------------------------------------------- */
+
+static int qemu_new(const BackendContext *context, Vm **ret)
+{
+    QemuVm *q = calloc(1, sizeof *q);
+
+    if (!q)
+        return -ENOMEM;
+    *q = (QemuVm){ .vm = { &qemu_backend, context }, .pidfd = -1, .log = -1, .born = tsc_sample() };
+    int r = schema_init(qemu_checkpoint.schema, &q->record);
+    if (r >= 0 && (r = schema_init(&backend_end_schema, &q->seen)) < 0)
+        schema_done(qemu_checkpoint.schema, &q->record);
+    if (r < 0) {
+        free(q);
+        return r;
+    }
+    *ret = &q->vm;
+    return 0;
+}
+
+static Vm *qemu_free(Vm *vm)
+{
+    if (!vm)
+        return NULL;
+    QemuVm *q = qemu_of(vm);
+    qmp_free(q->qmp);
+    sd_event_source_disable_unref(q->process);
+    sd_event_source_disable_unref(q->deferred);
+    sd_event_source_disable_unref(q->deadline);
+    safe_close(q->pidfd);
+    safe_close(q->log);
+    oom_watch_done(&q->oom);
+    schema_done(&backend_end_schema, &q->seen);
+    schema_done(qemu_checkpoint.schema, &q->record);
+    free(q);
+    return NULL;
+}
+
+/* --- what was left ------------------------------------------------------------------------------------------------- */
+
+static int facts_of_record(QemuVm *q, BackendFacts *f, const QemuRecord *record, const CheckpointEnvelope *e)
+{
+    Id128 boot;
+
+    int r = id128_boot(&boot);
+    if (r < 0)
+        return r;
+    ProcessId id = qemu_record_process(record);
+    _cleanup_(closep) int pidfd = process_open(&id);
+    f->process = pidfd >= 0;
+    f->same_machine = id128_equal(e->pod, q->vm.context->definition->uuid);
+    f->same_boot = id128_equal(e->boot, boot);
+    f->step = qemu_step_to_backend(record->step);
+    /* Its end had begun and been recorded, and now it is gone: that is how it ended. */
+    if (record->step == QEMU_STEP_ENDING && !f->process && !f->locked)
+        f->step = BACKEND_STEP_ENDED;
+    if (f->step != BACKEND_STEP_ENDED)
+        return 0;
+    return schema_copy(&backend_end_schema, &record->end, &f->end);
+}
+
+static int qemu_inspect(Vm *vm, BackendFacts *ret)
+{
+    QemuVm *q = qemu_of(vm);
+    BackendFacts f = { 0 };
+    QemuRecord record;
+    CheckpointEnvelope envelope;
+
+    int locked = vmm_is_locked(vm->context->vm_dir);
+    if (locked < 0)
+        return locked;
+    f.locked = locked > 0;
+    f.checkpoint = checkpoint_read(vm->context->vm_dir, &qemu_checkpoint, &record, &envelope, &f.detail);
+    if (f.checkpoint == CHECKPOINT_ABSENT)
+        f.detail = (free(f.detail), NULL);
+    if (f.checkpoint == CHECKPOINT_GOOD) {
+        int r = facts_of_record(q, &f, &record, &envelope);
+        schema_done(qemu_checkpoint.schema, &record);
+        schema_done(&checkpoint_envelope_schema, &envelope);
+        if (r < 0) {
+            backend_facts_done(&f);
+            return r;
+        }
+    }
+    *ret = f;
+    return 0;
+}
+
+static int qemu_clean(Vm *vm)
+{
+    static const char *const files[] = { QEMU_QMP_SOCKET,      QEMU_AGENT_SOCKET, VMM_LOG_FILE,
+                                         BACKEND_CONSOLE_FILE, VMM_LOCK_FILE,     "qemu.msgpack" };
+    int dir = vm->context->vm_dir;
+
+    int r = vmm_is_locked(dir);
+    if (r != 0)
+        return r > 0 ? -EBUSY : r;
+    for (size_t i = 0; i < ELEMENTSOF(files) && r >= 0; i++)
+        r = file_remove_at(dir, files[i]);
+    return r;
+}
+
+static int qemu_agent_connect(Vm *vm)
+{
+    return socket_connect_at(vm->context->vm_dir, QEMU_AGENT_SOCKET, SOCK_STREAM | SOCK_NONBLOCK);
+}
+
+const Backend qemu_backend = {
+    .name = "qemu",
+    .kind = BACKEND_QEMU,
+    .checkpoint = &qemu_checkpoint,
+    .has_agent = true,
+    .check = qemu_check,
+    .new = qemu_new,
+    .free = qemu_free,
+    .inspect = qemu_inspect,
+    .start = qemu_start,
+    .adopt = qemu_adopt,
+    .agent_connect = qemu_agent_connect,
+    .stop = NULL, /* a guest without ACPI buttons: the agent is asked */
+    .kill = qemu_kill,
+    .pause = qemu_pause,
+    .resume = qemu_resume,
+    .clean = qemu_clean,
+};
