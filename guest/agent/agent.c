@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/strings.h"
+#include "guest/agent/agent.h"
+
+static void on_log_patience(void *userdata) {}
+
+int agent_new(Agent **ret, Platform *platform, LoopClock clock)
+{
+    _cleanup_(agent_freep) Agent *a = calloc(1, sizeof *a);
+
+    if (!a)
+        return -ENOMEM;
+    a->platform = platform;
+    a->log_patience = (Timer){ .func = on_log_patience };
+    log_ring_init(&a->ring, AGENT_LOG_RING_SIZE, AGENT_LOG_WINDOW);
+    port_init(&a->port, &a->loop);
+    a->port.on_frame = session_on_frame;
+    a->port.begins = session_begins;
+    a->port.on_hangup = session_on_hangup;
+    a->port.userdata = a;
+    a->children.signals = -1;
+    int r = loop_init(&a->loop, clock);
+    if (r >= 0)
+        r = children_init(&a->children, &a->loop);
+    if (r < 0)
+        return r;
+    *ret = take_ptr(a);
+    return 0;
+}
+
+Agent *agent_free(Agent *a)
+{
+    if (!a)
+        return NULL;
+    exec_free_all(a);
+    for (size_t i = 0; i < a->n_containers; i++)
+        container_done(&a->containers[i]);
+    free(a->containers);
+    children_done(&a->children);
+    port_done(&a->port);
+    log_ring_done(&a->ring);
+    schema_done(&agent_configure_schema, &a->configure);
+    bytes_done(&a->configure_bytes);
+    loop_done(&a->loop);
+    free(a);
+    return NULL;
+}
+
+void agent_send(Agent *a, AgentMessageType type, uint64_t id, const void *body)
+{
+    _cleanup_(bytes_done) Bytes bytes = { 0 };
+
+    if (!a->session.stands || message_to_bytes(&agent_protocol, type, id, body, &bytes) < 0)
+        return;
+    /* A runner that has not read for so long is no runner; the next one says hello. */
+    if (port_send(&a->port, a->session.number, bytes.data, bytes.size) == -ENOBUFS)
+        session_on_hangup(a);
+}
+
+void agent_reply(Agent *a, uint64_t id, int error, const char *message)
+{
+    RunnerReply reply = { .error = (uint64_t)-error, .message = (char *)(uintptr_t)message };
+
+    if (error < 0 && !message)
+        reply.message = strerror(-error);
+    if (id != 0)
+        agent_send(a, AGENT_REPLY, id, &reply);
+}
+
+void agent_report_due(Agent *a)
+{
+    a->report_due = true;
+}
+
+void agent_disks_changed(Agent *a)
+{
+    for (size_t i = 0; i < a->n_containers; i++)
+        container_look(&a->containers[i]);
+}
+
+Container *agent_container(Agent *a, const char *name)
+{
+    for (size_t i = 0; i < a->n_containers; i++)
+        if (streq(a->containers[i].config->definition.name, name))
+            return &a->containers[i];
+    return NULL;
+}
+
+bool agent_logs_held_up(Agent *a)
+{
+    usec_t patience = usec_add(a->log_progress, AGENT_LOG_PATIENCE);
+
+    if (!a->session.stands || !log_ring_full(&a->ring) || loop_now(&a->loop) >= patience)
+        return false;
+    /* Only a wait with an end: then this is asked again. */
+    loop_timer_set(&a->loop, &a->log_patience, patience);
+    return true;
+}
+
+static void pump_logs(Agent *a)
+{
+    const LogEntry *e;
+    uint64_t dropped;
+
+    while (a->session.stands && !port_busy(&a->port) && (e = log_ring_peek(&a->ring, &dropped))) {
+        LogRecord record = {
+            .seq = e->seq,
+            .time = e->time,
+            .container = (char *)(uintptr_t)e->container,
+            .channel = e->channel,
+            .partial = e->partial,
+            .dropped = dropped,
+            .data = { .data = (uint8_t *)(uintptr_t)e->data, .size = e->size },
+        };
+        agent_send(a, AGENT_LOG, 0, &record);
+        log_ring_sent(&a->ring);
+    }
+}
+
+static void pump_report(Agent *a)
+{
+    ContainerReport reports[CONTAINERS_MAX];
+    AgentReport report = { .completed = a->ending.completed, .containers = reports };
+
+    if (!a->report_due || !a->configured || !a->session.stands || port_busy(&a->port))
+        return;
+    report.n_containers = MIN(a->n_containers, ELEMENTSOF(reports));
+    for (size_t i = 0; i < report.n_containers; i++)
+        container_fill_report(&a->containers[i], &reports[i]);
+    agent_send(a, AGENT_REPORT, 0, &report);
+    a->report_due = false;
+}
+
+bool agent_pump(Agent *a)
+{
+    bool more = false;
+
+    for (size_t i = 0; i < a->n_containers; i++)
+        more |= container_pump(&a->containers[i]);
+    more |= exec_pump_all(a);
+    pump_logs(a);
+    pump_report(a);
+    bool busy = port_busy(&a->port);
+    port_flush(&a->port);
+    more |= busy && !port_busy(&a->port);
+    more |= ending_pump(a);
+    return more;
+}
+
+int agent_round(Agent *a)
+{
+    return loop_round(&a->loop, !agent_pump(a));
+}

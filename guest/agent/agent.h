@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * The agent: one loop, one port, the containers and what was asked to run in them.
+ *
+ * Theory of operation
+ * -------------------
+ *     port --frame--> session --message--> dispatch.c --> containers, execs, ending
+ *     containers --output--> ring --+
+ *     execs ------output------------+--> agent_pump() --> port
+ *     containers --state---> report-+
+ *
+ * Callbacks of descriptors, timers and children only change state; agent_pump(), after each round of the loop, moves
+ * what can be moved. So everything that waits (for the port, for credit, for room in the ring) is looked at again
+ * whenever anything has happened, and nothing needs to know what it waits for.
+ *
+ * The agent never ends by what the runner or a container sends.
+ */
+#include "guest/agent/children.h"
+#include "guest/agent/container.h"
+#include "guest/agent/ending.h"
+#include "guest/agent/exec.h"
+#include "guest/agent/log-ring.h"
+#include "guest/agent/platform.h"
+#include "guest/agent/port.h"
+#include "guest/agent/session.h"
+
+enum { AGENT_LOG_RING_SIZE = 1024 * 1024 };
+
+/* How long a runner may hold up the containers' output by not acknowledging any; then the oldest of it is dropped. */
+#define AGENT_LOG_PATIENCE (5 * USEC_PER_SEC)
+
+typedef struct Agent Agent;
+
+struct Agent {
+    Platform *platform; /* not owned */
+    Loop loop;
+    Children children;
+    Port port;
+    Session session;
+    LogRing ring;
+    usec_t log_progress; /* when the runner last took or acknowledged a record, or began its session */
+    Timer log_patience;
+    bool configured;
+    AgentConfigure configure;
+    Bytes configure_bytes; /* as it came, without the entropy: for comparison */
+    Container *containers;
+    size_t n_containers;
+    Exec *execs;
+    Ending ending;
+    bool report_due;
+};
+
+/* clock NULL: CLOCK_MONOTONIC. Blocks all signals of the process. */
+int agent_new(Agent **ret, Platform *platform, LoopClock clock);
+Agent *agent_free(Agent *a);
+DEFINE_CLEANUP(Agent *, agent_free)
+
+/* One round of the loop, waiting for events if there is nothing to do; 0 or negative errno. */
+int agent_round(Agent *a);
+/* Moves what can be moved; true when there is more that can be moved at once. */
+bool agent_pump(Agent *a);
+
+/* To the runner of the present session; dropped when there is none. */
+void agent_send(Agent *a, AgentMessageType type, uint64_t id, const void *body);
+/* id 0: no answer is wanted. error is 0 or negative. */
+void agent_reply(Agent *a, uint64_t id, int error, const char *message);
+/* The containers' states are to be reported. */
+void agent_report_due(Agent *a);
+/* A disk came: containers that wait for theirs look again. */
+void agent_disks_changed(Agent *a);
+/* Must containers wait with their output? */
+bool agent_logs_held_up(Agent *a);
+Container *agent_container(Agent *a, const char *name);
+
+/* Of the present session. dispatch.c */
+void agent_dispatch(Agent *a, const Message *m);
+/* What to run; 0, or negative errno with f. configure.c */
+int agent_configure(Agent *a, const AgentConfigure *configure, Failure *f);

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * A control group (version 2) per container: limits, the certain end of all of its processes, and the truth about
+ * kills for want of memory.
+ */
+#include "schemas/pod-definition.h"
+
+/* Mounts nothing; dir is the directory under which containers get theirs. Controllers that it lacks are no error here. */
+int cgroup_delegate(int dir);
+/* Makes the group below dir: its descriptor or negative errno. */
+int cgroup_make(int dir, const char *name) _warn_unused_;
+/* 0; -EOPNOTSUPP when a limit is asked for whose controller is not there; other negative errno. */
+int cgroup_limit(int cgroup, const ContainerLimits *limits);
+/* SIGKILL to every process in it, also to those that are being forked. */
+int cgroup_kill(int cgroup);
+/* How many of its processes were killed for want of memory since it was made; 0 where that is not counted. */
+uint64_t cgroup_oom_kills(int cgroup);

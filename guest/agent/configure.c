@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/strings.h"
+#include "guest/agent/agent.h"
+
+/* The bytes by which two configurations are compared: entropy is another each time and says nothing. */
+static int comparable(const AgentConfigure *configure, Bytes *ret)
+{
+    AgentConfigure shallow = *configure;
+
+    shallow.entropy = (Bytes){ 0 };
+    return schema_to_bytes(&agent_configure_schema, &shallow, ret);
+}
+
+static int check_mounts(const AgentConfigure *configure, const ContainerDefinition *d, Failure *f)
+{
+    for (size_t i = 0; i < d->n_mounts; i++) {
+        const char *volume = d->mounts[i].volume;
+        bool found = false;
+        for (size_t j = 0; volume && j < configure->n_volumes; j++)
+            found |= streq_ptr(configure->volumes[j].name, volume);
+        if (!found || !d->mounts[i].path)
+            return failure_say(f, -EINVAL, "container %s: there is no volume %s", d->name,
+                               volume ?: "without a name");
+    }
+    return 0;
+}
+
+static int check(const AgentConfigure *configure, Failure *f)
+{
+    if (configure->n_containers == 0)
+        return failure_say(f, -EINVAL, "there is no container to run");
+    for (size_t i = 0; i < configure->n_volumes; i++)
+        if (!configure->volumes[i].name)
+            return failure_say(f, -EINVAL, "a volume has no name");
+    for (size_t i = 0; i < configure->n_containers; i++) {
+        const AgentContainer *c = &configure->containers[i];
+        if (!c->definition.name)
+            return failure_say(f, -EINVAL, "a container has no name");
+        if (strv_length(c->command) == 0)
+            return failure_say(f, -EINVAL, "container %s: neither it nor its image says what to run",
+                               c->definition.name);
+        for (size_t j = 0; j < i; j++)
+            if (streq(c->definition.name, configure->containers[j].definition.name))
+                return failure_say(f, -EINVAL, "two containers are called %s", c->definition.name);
+        int r = check_mounts(configure, &c->definition, f);
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+static int make_containers(Agent *a)
+{
+    a->containers = calloc(a->configure.n_containers, sizeof *a->containers);
+    if (!a->containers)
+        return -ENOMEM;
+    a->n_containers = a->configure.n_containers;
+    for (size_t i = 0; i < a->n_containers; i++)
+        container_init(&a->containers[i], a, &a->configure.containers[i]);
+    for (size_t i = 0; i < a->n_containers; i++)
+        container_look(&a->containers[i]);
+    return 0;
+}
+
+static int prepare_platform(Agent *a, const AgentConfigure *configure, Failure *f)
+{
+    Platform *p = a->platform;
+    int r = 0;
+
+    /* Before anything of the pod runs, so that nothing of it sees the randomness of a template. */
+    if (configure->entropy.size > 0)
+        r = p->ops->add_entropy(p, configure->entropy.data, configure->entropy.size);
+    if (r < 0)
+        return failure_set(f, r, "randomness could not be added");
+    if (configure->hostname && (r = p->ops->set_hostname(p, configure->hostname)) < 0)
+        return failure_set(f, r, "the host name could not be set");
+    return rootfs_prepare(p, configure, f);
+}
+
+int agent_configure(Agent *a, const AgentConfigure *configure, Failure *f)
+{
+    _cleanup_(bytes_done) Bytes bytes = { 0 };
+
+    int r = comparable(configure, &bytes);
+    if (r < 0)
+        return failure_set(f, r, "configure");
+    if (a->configured) {
+        bool same = bytes.size == a->configure_bytes.size &&
+                    memcmp(bytes.data, a->configure_bytes.data, bytes.size) == 0;
+        return same ? 0 : failure_say(f, -EALREADY, "this boot has been configured otherwise");
+    }
+    if ((r = check(configure, f)) < 0 || (r = prepare_platform(a, configure, f)) < 0)
+        return r;
+    if ((r = schema_copy(&agent_configure_schema, configure, &a->configure)) < 0)
+        return failure_set(f, r, "configure");
+    bytes_done(&a->configure.entropy);
+    a->configured = true;
+    a->configure_bytes = bytes;
+    bytes = (Bytes){ 0 };
+    agent_report_due(a);
+    r = make_containers(a);
+    return r < 0 ? failure_set(f, r, "configure") : 0;
+}

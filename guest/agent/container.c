@@ -1,0 +1,343 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <sys/pidfd.h>
+#include <sys/random.h>
+
+#include "guest/agent/agent.h"
+#include "guest/agent/cgroup.h"
+#include "guest/agent/container.h"
+#include "guest/agent/launch.h"
+#include "schemas/formats.h"
+
+static void tell(Container *c, LifeEvent event);
+
+/* --- output --- */
+
+enum { PUMP_READ_MAX = 16 * 1024 };
+
+static void on_line(void *userdata, bool partial, const void *data, size_t size)
+{
+    ContainerOutput *o = userdata;
+
+    log_ring_append(&o->container->agent->ring, now_usec(CLOCK_REALTIME),
+                    o->container->config->definition.name, o->channel, partial, data, size);
+}
+
+static void on_output(void *userdata, uint32_t events)
+{
+    ContainerOutput *o = userdata;
+    o->readable = true;
+}
+
+static void output_close(ContainerOutput *o)
+{
+    if (o->fd < 0)
+        return;
+    line_splitter_finish(&o->splitter);
+    loop_unwatch(&o->container->agent->loop, &o->watch);
+    o->fd = safe_close(o->fd);
+    o->readable = false;
+}
+
+/* Reads once; false when there is nothing more for now. */
+static bool output_read(ContainerOutput *o)
+{
+    uint8_t buffer[PUMP_READ_MAX];
+
+    if (o->fd < 0 || !o->readable)
+        return false;
+    ssize_t n = read(o->fd, buffer, sizeof buffer);
+    if (n > 0)
+        (void)line_splitter_push(&o->splitter, buffer, (size_t)n);
+    else if (n < 0 && errno == EAGAIN)
+        o->readable = false;
+    else if (n == 0 || errno != EINTR)
+        output_close(o);
+    return o->readable;
+}
+
+/* The writers are dead: what is in the pipe is all there will be, and it is bounded. */
+static void output_drain(ContainerOutput *o)
+{
+    o->readable = true;
+    while (output_read(o))
+        continue;
+    output_close(o);
+}
+
+static int output_open(ContainerOutput *o, int *ret_write)
+{
+    int fds[2];
+
+    if (pipe2(fds, O_CLOEXEC) < 0)
+        return -errno;
+    o->fd = fds[0];
+    *ret_write = fds[1];
+    if (fcntl(o->fd, F_SETFL, O_NONBLOCK) < 0)
+        return -errno;
+    o->readable = false;
+    return loop_watch(&o->container->agent->loop, &o->watch, o->fd, EPOLLIN | EPOLLET);
+}
+
+bool container_pump(Container *c)
+{
+    bool more = false;
+
+    for (size_t i = 0; i < ELEMENTSOF(c->outputs); i++)
+        if (!agent_logs_held_up(c->agent))
+            more |= output_read(&c->outputs[i]);
+    return more;
+}
+
+/* --- launch --- */
+
+static int enter_container(void *userdata, Failure *f)
+{
+    const Container *c = userdata;
+
+    /* Only now, when it is in its control group, is that the top of what it sees. */
+    if (unshare(CLONE_NEWCGROUP) < 0)
+        return failure_set(f, -errno, "the control group namespace could not be made");
+    return rootfs_enter(c->agent->platform, c->config, f);
+}
+
+static void launch_close(Container *c)
+{
+    loop_unwatch(&c->agent->loop, &c->launch_watch);
+    c->launch_status = safe_close(c->launch_status);
+}
+
+/* Takes in what the new process has said of itself. */
+static void launch_hear(Container *c)
+{
+    int terminal = -1;
+
+    if (c->launch_status < 0)
+        return;
+    LaunchNews news = launch_news(c->launch_status, &c->launch_ready, &terminal, &c->failure);
+    safe_close(terminal);
+    if (news == LAUNCH_NOTHING)
+        return;
+    launch_close(c);
+    c->launch_failed = news == LAUNCH_FAILED;
+    if (news == LAUNCH_DIED)
+        failure_say(&c->failure, -EIO, "its process ended before the program ran");
+    if (news == LAUNCH_STARTED) {
+        c->started = now_usec(CLOCK_REALTIME);
+        c->failure.error = 0;
+        tell(c, LIFE_STARTED);
+    }
+}
+
+static void on_launch_status(void *userdata, uint32_t events)
+{
+    launch_hear(userdata);
+}
+
+static int launch_in(Container *c, const int stdio[3], Launched *ret)
+{
+    LaunchSpec spec = {
+        .command = c->config->command,
+        .environment = c->config->environment,
+        .working_dir = c->config->working_dir,
+        .user = c->config->user,
+        .capabilities = c->config->definition.capabilities,
+        .stdio = { stdio[0], stdio[1], stdio[2] },
+        .cgroup = c->cgroup,
+        .namespaces = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC,
+        .pid_namespace_of = -1,
+        .enter = enter_container,
+        .userdata = c,
+    };
+    return launch(&spec, ret, &c->failure);
+}
+
+static int launch_container(Container *c)
+{
+    _cleanup_(closep) int out = -1;
+    _cleanup_(closep) int err = -1;
+    Launched launched;
+
+    c->failure.error = 0;
+    c->launch_ready = c->launch_failed = false;
+    c->oom_kills = cgroup_oom_kills(c->cgroup);
+    int r = output_open(&c->outputs[0], &out);
+    if (r >= 0)
+        r = output_open(&c->outputs[1], &err);
+    if (r < 0)
+        return failure_set(&c->failure, r, "its output could not be set up");
+    if ((r = launch_in(c, (int[]){ -1, out, err }, &launched)) < 0)
+        return r;
+    children_add(&c->agent->children, &c->child, launched.pid, launched.pidfd);
+    c->launch_status = launched.status;
+    return loop_watch(&c->agent->loop, &c->launch_watch, c->launch_status, EPOLLIN);
+}
+
+static void launch_or_refuse(Container *c)
+{
+    if (launch_container(c) >= 0)
+        return;
+    output_close(&c->outputs[0]);
+    output_close(&c->outputs[1]);
+    c->life.failed = true;
+    tell(c, failure_temporary(&c->failure) ? LIFE_EXITED : LIFE_REFUSED);
+}
+
+/* --- life --- */
+
+static void signal_stop(Container *c)
+{
+    int signal = signal_from_string(c->config->definition.stop_signal ?: "TERM");
+
+    if (c->child.pid > 0)
+        (void)pidfd_send_signal(c->child.pidfd, signal > 0 ? signal : SIGTERM, NULL, 0);
+}
+
+static void kill_all(Container *c)
+{
+    (void)cgroup_kill(c->cgroup);
+    if (c->child.pid > 0)
+        (void)pidfd_send_signal(c->child.pidfd, SIGKILL, NULL, 0);
+}
+
+static void act(Container *c, LifeAction action)
+{
+    switch (action) {
+    case LIFE_LAUNCH:
+        launch_or_refuse(c);
+        break;
+    case LIFE_SIGNAL:
+        signal_stop(c);
+        break;
+    case LIFE_KILL:
+        kill_all(c);
+        break;
+    case LIFE_NOTHING:
+        break;
+    }
+}
+
+static void tell(Container *c, LifeEvent event)
+{
+    LifeAction action = container_life_tell(&c->life, event, loop_now(&c->agent->loop));
+
+    loop_timer_set(&c->agent->loop, &c->timer, c->life.deadline);
+    agent_report_due(c->agent);
+    act(c, action);
+}
+
+static void on_timer(void *userdata)
+{
+    Container *c = userdata;
+
+    if (c->life.phase == LIFE_WAITING)
+        failure_say(&c->failure, -ENODEV, "the disk of its image did not appear (SCSI id %llu)",
+                    (unsigned long long)c->config->disk);
+    if (c->life.phase == LIFE_STARTING)
+        failure_say(&c->failure, -ETIMEDOUT, "its process did not start in time");
+    tell(c, LIFE_TIMEOUT);
+}
+
+static void on_end(void *userdata, int code, int signal)
+{
+    Container *c = userdata;
+
+    launch_hear(c);
+    launch_close(c);
+    output_drain(&c->outputs[0]);
+    output_drain(&c->outputs[1]);
+    if (c->launch_failed) {
+        c->life.failed = true;
+        tell(c, failure_temporary(&c->failure) ? LIFE_EXITED : LIFE_REFUSED);
+        return;
+    }
+    c->ended = now_usec(CLOCK_REALTIME);
+    c->exit_code = code;
+    c->exit_signal = (uint64_t)signal;
+    c->oom_killed = signal == SIGKILL && cgroup_oom_kills(c->cgroup) > c->oom_kills;
+    c->life.failed = code != 0;
+    if (c->oom_killed)
+        failure_say(&c->failure, -ENOMEM, "killed for want of memory");
+    tell(c, LIFE_EXITED);
+}
+
+static uint32_t random_number(void)
+{
+    uint32_t n;
+    return getrandom(&n, sizeof n, GRND_NONBLOCK) == sizeof n ? n : 0;
+}
+
+void container_init(Container *c, Agent *a, const AgentContainer *config)
+{
+    const ContainerDefinition *d = &config->definition;
+
+    *c = (Container){ .agent = a, .config = config, .exit_code = -1, .launch_status = -1 };
+    container_life_init(&c->life, &d->restart, d->stop_timeout, random_number, loop_now(&a->loop));
+    c->timer = (Timer){ .func = on_timer, .userdata = c };
+    c->child = (Child){ .pidfd = -1, .on_end = on_end, .userdata = c };
+    c->launch_watch = (Watch){ .func = on_launch_status, .userdata = c };
+    for (size_t i = 0; i < ELEMENTSOF(c->outputs); i++) {
+        ContainerOutput *o = &c->outputs[i];
+        *o = (ContainerOutput){ .container = c, .channel = i == 0 ? STREAM_STDOUT : STREAM_STDERR, .fd = -1 };
+        o->watch = (Watch){ .func = on_output, .userdata = o };
+        o->splitter = (LineSplitter){ .line_max = AGENT_LOG_RECORD_MAX, .func = on_line, .userdata = o };
+    }
+    loop_timer_set(&a->loop, &c->timer, c->life.deadline);
+    c->cgroup = cgroup_make(a->platform->cgroup, d->name);
+    int r = c->cgroup < 0 ? c->cgroup : cgroup_limit(c->cgroup, &d->limits);
+    if (r < 0) {
+        failure_set(&c->failure, r, "its limits could not be set");
+        tell(c, LIFE_REFUSED);
+    }
+}
+
+void container_done(Container *c)
+{
+    if (c->child.pid > 0)
+        kill_all(c);
+    children_forget(&c->agent->children, &c->child);
+    launch_close(c);
+    output_close(&c->outputs[0]);
+    output_close(&c->outputs[1]);
+    loop_timer_clear(&c->agent->loop, &c->timer);
+    c->cgroup = safe_close(c->cgroup);
+}
+
+void container_look(Container *c)
+{
+    if (c->life.phase != LIFE_WAITING)
+        return;
+    int r = rootfs_make(c->agent->platform, c->config, &c->failure);
+    if (r == -ENODEV)
+        c->failure.error = 0;
+    else
+        tell(c, r < 0 ? LIFE_REFUSED : LIFE_READY);
+}
+
+void container_stop(Container *c, usec_t deadline)
+{
+    c->life.stop_deadline = deadline;
+    tell(c, LIFE_STOP);
+}
+
+void container_fill_report(const Container *c, ContainerReport *ret)
+{
+    *ret = (ContainerReport){
+        .name = c->config->definition.name,
+        .state = container_life_state(&c->life),
+        .restarts = c->life.restarts,
+        .exit_code = c->exit_code,
+        .exit_signal = c->exit_signal,
+        .oom_killed = c->oom_killed,
+        .started = c->started,
+        .ended = c->ended,
+        .message = c->failure.error ? (char *)(uintptr_t)c->failure.text : NULL,
+    };
+}
+
+bool container_runs(const Container *c)
+{
+    return c->life.phase == LIFE_RUNNING && c->child.pid > 0;
+}

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * A container: carries out what its life (container-life.h) says, and says what happened to it. Its output goes line by line
+ * into the agent's ring.
+ */
+#include "guest/agent/children.h"
+#include "guest/agent/container-life.h"
+#include "guest/agent/failure.h"
+#include "guest/agent/line-splitter.h"
+#include "guest/agent/rootfs.h"
+
+typedef struct Agent Agent;
+typedef struct Container Container;
+
+typedef struct ContainerOutput {
+    Container *container;
+    StreamChannel channel;
+    int fd; /* -1: closed */
+    Watch watch;
+    bool readable; /* there may be more to read */
+    LineSplitter splitter;
+} ContainerOutput;
+
+struct Container {
+    Agent *agent;
+    const AgentContainer *config; /* not owned */
+    ContainerLife life;
+    Timer timer;
+    int cgroup;
+    uint64_t oom_kills; /* before the present run */
+    Child child;
+    int launch_status; /* -1: the program runs, or nothing is being started */
+    Watch launch_watch;
+    bool launch_ready;
+    bool launch_failed;
+    Failure failure; /* the last one; error 0: none */
+    ContainerOutput outputs[2];
+    int64_t exit_code;
+    uint64_t exit_signal;
+    bool oom_killed;
+    usec_t started, ended; /* CLOCK_REALTIME */
+};
+
+void container_init(Container *c, Agent *a, const AgentContainer *config);
+/* Kills what runs. */
+void container_done(Container *c);
+/* Its image's disk may be there now. */
+void container_look(Container *c);
+/* To end by the deadline, on the loop's clock. */
+void container_stop(Container *c, usec_t deadline);
+/* Reads output into the ring; true when there is more to read at once. */
+bool container_pump(Container *c);
+/* Fills a report that borrows its strings from c. */
+void container_fill_report(const Container *c, ContainerReport *ret);
+bool container_runs(const Container *c);

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "guest/agent/agent.h"
+
+/* 0 or negative errno, with f where there is more to say; REPLY_LATER: the handler answers itself. */
+enum { REPLY_LATER = 1 };
+
+typedef int (*Handler)(Agent *a, uint64_t id, const void *body, Failure *f);
+
+static int on_configure(Agent *a, uint64_t id, const void *body, Failure *f)
+{
+    return agent_configure(a, body, f);
+}
+
+static int on_stop(Agent *a, uint64_t id, const void *body, Failure *f)
+{
+    const AgentStop *stop = body;
+
+    ending_stop(a, stop->timeout);
+    return 0;
+}
+
+static int on_ping(Agent *a, uint64_t id, const void *body, Failure *f)
+{
+    return 0;
+}
+
+static int on_log_ack(Agent *a, uint64_t id, const void *body, Failure *f)
+{
+    const AgentLogAck *ack = body;
+
+    a->log_progress = loop_now(&a->loop);
+    return log_ring_ack(&a->ring, ack->seq);
+}
+
+static int on_exec(Agent *a, uint64_t id, const void *body, Failure *f)
+{
+    int r = exec_start(a, id, body, f);
+    return r < 0 ? r : REPLY_LATER;
+}
+
+static int on_signal(Agent *a, uint64_t id, const void *body, Failure *f)
+{
+    const AgentStreamSignal *signal = body;
+    Exec *e = exec_find(a, signal->stream);
+
+    return e ? exec_signal(e, (int)signal->signal) : -ENOENT;
+}
+
+static int on_resize(Agent *a, uint64_t id, const void *body, Failure *f)
+{
+    const AgentStreamResize *resize = body;
+    Exec *e = exec_find(a, resize->stream);
+
+    return e ? exec_resize(e, (unsigned)resize->rows, (unsigned)resize->columns) : -ENOENT;
+}
+
+static int on_hangup(Agent *a, uint64_t id, const void *body, Failure *f)
+{
+    const AgentStream *stream = body;
+    Exec *e = exec_find(a, stream->stream);
+
+    if (!e)
+        return -ENOENT;
+    exec_hangup(e);
+    return 0;
+}
+
+static int on_data(Agent *a, uint64_t id, const void *body, Failure *f)
+{
+    const AgentData *data = body;
+    Exec *e = exec_find(a, data->stream);
+
+    if (!e)
+        return -ENOENT;
+    return data->channel == STREAM_STDIN ? exec_input(e, &data->data) : -EINVAL;
+}
+
+static int on_credit(Agent *a, uint64_t id, const void *body, Failure *f)
+{
+    const AgentCredit *credit = body;
+    Exec *e = exec_find(a, credit->stream);
+
+    return e ? exec_credit(e, credit->channel, credit->bytes) : -ENOENT;
+}
+
+/* What only the agent says is refused. A hello never comes here. */
+static const Handler handlers[AGENT_MESSAGE_MAX] = {
+    [AGENT_CONFIGURE] = on_configure, [AGENT_STOP] = on_stop,     [AGENT_PING] = on_ping,
+    [AGENT_LOG_ACK] = on_log_ack,     [AGENT_EXEC] = on_exec,     [AGENT_SIGNAL] = on_signal,
+    [AGENT_RESIZE] = on_resize,       [AGENT_HANGUP] = on_hangup, [AGENT_DATA] = on_data,
+    [AGENT_CREDIT] = on_credit,
+};
+
+void agent_dispatch(Agent *a, const Message *m)
+{
+    Failure f = { 0 };
+    Handler handler = handlers[m->type];
+    int r = handler ? handler(a, m->id, m->body, &f) : -EINVAL;
+
+    if (r != REPLY_LATER)
+        agent_reply(a, m->id, r, r < 0 && f.error ? f.text : NULL);
+}

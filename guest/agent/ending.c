@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "guest/agent/agent.h"
+
+/* For what was killed to be seen dead. */
+#define KILL_GRACE (5 * USEC_PER_SEC)
+/* For the host to take the rest, when it listens and when it is away. */
+#define FLUSH_PRESENT (5 * USEC_PER_SEC)
+#define FLUSH_AWAY (30 * USEC_PER_SEC)
+
+static void on_timer(void *userdata) {}
+
+static void enter(Agent *a, EndingPhase phase, usec_t deadline)
+{
+    Ending *e = &a->ending;
+
+    e->phase = phase;
+    e->deadline = deadline;
+    e->timer.func = on_timer;
+    loop_timer_set(&a->loop, &e->timer, deadline);
+}
+
+static bool due(const Agent *a)
+{
+    return loop_now(&a->loop) >= a->ending.deadline;
+}
+
+static bool all_over(const Agent *a)
+{
+    for (size_t i = 0; i < a->n_containers; i++)
+        if (!container_life_over(&a->containers[i].life))
+            return false;
+    return true;
+}
+
+void ending_stop(Agent *a, usec_t timeout)
+{
+    usec_t now = loop_now(&a->loop), deadline = usec_add(now, timeout);
+
+    if (a->ending.phase > ENDING_STOPPING)
+        return;
+    if (a->ending.phase == ENDING_NOT || usec_add(deadline, KILL_GRACE) < a->ending.deadline)
+        enter(a, ENDING_STOPPING, usec_add(deadline, KILL_GRACE));
+    for (size_t i = 0; i < a->n_containers; i++)
+        container_stop(&a->containers[i], deadline);
+}
+
+static void pump_not(Agent *a)
+{
+    if (!a->configured || !all_over(a))
+        return;
+    a->ending.completed = true;
+    agent_report_due(a);
+    enter(a, ENDING_FLUSHING, usec_add(loop_now(&a->loop), a->session.stands ? FLUSH_PRESENT : FLUSH_AWAY));
+}
+
+static void pump_stopping(Agent *a)
+{
+    if (all_over(a) || due(a))
+        enter(a, ENDING_FLUSHING, usec_add(loop_now(&a->loop), FLUSH_PRESENT));
+}
+
+static void pump_flushing(Agent *a)
+{
+    bool flushed =
+        a->session.stands && !a->report_due && log_ring_empty(&a->ring) && !a->execs && port_idle(&a->port);
+
+    if (!flushed && !due(a))
+        return;
+    enter(a, ENDING_OFF, USEC_INFINITY);
+    a->platform->ops->power_off(a->platform);
+}
+
+static void (*const pumps[])(Agent *a) = {
+    [ENDING_NOT] = pump_not,
+    [ENDING_STOPPING] = pump_stopping,
+    [ENDING_FLUSHING] = pump_flushing,
+    [ENDING_OFF] = NULL,
+};
+_Static_assert(ELEMENTSOF(pumps) == ENDING_PHASE_MAX, "every phase has a row");
+
+bool ending_pump(Agent *a)
+{
+    EndingPhase before = a->ending.phase;
+
+    if (pumps[before])
+        pumps[before](a);
+    return a->ending.phase != before;
+}

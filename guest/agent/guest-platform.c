@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <dirent.h>
+#include <fcntl.h>
+#include <linux/random.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/reboot.h>
+#include <time.h>
+
+#include "base/file.h"
+#include "base/log.h"
+#include "base/strings.h"
+#include "guest/agent/guest-platform.h"
+#include "guest/agent/mounts.h"
+#include "schemas/agent.h"
+
+#define PORTS "/sys/class/virtio-ports"
+/* Less than this is what a message needs under way, and not worth a jump. */
+#define TIME_TOLERANCE (200 * USEC_PER_MSEC)
+
+static void closedirp(DIR **d)
+{
+    if (*d)
+        closedir(*d);
+}
+
+/* The next entry that is no dot file; NULL at the end. */
+static const char *next_name(DIR *d)
+{
+    for (struct dirent *e; (e = readdir(d));)
+        if (e->d_name[0] != '.')
+            return e->d_name;
+    return NULL;
+}
+
+static bool port_is_ours(const char *name)
+{
+    _cleanup_(freep) char *path = strf(PORTS "/%s/name", name);
+    _cleanup_(closep) int fd = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+    char text[64];
+
+    ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
+    if (n <= 0)
+        return false;
+    text[n] = 0;
+    text[strcspn(text, "\n")] = 0;
+    return streq(text, AGENT_PORT_NAME);
+}
+
+int guest_open_port(void)
+{
+    _cleanup_(closedirp) DIR *d = opendir(PORTS);
+
+    for (const char *name; d && (name = next_name(d));) {
+        if (!port_is_ours(name))
+            continue;
+        _cleanup_(freep) char *path = strf("/dev/%s", name);
+        int fd = path ? open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC) : -1;
+        if (fd >= 0)
+            return fd;
+    }
+    return -ENODEV;
+}
+
+/* Disks get their letters in the order in which they come; only the SCSI id says which is which. */
+static char *disk_path(uint64_t disk)
+{
+    _cleanup_(freep) char *blocks = strf("/sys/bus/scsi/devices/0:0:%llu:0/block", (unsigned long long)disk);
+    _cleanup_(closedirp) DIR *d = blocks ? opendir(blocks) : NULL;
+    const char *name = d ? next_name(d) : NULL;
+
+    return name ? strf("/dev/%s", name) : NULL;
+}
+
+static int mount_image(Platform *p, uint64_t disk, const char *target)
+{
+    _cleanup_(freep) char *path = disk_path(disk);
+
+    if (!path || access(path, F_OK) < 0)
+        return -ENODEV;
+    return mount_at("erofs", path, NULL, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NODEV, target);
+}
+
+static void set_time(Platform *p, usec_t time)
+{
+    usec_t now = now_usec(CLOCK_REALTIME);
+    struct timespec to = { .tv_sec = (time_t)(time / USEC_PER_SEC),
+                           .tv_nsec = (long)(time % USEC_PER_SEC) * 1000 };
+
+    if (MAX(now, time) - MIN(now, time) > TIME_TOLERANCE && clock_settime(CLOCK_REALTIME, &to) < 0)
+        log_error_errno(-errno, "the clock could not be set");
+}
+
+static int set_hostname(Platform *p, const char *name)
+{
+    return sethostname(name, strlen(name)) < 0 ? -errno : 0;
+}
+
+static int add_entropy(Platform *p, const void *data, size_t size)
+{
+    enum { SIZE_MAX_USED = 512 };
+    union {
+        struct rand_pool_info info;
+        uint8_t bytes[sizeof(struct rand_pool_info) + SIZE_MAX_USED];
+    } pool = { 0 };
+
+    size = MIN(size, (size_t)SIZE_MAX_USED);
+    pool.info.entropy_count = (int)size * 8;
+    pool.info.buf_size = (int)size;
+    memcpy(pool.bytes + sizeof pool.info, data, size);
+    _cleanup_(closep) int fd = open("/dev/urandom", O_RDWR | O_CLOEXEC);
+    int r = fd < 0 || ioctl(fd, RNDADDENTROPY, &pool) < 0 || ioctl(fd, RNDRESEEDCRNG) < 0 ? -errno : 0;
+    explicit_bzero(&pool, sizeof pool);
+    return r;
+}
+
+static void power_off(Platform *p)
+{
+    sync();
+    if (reboot(RB_POWER_OFF) < 0)
+        log_error_errno(-errno, "the power could not be turned off");
+}
+
+const PlatformOps guest_platform_ops = {
+    .mount_image = mount_image,
+    .set_time = set_time,
+    .set_hostname = set_hostname,
+    .add_entropy = add_entropy,
+    .power_off = power_off,
+};

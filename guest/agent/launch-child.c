@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/close_range.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+
+#include "base/file.h"
+#include "base/socket.h"
+#include "base/strings.h"
+#include "guest/agent/beneath.h"
+#include "guest/agent/capabilities.h"
+#include "guest/agent/identity.h"
+#include "guest/agent/launch.h"
+
+#define DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+static int reset_process(Failure *f)
+{
+    sigset_t none;
+    _cleanup_(closep) int oom = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+
+    /* The agent's own -1000 is not for programs of an image. */
+    if (oom < 0 || write_all(oom, "0", 1) < 0)
+        return failure_set(f, -errno, "the process could not be prepared");
+    sigemptyset(&none);
+    if (sigprocmask(SIG_SETMASK, &none, NULL) < 0 || setsid() < 0)
+        return failure_set(f, -errno, "the process could not be prepared");
+    return 0;
+}
+
+static int set_limits(void)
+{
+    static const struct rlimit files = { .rlim_cur = 1024, .rlim_max = 524288 };
+    static const struct rlimit core = { .rlim_cur = 0, .rlim_max = RLIM_INFINITY };
+
+    return setrlimit(RLIMIT_NOFILE, &files) < 0 || setrlimit(RLIMIT_CORE, &core) < 0 ? -errno : 0;
+}
+
+/* --- streams --- */
+
+static int take_stdio(const int fds[3])
+{
+    /* First out of the way of 0 to 2, so that none of them is overwritten before it is used. */
+    int moved[3];
+
+    for (int i = 0; i < 3; i++)
+        if ((moved[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, 3)) < 0)
+            return -errno;
+    for (int i = 0; i < 3; i++)
+        if (dup2(moved[i], i) < 0)
+            return -errno;
+    return 0;
+}
+
+/*
+ * A terminal of the container's own devpts, so that its programs find it by name. The container's files say where that is, so it
+ * is believed only when it is one.
+ */
+static int open_terminal(const LaunchSpec *spec, int root, uid_t owner, int status)
+{
+    struct winsize size = { .ws_row = (unsigned short)spec->rows, .ws_col = (unsigned short)spec->columns };
+    int unlock = 0;
+    unsigned number;
+
+    _cleanup_(closep) int master =
+        open_beneath(root, "/dev/pts/ptmx", O_RDWR | O_NONBLOCK, BENEATH_NO_SYMLINKS);
+    if (master < 0)
+        return master;
+    if (ioctl(master, TIOCGPTN, &number) < 0 || ioctl(master, TIOCSPTLCK, &unlock) < 0)
+        return -errno;
+    _cleanup_(closep) int slave = ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
+    if (slave < 0 || fchown(slave, owner, (gid_t)-1) < 0 || ioctl(slave, TIOCSCTTY, 0) < 0)
+        return -errno;
+    if (spec->rows > 0 && spec->columns > 0 && ioctl(slave, TIOCSWINSZ, &size) < 0)
+        return -errno;
+    int r = packet_send(status, LAUNCH_WORD_TERMINAL, strlen(LAUNCH_WORD_TERMINAL), master);
+    return r < 0 ? r : take_stdio((int[]){ slave, slave, slave });
+}
+
+/* --- environment --- */
+
+static const char *find(char *const *environment, const char *key, size_t n)
+{
+    STRV_FOREACH (s, (char **)(uintptr_t)environment)
+        if (strncmp(*s, key, n) == 0 && (*s)[n] == '=')
+            return *s + n + 1;
+    return NULL;
+}
+
+static int add_all(char ***to, char *const *from, char *const *overrides)
+{
+    STRV_FOREACH (s, (char **)(uintptr_t)from) {
+        int r = find(overrides, *s, strcspn(*s, "=")) ? 0 : strv_append(to, *s);
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+static int add_default(char ***to, const char *key, const char *value)
+{
+    return find(*to, key, strlen(key)) ? 0 : strv_appendf(to, "%s=%s", key, value);
+}
+
+static char **make_environment(const LaunchSpec *spec, const Identity *identity)
+{
+    _cleanup_(strv_freep) char **all = NULL;
+    char hostname[256] = "";
+
+    (void)gethostname(hostname, sizeof hostname - 1);
+    if (add_all(&all, spec->environment, spec->more_environment) < 0 ||
+        add_all(&all, spec->more_environment, NULL) < 0 || add_default(&all, "PATH", DEFAULT_PATH) < 0 ||
+        add_default(&all, "HOME", identity->home) < 0 || add_default(&all, "HOSTNAME", hostname) < 0 ||
+        (spec->terminal && add_default(&all, "TERM", "xterm") < 0))
+        return NULL;
+    return take_ptr(all);
+}
+
+/* --- power --- */
+
+static int become(const LaunchSpec *spec, const Identity *identity, Failure *f)
+{
+    const char *unknown = NULL;
+    uint64_t mask;
+
+    if (capabilities_from_names(spec->capabilities, &mask, &unknown) < 0)
+        return failure_say(f, -EINVAL, "%s is no capability that this machine knows", unknown);
+    int r = capabilities_bound(mask);
+    if (r < 0)
+        return failure_set(f, r, "capabilities could not be bounded");
+    if (setgroups(identity->n_groups, identity->groups) < 0 ||
+        setresgid(identity->gid, identity->gid, identity->gid) < 0 ||
+        setresuid(identity->uid, identity->uid, identity->uid) < 0)
+        return failure_set(f, -errno, "user %u and group %u could not be taken", identity->uid,
+                           identity->gid);
+    /* Those that were asked for are kept by any user; the usual ones are root's alone. */
+    if ((r = capabilities_keep(mask, spec->capabilities && *spec->capabilities)) < 0)
+        return failure_set(f, r, "capabilities could not be set");
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+        return failure_set(f, -errno, "no_new_privs could not be set");
+    return 0;
+}
+
+/* --- program --- */
+
+static int explain(const char *program, int error, Failure *f)
+{
+    static const struct {
+        int error;
+        const char *text;
+    } rows[] = {
+        { -ENOENT, "command not found" },
+        { -ENOTDIR, "command not found" },
+        { -EACCES, "permission denied" },
+        { -ENOEXEC, "exec format error: is the image of another architecture?" },
+    };
+
+    if (error == -ENOENT && strchr(program, '/') && access(program, F_OK) == 0)
+        return failure_say(f, error, "%s: the interpreter that it asks for is not in the image", program);
+    TABLE_FOREACH (row, rows)
+        if (row->error == error)
+            return failure_say(f, error, "%s: %s", program, row->text);
+    return failure_set(f, error, "%s", program);
+}
+
+/* Tries each directory of PATH. What was found and refused is told rather than that it was not found elsewhere. */
+static int execute_by_path(char *const *command, char *const *environment)
+{
+    const char *path = find(environment, "PATH", 4);
+    int result = -ENOENT;
+
+    for (size_t n; path && *path; path += n + (path[n] == ':')) {
+        n = strcspn(path, ":");
+        _cleanup_(freep) char *program = strf("%.*s/%s", (int)n, path, *command);
+        if (!program)
+            return -ENOMEM;
+        execve(program, command, environment);
+        if (errno != ENOENT && errno != ENOTDIR && result == -ENOENT)
+            result = -errno;
+    }
+    return result;
+}
+
+static int execute(char *const *command, char *const *environment, Failure *f)
+{
+    int r;
+
+    if (strchr(*command, '/')) {
+        execve(*command, command, environment);
+        r = -errno;
+    } else {
+        r = execute_by_path(command, environment);
+    }
+    return explain(*command, r, f);
+}
+
+/* From inside of the container to the program. */
+static int run(const LaunchSpec *spec, const int stdio[3], int status, Failure *f)
+{
+    Identity identity;
+
+    _cleanup_(closep) int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    int r = root < 0 ? -errno : identity_read(root, spec->user, &identity);
+    if (r == -ENOENT)
+        return failure_say(f, r, "user %s is not in the image", spec->user);
+    if (r < 0)
+        return failure_set(f, r, "user %s", spec->user ?: "root");
+    r = spec->terminal ? open_terminal(spec, root, identity.uid, status) : take_stdio(stdio);
+    if (r < 0)
+        return failure_set(f, r, "the standard streams could not be set up");
+    _cleanup_(strv_freep) char **environment = make_environment(spec, &identity);
+    if (!environment)
+        return failure_set(f, -ENOMEM, "the environment could not be set up");
+    const char *dir = str_empty(spec->working_dir) ? "/" : spec->working_dir;
+    if (chdir(dir) < 0)
+        return failure_set(f, -errno, "working directory %s", dir);
+    if ((r = set_limits()) < 0)
+        return failure_set(f, r, "limits could not be set");
+    if ((r = become(spec, &identity, f)) < 0)
+        return r;
+    if (close_range(3, ~0U, CLOSE_RANGE_CLOEXEC) < 0)
+        return failure_set(f, -errno, "descriptors could not be closed");
+    if ((r = packet_send(status, LAUNCH_WORD_READY, strlen(LAUNCH_WORD_READY), -1)) < 0)
+        return r;
+    return execute(spec->command, environment, f);
+}
+
+static int open_stdio(const LaunchSpec *spec, int ret[3], Failure *f)
+{
+    for (int i = 0; i < 3; i++) {
+        ret[i] = spec->stdio[i] >= 0 ? spec->stdio[i] : open("/dev/null", O_RDWR | O_CLOEXEC);
+        if (ret[i] < 0)
+            return failure_set(f, -errno, "/dev/null");
+    }
+    return 0;
+}
+
+void launch_child(const LaunchSpec *spec, int status)
+{
+    Failure f = { 0 };
+    int stdio[3];
+
+    int r = reset_process(&f);
+    if (r >= 0 && (spec->terminal || (r = open_stdio(spec, stdio, &f)) >= 0) &&
+        (r = spec->enter(spec->userdata, &f)) >= 0)
+        (void)run(spec, stdio, status, &f);
+    char word[FAILURE_TEXT_MAX + 32];
+    int n = snprintf(word, sizeof word, LAUNCH_WORD_FAILED "%d %s", f.error, f.text);
+    (void)packet_send(status, word, MIN((size_t)MAX(n, 0), sizeof word - 1), -1);
+    _exit(127);
+}

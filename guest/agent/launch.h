@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * Starting a program of a container: a process with its namespaces, control group, user, capabilities and streams. The caller learns
+ * what became of it from the status socket: it ends when the program runs; what stands in it before says why not, or
+ * brings the terminal.
+ *
+ * The new process goes through `enter` (its way into the container) with the agent's power, then gives that power up, then
+ * executes. From the moment it can see the container's files it looks up nothing that leads out of them.
+ */
+#include <sys/types.h>
+
+#include "guest/agent/failure.h"
+
+typedef struct LaunchSpec {
+    char *const *command;
+    char *const *environment;      /* may be NULL */
+    char *const *more_environment; /* overrides environment; may be NULL */
+    const char *working_dir;       /* NULL: / */
+    const char *user;              /* NULL: root */
+    char *const *capabilities;     /* as capabilities_from_names() */
+    bool terminal;                 /* a new one takes the place of stdio */
+    unsigned rows, columns;
+    int stdio[3]; /* -1: /dev/null */
+    int cgroup;
+    unsigned long namespaces; /* CLONE_NEW... */
+    int pid_namespace_of; /* pidfd of a process whose pid namespace it is born in; -1: the agent's own or a new one */
+    int (*enter)(void *userdata, Failure *f);
+    void *userdata;
+} LaunchSpec;
+
+typedef enum LaunchNews {
+    LAUNCH_NOTHING,  /* nothing yet */
+    LAUNCH_TERMINAL, /* *ret_terminal is the terminal's other side */
+    LAUNCH_STARTED,  /* the program runs */
+    LAUNCH_FAILED,   /* it does not, see f; the process ends by itself */
+    LAUNCH_DIED,     /* the process ended on its way, without a word */
+} LaunchNews;
+
+typedef struct Launched {
+    pid_t pid;
+    int pidfd;
+    int status; /* non-blocking */
+} Launched;
+
+int launch(const LaunchSpec *spec, Launched *ret, Failure *f);
+/* The next of the news; *ready carries what was heard before, false at first. */
+LaunchNews launch_news(int status, bool *ready, int *ret_terminal, Failure *f);
+
+/* The new process's side; does not return. */
+void launch_child(const LaunchSpec *spec, int status) __attribute__((noreturn));
+
+/* Words on the status socket. */
+#define LAUNCH_WORD_READY "ready"
+#define LAUNCH_WORD_TERMINAL "terminal"
+#define LAUNCH_WORD_FAILED "failed "

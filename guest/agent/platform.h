@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * What the agent asks of the machine that it is the init of. The guest's own is guest-platform.c; a test brings another, and
+ * nothing else of the agent knows whether it is process 1.
+ */
+#include "base/units.h"
+
+typedef struct Platform Platform;
+
+typedef struct PlatformOps {
+    /* Mounts the image on the disk, read-only, at the directory. -ENODEV: the disk is not there (yet). */
+    int (*mount_image)(Platform *p, uint64_t disk, const char *target);
+    /* The host's clock; followed when this machine's is clearly off. */
+    void (*set_time)(Platform *p, usec_t time);
+    int (*set_hostname)(Platform *p, const char *name);
+    int (*add_entropy)(Platform *p, const void *data, size_t size);
+    /* Does not return on a real machine. All containers have ended. */
+    void (*power_off)(Platform *p);
+} PlatformOps;
+
+struct Platform {
+    const PlatformOps *ops;
+    const char *run; /* directory for the agent's mounts and files; absolute, no comma or colon in it */
+    int cgroup;      /* directory under which containers get their control groups */
+};

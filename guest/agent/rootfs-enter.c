@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+
+#include "base/strings.h"
+#include "guest/agent/beneath.h"
+#include "guest/agent/mounts.h"
+#include "guest/agent/rootfs.h"
+
+enum {
+    PLAIN = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC,
+    OPTIONS_MAX = 4,
+};
+
+/* In this order, each on top of what stands before it. */
+static const struct {
+    const char *path;
+    const char *type;
+    unsigned attributes;
+    const char *options[OPTIONS_MAX];
+} filesystems[] = {
+    { "/proc", "proc", PLAIN, { NULL } },
+    { "/sys", "sysfs", PLAIN | MOUNT_ATTR_RDONLY, { NULL } },
+    { "/sys/fs/cgroup", "cgroup2", PLAIN | MOUNT_ATTR_RDONLY, { NULL } },
+    { "/dev", "tmpfs", MOUNT_ATTR_NOSUID, { "mode=0755", "size=64k", NULL } },
+    { "/dev/pts",
+      "devpts",
+      MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC,
+      { "ptmxmode=0666", "mode=0620", "gid=5", NULL } },
+    { "/dev/mqueue", "mqueue", PLAIN, { NULL } },
+    { "/dev/shm", "tmpfs", PLAIN, { "mode=1777", "size=64m", NULL } },
+};
+
+static const struct {
+    const char *name;
+    unsigned major, minor;
+} nodes[] = {
+    { "null", 1, 3 },   { "zero", 1, 5 },    { "full", 1, 7 },
+    { "random", 1, 8 }, { "urandom", 1, 9 }, { "tty", 5, 0 },
+};
+
+static const struct {
+    const char *name, *target;
+} links[] = {
+    { "ptmx", "pts/ptmx" },          { "fd", "/proc/self/fd" },       { "stdin", "/proc/self/fd/0" },
+    { "stdout", "/proc/self/fd/1" }, { "stderr", "/proc/self/fd/2" },
+};
+
+/* What of the kernel a container has no business with: hidden, or to be read only. What a kernel has not is passed over. */
+static const struct {
+    const char *path;
+    bool hidden;
+} guarded[] = {
+    { "/proc/kcore", true },         { "/proc/keys", true },
+    { "/proc/latency_stats", true }, { "/proc/timer_list", true },
+    { "/proc/sched_debug", true },   { "/proc/acpi", true },
+    { "/proc/scsi", true },          { "/sys/firmware", true },
+    { "/proc/sys", false },          { "/proc/sysrq-trigger", false },
+    { "/proc/irq", false },          { "/proc/bus", false },
+    { "/proc/fs", false },
+};
+
+static const char *const etc_files[] = { "hostname", "hosts" };
+
+static int mount_filesystems(int root, Failure *f)
+{
+    TABLE_FOREACH (fs, filesystems) {
+        /* A link in the place of /proc would decide where the kernel's files end up. */
+        _cleanup_(closep) int target = make_directory_beneath(root, fs->path, BENEATH_NO_SYMLINKS);
+        if (target < 0)
+            return failure_set(f, target, "%s of the image cannot be mounted on", fs->path);
+        _cleanup_(closep) int fd = mount_make(fs->type, NULL, fs->options, fs->attributes);
+        int r = fd < 0 ? fd : mount_attach(fd, target);
+        if (r < 0)
+            return failure_set(f, r, "%s could not be mounted on %s", fs->type, fs->path);
+    }
+    return 0;
+}
+
+static int fill_dev(int root, Failure *f)
+{
+    _cleanup_(closep) int dev = open_beneath(root, "/dev", O_PATH | O_DIRECTORY, BENEATH_NO_SYMLINKS);
+    mode_t mask = umask(0);
+
+    TABLE_FOREACH (node, nodes)
+        if (mknodat(dev, node->name, S_IFCHR | 0666, makedev(node->major, node->minor)) < 0)
+            return failure_set(f, -errno, "/dev/%s could not be made", node->name);
+    TABLE_FOREACH (link, links)
+        if (symlinkat(link->target, dev, link->name) < 0)
+            return failure_set(f, -errno, "/dev/%s could not be made", link->name);
+    umask(mask);
+    return 0;
+}
+
+static int guard_path(int root, const char *path, bool hidden)
+{
+    static const char *const options[] = { "mode=0555", "size=0", NULL };
+    struct stat st;
+
+    _cleanup_(closep) int target = open_beneath(root, path, O_PATH, BENEATH_NO_SYMLINKS);
+    if (target == -ENOENT)
+        return 0;
+    if (target < 0 || fstat(target, &st) < 0)
+        return target < 0 ? target : -errno;
+    _cleanup_(closep) int null = open_beneath(root, "/dev/null", O_PATH, BENEATH_NO_SYMLINKS);
+    _cleanup_(closep) int fd = !hidden ? mount_view(target, "", MOUNT_ATTR_RDONLY | PLAIN)
+                               : S_ISDIR(st.st_mode)
+                                   ? mount_make("tmpfs", NULL, options, MOUNT_ATTR_RDONLY | PLAIN)
+                                   : mount_view(null, "", 0);
+    return fd < 0 ? fd : mount_attach(fd, target);
+}
+
+static int guard_paths(int root, Failure *f)
+{
+    TABLE_FOREACH (guard, guarded) {
+        int r = guard_path(root, guard->path, guard->hidden);
+        if (r < 0)
+            return failure_set(f, r, "%s could not be guarded", guard->path);
+    }
+    return 0;
+}
+
+static int mount_etc(const Platform *p, int root, Failure *f)
+{
+    TABLE_FOREACH (name, etc_files) {
+        _cleanup_(freep) char *source = strf("%s/etc/%s", p->run, *name);
+        _cleanup_(freep) char *path = strf("/etc/%s", *name);
+        if (!source || !path)
+            return failure_set(f, -ENOMEM, "/etc could not be filled");
+        _cleanup_(closep) int target = make_file_beneath(root, path);
+        _cleanup_(closep) int fd =
+            target < 0 ? target : mount_view(AT_FDCWD, source, PLAIN | MOUNT_ATTR_RDONLY);
+        int r = fd < 0 ? fd : mount_attach(fd, target);
+        if (r < 0)
+            return failure_set(f, r, "%s could not be mounted", path);
+    }
+    return 0;
+}
+
+static int mount_volumes(const Platform *p, const ContainerDefinition *d, int root, Failure *f)
+{
+    for (size_t i = 0; i < d->n_mounts; i++) {
+        const MountDefinition *mount = &d->mounts[i];
+        _cleanup_(freep) char *source = strf("%s/volumes/%s", p->run, mount->volume);
+        if (!source)
+            return failure_set(f, -ENOMEM, "volume %s could not be mounted", mount->volume);
+        unsigned attributes =
+            MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | (mount->read_only ? MOUNT_ATTR_RDONLY : 0);
+        _cleanup_(closep) int target = make_directory_beneath(root, mount->path, 0);
+        _cleanup_(closep) int fd = target < 0 ? target : mount_view(AT_FDCWD, source, attributes);
+        int r = fd < 0 ? fd : mount_attach(fd, target);
+        if (r < 0)
+            return failure_set(f, r, "volume %s could not be mounted on %s", mount->volume, mount->path);
+    }
+    return 0;
+}
+
+static int make_working_dir(const AgentContainer *c, int root, Failure *f)
+{
+    if (str_empty(c->working_dir))
+        return 0;
+    _cleanup_(closep) int fd = make_directory_beneath(root, c->working_dir, 0);
+    return fd < 0 ? failure_set(f, fd, "working directory %s", c->working_dir) : 0;
+}
+
+/* The old root ends up under the new one and is then taken away, with all that the agent has mounted. */
+static int change_root(int root)
+{
+    if (fchdir(root) < 0 || syscall(SYS_pivot_root, ".", ".") < 0 || umount2(".", MNT_DETACH) < 0 ||
+        chdir("/") < 0)
+        return -errno;
+    return 0;
+}
+
+int rootfs_enter(const Platform *p, const AgentContainer *c, Failure *f)
+{
+    _cleanup_(freep) char *path = strf("%s/containers/%s/root", p->run, c->definition.name);
+    if (!path)
+        return failure_set(f, -ENOMEM, "the root directory could not be entered");
+    /* Nothing that is mounted from here on may show outside. */
+    if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+        return failure_set(f, -errno, "the mount namespace could not be made private");
+    _cleanup_(closep) int root = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (root < 0)
+        return failure_set(f, -errno, "the root directory could not be opened");
+
+    int r = mount_filesystems(root, f);
+    if (r >= 0)
+        r = fill_dev(root, f);
+    if (r >= 0)
+        r = guard_paths(root, f);
+    if (r >= 0)
+        r = mount_etc(p, root, f);
+    if (r >= 0)
+        r = mount_volumes(p, &c->definition, root, f);
+    if (r >= 0)
+        r = make_working_dir(c, root, f);
+    if (r < 0)
+        return r;
+    if (c->definition.read_only && (r = mount_set(root, MOUNT_ATTR_RDONLY)) < 0)
+        return failure_set(f, r, "the root directory could not be made read-only");
+    r = change_root(root);
+    return r < 0 ? failure_set(f, r, "the root directory could not be entered") : 0;
+}

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+#include "base/file.h"
+#include "base/strings.h"
+#include "guest/agent/mounts.h"
+#include "guest/agent/rootfs.h"
+
+static int make_volume(const Platform *p, const VolumeDefinition *v)
+{
+    _cleanup_(freep) char *path = strf("%s/volumes/%s", p->run, v->name);
+    _cleanup_(freep) char *size = strf("size=%llu", (unsigned long long)v->size);
+
+    if (!path || !size)
+        return -ENOMEM;
+    int r = dir_make_path(path, 0755);
+    const char *const options[] = { "mode=1777", size, NULL };
+    return r < 0 ? r : mount_at("tmpfs", NULL, options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, path);
+}
+
+static int write_file(const char *dir, const char *name, const char *text)
+{
+    _cleanup_(freep) char *path = text ? strf("%s/%s", dir, name) : NULL;
+    if (!path)
+        return -ENOMEM;
+    _cleanup_(closep) int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    return fd < 0 ? -errno : write_all(fd, text, strlen(text));
+}
+
+static int write_etc(const Platform *p, const char *hostname)
+{
+    _cleanup_(freep) char *dir = strf("%s/etc", p->run);
+    _cleanup_(freep) char *name = strf("%s\n", hostname);
+    _cleanup_(freep) char *hosts =
+        strf("127.0.0.1\tlocalhost %s\n::1\tlocalhost ip6-localhost ip6-loopback\n", hostname);
+
+    int r = dir ? dir_make_path(dir, 0755) : -ENOMEM;
+    if (r >= 0)
+        r = write_file(dir, "hostname", name);
+    return r < 0 ? r : write_file(dir, "hosts", hosts);
+}
+
+int rootfs_prepare(const Platform *p, const AgentConfigure *configure, Failure *f)
+{
+    for (size_t i = 0; i < configure->n_volumes; i++) {
+        int r = make_volume(p, &configure->volumes[i]);
+        if (r < 0)
+            return failure_set(f, r, "volume %s could not be made", configure->volumes[i].name);
+    }
+    int r = write_etc(p, configure->hostname ?: "localhost");
+    return r < 0 ? failure_set(f, r, "the pod's files could not be written") : 0;
+}
+
+/* True when something is mounted at the directory, which then is on another device than its parent. */
+static bool is_mounted(const char *path)
+{
+    struct statx here;
+
+    return statx(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, 0, &here) == 0 &&
+           (here.stx_attributes & STATX_ATTR_MOUNT_ROOT);
+}
+
+static int make_image(Platform *p, uint64_t disk, Failure *f)
+{
+    _cleanup_(freep) char *path = strf("%s/images/%llu", p->run, (unsigned long long)disk);
+    int r = path ? dir_make_path(path, 0755) : -ENOMEM;
+
+    if (r >= 0 && !is_mounted(path))
+        r = p->ops->mount_image(p, disk, path);
+    return r < 0 ? failure_set(f, r, "the image could not be mounted") : 0;
+}
+
+static int make_layer(const char *dir, const AgentContainer *c)
+{
+    _cleanup_(freep) char *layer = strf("%s/layer", dir);
+    _cleanup_(freep) char *upper = strf("%s/layer/upper", dir);
+    _cleanup_(freep) char *work = strf("%s/layer/work", dir);
+    uint64_t memory = c->definition.limits.memory;
+    /* Half of what the container may use at most, so that a full disk comes before an end for want of memory. */
+    _cleanup_(freep) char *size =
+        memory == SIZE_INFINITY ? strdup("size=50%") : strf("size=%llu", (unsigned long long)(memory / 2));
+
+    if (!layer || !upper || !work || !size)
+        return -ENOMEM;
+    int r = dir_make_path(layer, 0755);
+    const char *const options[] = { "mode=0755", size, NULL };
+    if (r >= 0)
+        r = mount_at("tmpfs", NULL, options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, layer);
+    if (r >= 0)
+        r = dir_make_path(upper, 0755);
+    return r < 0 ? r : dir_make_path(work, 0755);
+}
+
+static int make_overlay(const Platform *p, const char *dir, const AgentContainer *c)
+{
+    _cleanup_(freep) char *root = strf("%s/root", dir);
+    _cleanup_(freep) char *options =
+        strf("lowerdir=%s/images/%llu,upperdir=%s/layer/upper,workdir=%s/layer/work", p->run,
+             (unsigned long long)c->disk, dir, dir);
+    int r = root && options ? dir_make_path(root, 0755) : -ENOMEM;
+
+    if (r < 0)
+        return r;
+    return mount("overlay", root, "overlay", MS_NODEV, options) < 0 ? -errno : 0;
+}
+
+int rootfs_make(Platform *p, const AgentContainer *c, Failure *f)
+{
+    _cleanup_(freep) char *dir = strf("%s/containers/%s", p->run, c->definition.name);
+    _cleanup_(freep) char *root = dir ? strf("%s/root", dir) : NULL;
+
+    if (!root)
+        return failure_set(f, -ENOMEM, "the root directory could not be made");
+    if (is_mounted(root))
+        return 0;
+    int r = make_image(p, c->disk, f);
+    if (r < 0)
+        return r;
+    if ((r = make_layer(dir, c)) >= 0)
+        r = make_overlay(p, dir, c);
+    return r < 0 ? failure_set(f, r, "the root directory could not be made") : 0;
+}

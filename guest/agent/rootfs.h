@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * What a container sees as "/". In two parts:
+ *
+ * The agent's part, once per boot, below its run directory:
+ *     images/DISK               the image, read-only, shared by the containers that use it
+ *     volumes/NAME              tmpfs
+ *     containers/NAME/layer     tmpfs for what the container writes; it outlives restarts of the container
+ *     containers/NAME/root      overlay of the two
+ *     etc/{hosts,hostname}
+ *
+ * The process's part, at each start, in its own mount namespace: /proc, /sys, /dev, volumes on top of the overlay, then the
+ * change of root. When its last process ends, all of that is gone by itself.
+ */
+#include "guest/agent/failure.h"
+#include "guest/agent/platform.h"
+#include "schemas/agent.h"
+
+/* The directories, volumes and files that all containers share. */
+int rootfs_prepare(const Platform *p, const AgentConfigure *configure, Failure *f);
+/* The overlay of one container; fine to repeat. -ENODEV in f: the image's disk is not there yet. */
+int rootfs_make(Platform *p, const AgentContainer *c, Failure *f);
+/* In the new process, in a mount namespace of its own: its "/" becomes the container's. */
+int rootfs_enter(const Platform *p, const AgentContainer *c, Failure *f);
