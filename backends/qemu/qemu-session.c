@@ -26,8 +26,8 @@ static const struct {
     { "running", false, END_NONE, NULL },
     { "paused", true, END_NONE, NULL },
     { "prelaunch", true, END_NONE, NULL },
-    { "shutdown", false, END_GUEST_SHUTDOWN, "the guest powered off or reset while no runner watched" },
-    { "guest-panicked", false, END_GUEST_PANIC, "the guest's kernel panicked while no runner watched" },
+    { "shutdown", false, END_GUEST_SHUTDOWN, "the guest powered off or reset while nobody watched" },
+    { "guest-panicked", false, END_GUEST_PANIC, "the guest's kernel panicked" },
     { "internal-error", false, END_VMM_EXIT, "QEMU stopped the guest because of an error of its own" },
     { "io-error", true, END_NONE, NULL },
 };

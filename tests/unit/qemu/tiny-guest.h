@@ -13,13 +13,12 @@ typedef enum TinyGuest {
     TINY_PANIC,    /* says what a kernel says that panics, and tells pvpanic */
     TINY_RESET,    /* a triple fault */
     TINY_SHUTDOWN, /* powers a microvm off */
-    TINY_FLOOD,    /* writes to the console without an end */
     TINY_GUEST_MAX,
 } TinyGuest;
 
 typedef struct TinyRow {
     const char *text; /* first it is written to the serial port */
-    uint8_t code[24]; /* then this is run */
+    uint8_t code[24]; /* a moment later this is run */
 } TinyRow;
 
 static const TinyRow tiny_guests[TINY_GUEST_MAX] = {
@@ -31,15 +30,19 @@ static const TinyRow tiny_guests[TINY_GUEST_MAX] = {
                      { 0x6a, 0x00, 0x6a, 0x00, 0x0f, 0x01, 0x1c, 0x24,
                        0xcc } }, /* push 0 twice; lidt (%esp); int3 */
     [TINY_SHUTDOWN] = { "bye\r\n", { 0xc6, 0x05, 0x00, 0x02, 0xa0, 0xfe, 0x34, 0xfa, 0xf4, 0xeb, 0xfd } },
-    [TINY_FLOOD] = { "",
-                     { 0xb0, 0x78, 0x66, 0xba, 0xf8, 0x03, 0xee, 0xeb, 0xfd } }, /* out 'x'; jmp to the out */
 };
 
 enum { TINY_BASE = 0x200000, TINY_STACK = 0x300000 };
 
-/* mov $stack, %esp; mov $text, %esi; 1: lodsb; test %al, %al; jz 2f; mov $0x3f8, %dx; out %al, %dx; jmp 1b; 2: */
-static const uint8_t tiny_print[] = { 0xbc, 0,    0,    0,    0,    0xbe, 0,    0,    0,    0,    0xac,
-                                      0x84, 0xc0, 0x74, 0x07, 0x66, 0xba, 0xf8, 0x03, 0xee, 0xeb, 0xf4 };
+/*
+ * mov $stack, %esp; mov $text, %esi; 1: lodsb; test %al, %al; jz 2f; mov $0x3f8, %dx; out %al, %dx; jmp 1b;
+ * 2: rdtsc; mov %eax, %ebx; 3: rdtsc; sub %ebx, %eax; cmp $0x10000000, %eax; jb 3b
+ * The wait (about 0.1 s) lets the runner see the end as it happens; one that comes too late sees its result.
+ */
+static const uint8_t tiny_prologue[] = { 0xbc, 0,    0,    0,    0,    0xbe, 0,    0,    0,    0,
+                                         0xac, 0x84, 0xc0, 0x74, 0x07, 0x66, 0xba, 0xf8, 0x03, 0xee,
+                                         0xeb, 0xf4, 0x0f, 0x31, 0x89, 0xc3, 0x0f, 0x31, 0x29, 0xd8,
+                                         0x3d, 0,    0,    0,    0x10, 0x72, 0xf5 };
 
 typedef struct TinyElf {
     Elf64_Ehdr header;
@@ -84,10 +87,10 @@ static inline _unused_ void tiny_guest_write(int dir, const char *name, TinyGues
         .note = { { .n_namesz = 4, .n_descsz = 8, .n_type = 18 }, "Xen", entry, 0 },
     };
 
-    memcpy(e.code, tiny_print, sizeof tiny_print);
+    memcpy(e.code, tiny_prologue, sizeof tiny_prologue);
     memcpy(e.code + 1, &stack, sizeof stack);
     memcpy(e.code + 6, &text, sizeof text);
-    memcpy(e.code + sizeof tiny_print, row->code, sizeof row->code);
+    memcpy(e.code + sizeof tiny_prologue, row->code, sizeof row->code);
     snprintf(e.text, sizeof e.text, "%s", row->text);
     assert_success(file_replace_at(dir, name, &e, sizeof e, 0600));
 }
