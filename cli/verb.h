@@ -32,6 +32,8 @@ typedef enum OptionId {
     OPTION_ENVIRONMENT,
     OPTION_WORKING_DIR,
     OPTION_AS,
+    OPTION_TAG,
+    OPTION_DRY_RUN,
     OPTION_MAX,
 } OptionId;
 

@@ -35,6 +35,9 @@ const Option options[OPTION_MAX] = {
     [OPTION_WORKING_DIR] = { "working-dir", 'w', OPTION_TEXT, "DIR", NULL,
                              "start in this directory of the container" },
     [OPTION_AS] = { "as", 'u', OPTION_TEXT, "USER[:GROUP]", NULL, "run as this user of the container" },
+
+    [OPTION_TAG] = { "tag", 0, OPTION_TEXT, "TAG", NULL, "which image of an OCI layout with several" },
+    [OPTION_DRY_RUN] = { "dry-run", 0, OPTION_FLAG, NULL, NULL, "only show what would be done" },
 };
 
 const Verb verbs[] = {
@@ -187,5 +190,71 @@ const Verb verbs[] = {
                      "handed on to it. The exit status is the command's own; 128 and n when signal n ended "
                      "it; 127 when it was not found, 126 when it could not be run, 125 when podvisor itself "
                      "failed. The container need not be named where a pod has only one." },
+    { .name = "image import",
+      .synopsis = "NAME DIRECTORY|FILE",
+      .min = 2,
+      .max = 2,
+      .options = OPTION_BIT(OPTION_TAG) | OPTION_BIT(OPTION_JSON),
+      .argument = ARGUMENT_FILE,
+      .run = verb_image_import,
+      .help = "make an image of a directory, tar or OCI layout",
+      .description = "Makes one read-only file of a directory, a tar archive (also compressed) or an OCI "
+                     "layout, and gives it a name. An image that had the name loses it. The same files give "
+                     "the same image. Interrupted at any moment, it leaves nothing." },
+    { .name = "image list",
+      .synopsis = "",
+      .options = OPTIONS_SHOW,
+      .run = verb_image_list,
+      .help = "list images",
+      .description = "Shows the images of this host, and which of them are in use." },
+    { .name = "image remove",
+      .synopsis = "IMAGE...",
+      .min = 1,
+      .max = ARGUMENTS_ANY,
+      .argument = ARGUMENT_IMAGE,
+      .run = verb_image_remove,
+      .help = "remove images that are not in use",
+      .description = "By name: takes the name away, and the image too if it has no other. By digest: removes "
+                     "the image and all of its names. What is in use is not removed." },
+    { .name = "image prune",
+      .synopsis = "",
+      .options = OPTION_BIT(OPTION_DRY_RUN) | OPTIONS_SHOW,
+      .run = verb_image_prune,
+      .help = "remove images without a name that are not in use",
+      .description = "Removes all images that have no name and are not in use, and shows them." },
+    { .name = "image tag",
+      .synopsis = "IMAGE NAME",
+      .min = 2,
+      .max = 2,
+      .argument = ARGUMENT_IMAGE,
+      .run = verb_image_tag,
+      .help = "give an image another name",
+      .description = "Gives an image one more name. An image that had the name loses it." },
+    { .name = "image verify",
+      .synopsis = "IMAGE...",
+      .min = 1,
+      .max = ARGUMENTS_ANY,
+      .argument = ARGUMENT_IMAGE,
+      .run = verb_image_verify,
+      .help = "check that images are undamaged",
+      .description = "Reads images as a whole and compares them with their digests." },
+    { .name = "checkpoint show",
+      .synopsis = "POD",
+      .min = 1,
+      .max = 1,
+      .options = OPTION_BIT(OPTION_JSON) | OPTION_BIT(OPTION_NO_PAGER),
+      .argument = ARGUMENT_POD,
+      .run = verb_checkpoint_show,
+      .help = "show what is recorded of a pod",
+      .description = "Shows every checkpoint of the pod, decoded as JSON, with its envelope; of one that "
+                     "cannot be read, why. podvisord need not run." },
+    { .name = "doctor",
+      .synopsis = "",
+      .options = OPTION_BIT(OPTION_JSON) | OPTION_BIT(OPTION_NO_LEGEND),
+      .run = verb_doctor,
+      .help = "show what this host can do, and what to install",
+      .description =
+          "Examines this host: whether KVM really runs a machine, QEMU, the guest's kernel, and what else "
+          "pods can use. Fails only when something is missing without which no pod runs." },
 };
 const size_t n_verbs = ELEMENTSOF(verbs);

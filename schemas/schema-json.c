@@ -206,6 +206,11 @@ Json *json_whole(uint64_t value)
     return json_number(value);
 }
 
+Json *json_truth(bool value)
+{
+    return json_boolean(value);
+}
+
 int json_append(Json *array, Json *item)
 {
     if (!item || !array) {

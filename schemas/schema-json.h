@@ -24,6 +24,7 @@ int json_append(Json *array, Json *item);
 int json_put(Json *object, const char *key, Json *item);
 Json *json_text(const char *s);
 Json *json_whole(uint64_t value);
+Json *json_truth(bool value);
 /* Writes and a line end: 0 or -EIO, -ENOMEM. */
 int json_print(const Json *json, JsonStyle style, FILE *f);
 Json *json_release(Json *json);
