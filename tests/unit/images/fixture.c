@@ -141,7 +141,7 @@ void make_layout(const char *directory)
           "%1$s:latest bundle",
           directory);
     make_rootfs("bundle/rootfs");
-    shell("rm -f bundle/rootfs/dev/null\n"
+    shell("rm -f bundle/rootfs/dev/null; touch -d 2021-01-01 bundle/rootfs/dev\n"
           "umoci repack --image %1$s:latest bundle\n"
           "umoci config --image %1$s:latest --config.entrypoint /bin/busybox --config.cmd echo --config.cmd "
           "hello "

@@ -189,11 +189,18 @@ static int import_as_nobody(const char *const sources[], size_t n)
     if (image_store_open(state, IMAGE_WRITE, &store, NULL) < 0)
         return 2;
     for (size_t i = 0; i < n; i++) {
+        ImageRecord record;
         const ImportOptions options = { .source = sources[i], .name = "x" };
-        if (image_import(store, &options, NULL, &error) < 0) {
+        if (image_import(store, &options, &record, &error) < 0) {
             fprintf(stderr, "%s: %s\n", sources[i], error);
             return 3;
         }
+        _cleanup_(freep) char *link = strf("nobody/image-%zu", i);
+        _cleanup_(freep) char *blob =
+            strf("state/images/blobs/sha256-%s.erofs", record.digest + strlen("sha256:"));
+        if (symlink(blob, link) < 0)
+            return 4;
+        image_record_done(&record);
     }
     image_store_free(store);
     return 0;
@@ -203,7 +210,6 @@ static void an_ordinary_user_can_import_and_owns_nothing_in_it(void **state)
 {
     static const char *const sources[] = { "nobody/rootfs", "archive", "layout" };
     int status;
-    char *rest;
     if (geteuid() != 0)
         skip();
     make_rootfs("rootfs");
@@ -222,8 +228,7 @@ static void an_ordinary_user_can_import_and_owns_nothing_in_it(void **state)
         "ls nobody/state/images/work; for b in nobody/state/images/blobs/*.erofs; do "
         "fsck.erofs --extract=out $b >/dev/null; find out -printf '%%U:%%G\\n'; rm -rf out; done | sort -u");
     assert_string_equal(owners, "0:0");
-    _cleanup_(freep) char *blobs = shell_output("ls nobody/state/images/blobs/*.erofs");
-    _cleanup_(freep) char *mode = mode_in_image(strtok_r(blobs, "\n", &rest), "/bin/su");
+    _cleanup_(freep) char *mode = mode_in_image("nobody/image-1", "/bin/su");
     assert_string_equal(mode, "104755");
 }
 
