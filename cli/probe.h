@@ -11,8 +11,9 @@ int probe_first_line(const char *program, const char *argument, usec_t timeout, 
 
 typedef enum KvmOutcome {
     KVM_WORKS,
-    KVM_ABSENT,    /* no /dev/kvm */
-    KVM_FORBIDDEN, /* it may not be opened by this user */
+    KVM_ABSENT,       /* no /dev/kvm */
+    KVM_FORBIDDEN,    /* it may not be opened by this user */
+    KVM_NO_PROCESSOR, /* it opens, and the processor has neither vmx nor svm: guests would spin */
     KVM_BROKEN, /* it opens, and cannot make a machine, or the machine does not run its first instruction */
     KVM_HANGS,  /* the machine runs for ever in its first instruction */
 } KvmOutcome;
