@@ -88,7 +88,7 @@ typedef struct ContainerDefinition {
     char *user;         /* NULL: the image's */
     bool read_only;
     char **capabilities;
-    char *stop_signal;
+    char *stop_signal; /* NULL: the image's */
     usec_t stop_timeout;
     RestartSettings restart;
     ContainerLimits limits;
