@@ -90,3 +90,27 @@ int image_config_merge(const ImageConfig *image, const ImageConfig *container, I
     p = (ImageProcess){ 0 };
     return 0;
 }
+
+int image_config_apply(const ImageConfig *image, ContainerDefinition *container)
+{
+    ImageProcess p;
+    const ImageConfig says = {
+        .command = container->command,
+        .environment = container->environment,
+        .user = container->user,
+        .working_dir = container->working_dir,
+        .stop_signal = container->stop_signal,
+    };
+
+    int r = image_config_merge(image, &says, &p);
+    if (r < 0)
+        return r;
+    ImageProcess old = { says.command, says.environment, says.user, says.working_dir, says.stop_signal };
+    container->command = p.command;
+    container->environment = p.environment;
+    container->user = p.user;
+    container->working_dir = p.working_dir;
+    container->stop_signal = p.stop_signal;
+    image_process_done(&old);
+    return 0;
+}

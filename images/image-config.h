@@ -10,6 +10,7 @@
  * - user, working_dir and stop_signal: the pod file's, else the image's, else "0", "/" and "SIGTERM".
  */
 #include "images/image-record.h"
+#include "schemas/pod-definition.h"
 
 /* All owned. environment is sorted as it was found: the image's order, then what the pod file added. */
 typedef struct ImageProcess {
@@ -28,3 +29,9 @@ void image_process_done(ImageProcess *process);
  */
 int image_config_merge(const ImageConfig *image, const ImageConfig *container,
                        ImageProcess *ret) _warn_unused_;
+
+/*
+ * The same into a container's definition, which then says all that the image said: nothing of it is NULL any more. Same
+ * errors; on failure the definition is as before.
+ */
+int image_config_apply(const ImageConfig *image, ContainerDefinition *container) _warn_unused_;

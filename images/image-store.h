@@ -63,5 +63,8 @@ int image_tag(ImageStore *store, const char *reference, const char *name, char *
  */
 int image_remove(ImageStore *store, const char *reference, char **ret_error);
 
-/* Removes all images that have no name and are not in use, or only tells which (dry_run). *ret is what was (or would be) removed. */
+/*
+ * Removes all images that have no name and are not in use, or only tells which (dry_run; then a store open for reading will do). *ret is
+ * what was (or would be) removed.
+ */
 int image_prune(ImageStore *store, bool dry_run, ImageList *ret, char **ret_error);

@@ -272,6 +272,10 @@ int image_prune(ImageStore *store, bool dry_run, ImageList *ret, char **ret_erro
 {
     _cleanup_(image_list_done) ImageList all = { 0 }, removed = { 0 };
 
+    if (store->blobs < 0 || store->names < 0) {
+        *ret = (ImageList){ 0 };
+        return 0;
+    }
     _cleanup_(closep) int lock = store_lock(store, ret_error);
     if (lock < 0)
         return lock;

@@ -111,6 +111,36 @@ static void both_sides_may_be_missing(void **state)
     image_process_done(&process);
 }
 
+static void a_container_takes_from_its_image_what_it_does_not_say(void **state)
+{
+    ImageConfig image = { .entrypoint = list("/init"), .command = list("a"), .user = strdup("7") };
+    ContainerDefinition container;
+    assert_success(schema_init(&container_schema, &container));
+    assert_success(str_replace(&container.working_dir, "/srv"));
+
+    assert_success(image_config_apply(&image, &container));
+
+    assert_list("command", container.command, "/init|a");
+    assert_list("environment", container.environment, PATH_DEFAULT);
+    assert_string_equal(container.user, "7");
+    assert_string_equal(container.working_dir, "/srv");
+    assert_string_equal(container.stop_signal, "SIGTERM");
+    schema_done(&container_schema, &container);
+    schema_done(&image_config_schema, &image);
+}
+
+static void a_container_that_cannot_run_stays_as_it_was(void **state)
+{
+    ContainerDefinition container;
+    assert_success(schema_init(&container_schema, &container));
+
+    assert_int_equal(image_config_apply(NULL, &container), -ENOENT);
+
+    assert_null(container.command);
+    assert_null(container.user);
+    schema_done(&container_schema, &container);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -118,6 +148,8 @@ int main(void)
         cmocka_unit_test(the_environment_is_merged),
         cmocka_unit_test(words_are_the_pod_files_or_the_images_or_the_usual),
         cmocka_unit_test(both_sides_may_be_missing),
+        cmocka_unit_test(a_container_takes_from_its_image_what_it_does_not_say),
+        cmocka_unit_test(a_container_that_cannot_run_stays_as_it_was),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
