@@ -109,7 +109,7 @@ static int on_adopt(sd_event_source *source, void *userdata)
     if (r >= 0)
         r = q->pidfd = process_open(&id);
     if (r >= 0)
-        r = qemu_session_begin(q, QEMU_ADOPT_TIMEOUT);
+        r = qemu_session_begin(q, q->adopt_timeout);
     if (r >= 0)
         return 0;
     if (r == -ESRCH && vmm_is_locked(q->vm.context->vm_dir) == 0)

@@ -218,7 +218,11 @@ int qemu_start(Vm *vm)
 
     if (q->state != QEMU_IDLE)
         return -EALREADY;
-    int r = qemu_defer(q, on_start);
+    /* The sockets and the checkpoint of a machine that runs must not even be touched. */
+    int r = vmm_is_locked(vm->context->vm_dir);
+    if (r != 0)
+        return r > 0 ? -EWOULDBLOCK : r;
+    r = qemu_defer(q, on_start);
     if (r >= 0)
         q->state = QEMU_STARTING;
     return r;

@@ -61,7 +61,8 @@ typedef struct QemuVm {
     bool answered; /* `pause` or `resume` has been answered by the event itself */
     bool retried;  /* KVM had failed, so this is the second try of a start */
     bool kill_wanted;
-    BackendEnd seen; /* what is known of the end before the process is gone; END_NONE: nothing */
+    usec_t adopt_timeout; /* QEMU_ADOPT_TIMEOUT; shorter where a test has no time */
+    BackendEnd seen;      /* what is known of the end before the process is gone; END_NONE: nothing */
     OomWatch oom;
     sd_event_source *process;  /* of pidfd */
     sd_event_source *deferred; /* start and adopt, out of the caller's stack */

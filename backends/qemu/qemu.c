@@ -109,6 +109,7 @@ static int qemu_new(const BackendContext *context, Vm **ret)
     if (!q)
         return -ENOMEM;
     *q = (QemuVm){ .vm = { &qemu_backend, context }, .pidfd = -1, .log = -1, .born = tsc_sample() };
+    q->adopt_timeout = QEMU_ADOPT_TIMEOUT;
     int r = schema_init(qemu_checkpoint.schema, &q->record);
     if (r >= 0 && (r = schema_init(&backend_end_schema, &q->seen)) < 0)
         schema_done(qemu_checkpoint.schema, &q->record);
