@@ -7,13 +7,13 @@
 #include "base/journal.h"
 #include "base/log.h"
 #include "base/strings.h"
+#include "cli/daemon-settings.h"
 #include "cli/exit-status.h"
 #include "cli/probe.h"
 #include "cli/table.h"
 #include "cli/text.h"
 #include "cli/verbs.h"
 #include "images/child.h"
-#include "schemas/daemon-config.h"
 
 #define PROBE_TIMEOUT (3 * USEC_PER_SEC)
 
@@ -214,27 +214,6 @@ static const Examination examinations[] = {
     { "passt", false, examine_passt, "apt install passt, for networks without privileges" },
 };
 
-/* What podvisord.conf says, or its defaults; a wrong file is a finding of its own. */
-static int read_config(const Context *c, Doctor *d)
-{
-    Diagnostics diagnostics = { 0 };
-    Locations locations = { 0 };
-    Bytes text = { 0 };
-
-    int r = file_read_at(AT_FDCWD, c->paths.config, 1024 * 1024, &text);
-    if (r < 0 && r != -ENOENT)
-        log_warning_errno(r, "%s cannot be read; its defaults are taken", c->paths.config);
-    r = schema_read_config(&daemon_config_schema, &d->config, c->paths.config,
-                           text.data ?: (const uint8_t *)"", text.size, &diagnostics, &locations);
-    for (size_t i = 0; i < diagnostics.n_items; i++)
-        log_warning("%s:%u: %s", diagnostics.items[i].file, diagnostics.items[i].line,
-                    diagnostics.items[i].text);
-    diagnostics_done(&diagnostics);
-    locations_done(&locations);
-    bytes_done(&text);
-    return r;
-}
-
 static const Column doctor_columns[] = {
     { "WHAT" },
     { "STATE" },
@@ -305,7 +284,7 @@ int verb_doctor(Context *c)
     Finding findings[ELEMENTSOF(examinations)] = { 0 };
     bool bad = false;
 
-    int r = read_config(c, &d);
+    int r = daemon_settings_load(c, &d.config);
     if (r < 0) {
         log_error_errno(r, "The host cannot be examined");
         return STATUS_FAILURE;

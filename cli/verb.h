@@ -34,6 +34,10 @@ typedef enum OptionId {
     OPTION_AS,
     OPTION_TAG,
     OPTION_DRY_RUN,
+    OPTION_FOLLOW,
+    OPTION_LINES,
+    OPTION_SINCE,
+    OPTION_OUTPUT,
     OPTION_MAX,
 } OptionId;
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/log-view.h"
 #include "cli/pod-wait.h"
 #include "cli/verbs.h"
 
@@ -38,6 +39,13 @@ const Option options[OPTION_MAX] = {
 
     [OPTION_TAG] = { "tag", 0, OPTION_TEXT, "TAG", NULL, "which image of an OCI layout with several" },
     [OPTION_DRY_RUN] = { "dry-run", 0, OPTION_FLAG, NULL, NULL, "only show what would be done" },
+
+    [OPTION_FOLLOW] = { "follow", 'f', OPTION_FLAG, NULL, NULL, "show what comes, until interrupted" },
+    [OPTION_LINES] = { "lines", 'n', OPTION_NUMBER, "N", NULL,
+                       "show at most the last N records; 10 with --follow" },
+    [OPTION_SINCE] = { "since", 0, OPTION_TEXT, "TIME", NULL,
+                       "show nothing older: 10min, 18:00, 2026-11-23 18:00" },
+    [OPTION_OUTPUT] = { "output", 'o', OPTION_WORD, NULL, &log_format_table, "how it is shown" },
 };
 
 const Verb verbs[] = {
@@ -256,5 +264,18 @@ const Verb verbs[] = {
       .description =
           "Examines this host: whether KVM really runs a machine, QEMU, the guest's kernel, and what else "
           "pods can use. Fails only when something is missing without which no pod runs." },
+    { .name = "logs",
+      .synopsis = "POD[/CONTAINER]",
+      .min = 1,
+      .max = 1,
+      .options = OPTION_BIT(OPTION_FOLLOW) | OPTION_BIT(OPTION_LINES) | OPTION_BIT(OPTION_SINCE) |
+                 OPTION_BIT(OPTION_OUTPUT) | OPTION_BIT(OPTION_NO_PAGER),
+      .argument = ARGUMENT_CONTAINER,
+      .run = verb_logs,
+      .help = "show what containers wrote",
+      .description = "Shows the output of a pod's containers, of earlier runs as well: what they wrote to "
+                     "standard output on standard output, the rest on standard error. Where several "
+                     "containers wrote, each line begins with the container's name. It comes from the "
+                     "journal or from files, whichever podvisord uses, and podvisord need not run." },
 };
 const size_t n_verbs = ELEMENTSOF(verbs);

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/log-source.h"
+
+struct LogSource {
+    const LogSourceType *type;
+    void *state;
+};
+
+static const LogSourceType *const types[LOG_TARGET_MAX] = {
+    [LOG_TARGET_JOURNAL] = &log_source_journal,
+    [LOG_TARGET_FILES] = &log_source_files,
+};
+
+void log_item_done(LogItem *item)
+{
+    free(item->container);
+    bytes_done(&item->data);
+    *item = (LogItem){ 0 };
+}
+
+LogTarget log_target_choose(LogTarget configured, PathsMode mode, bool journal)
+{
+    if (configured != LOG_TARGET_AUTO)
+        return configured;
+    return mode != PATHS_ROOT && journal ? LOG_TARGET_JOURNAL : LOG_TARGET_FILES;
+}
+
+int log_source_open(LogTarget target, const Paths *paths, const LogQuery *query, LogSource **ret)
+{
+    _cleanup_(freep) LogSource *s = calloc(1, sizeof *s);
+
+    if (!s)
+        return -ENOMEM;
+    s->type = types[target];
+    int r = s->type->open(paths, query, &s->state);
+    if (r < 0)
+        return r;
+    *ret = take_ptr(s);
+    return 0;
+}
+
+LogSource *log_source_free(LogSource *s)
+{
+    if (s)
+        s->type->close(s->state);
+    free(s);
+    return NULL;
+}
+
+int log_source_next(LogSource *s, LogItem *ret)
+{
+    return s->type->next(s->state, ret);
+}
+
+int log_source_wait(LogSource *s)
+{
+    return s->type->wait(s->state);
+}

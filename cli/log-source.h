@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * The recorded output of a pod's containers, from wherever podvisord puts it: the journal, or the log files of the
+ * state directory. Read without podvisord; readers see the same entries either way.
+ */
+#include "base/bytes.h"
+#include "base/units.h"
+#include "schemas/paths.h"
+#include "schemas/run-definition.h"
+#include "schemas/stream.h"
+
+/* Fields of the journal's records, besides MESSAGE. */
+#define LOG_FIELD_POD "PODVISOR_POD"
+#define LOG_FIELD_CONTAINER "PODVISOR_CONTAINER"
+#define LOG_FIELD_STREAM "PODVISOR_STREAM" /* a word of stream_channel_table */
+
+typedef struct LogItem {
+    usec_t time; /* CLOCK_REALTIME */
+    char *container;
+    StreamChannel channel;
+    bool partial;     /* the line goes on in the next one of this container and channel */
+    uint64_t dropped; /* how many were lost just before */
+    Bytes data;
+} LogItem;
+
+void log_item_done(LogItem *item);
+
+typedef struct LogQuery {
+    const char *pod;
+    const char *container; /* NULL: all */
+    usec_t since;          /* CLOCK_REALTIME; 0: from the beginning */
+    uint64_t last;         /* at most so many of the newest; UINT64_MAX: all */
+} LogQuery;
+
+typedef struct LogSource LogSource;
+
+typedef struct LogSourceType {
+    /* 0, or negative errno. */
+    int (*open)(const Paths *paths, const LogQuery *query, void **ret);
+    void (*close)(void *state);
+    /* 1 with an item that matches pod, container and since; 0 when there is no more at present; negative errno. */
+    int (*next)(void *state, LogItem *ret);
+    /* Blocks until there may be more. 0 or negative errno. */
+    int (*wait)(void *state);
+} LogSourceType;
+extern const LogSourceType log_source_files, log_source_journal;
+
+/* Where podvisord of these paths sends the output; configured: what podvisord.conf says. */
+LogTarget log_target_choose(LogTarget configured, PathsMode mode, bool journal);
+
+int log_source_open(LogTarget target, const Paths *paths, const LogQuery *query, LogSource **ret);
+LogSource *log_source_free(LogSource *s);
+DEFINE_CLEANUP(LogSource *, log_source_free)
+int log_source_next(LogSource *s, LogItem *ret);
+int log_source_wait(LogSource *s);

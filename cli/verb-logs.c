@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* podvisor logs: what containers wrote. podvisord need not run. */
+#include <time.h>
+
+#include "base/journal.h"
+#include "base/log.h"
+#include "base/strings.h"
+#include "cli/daemon-settings.h"
+#include "cli/exit-status.h"
+#include "cli/log-view.h"
+#include "cli/terminal.h"
+#include "cli/verbs.h"
+#include "schemas/formats.h"
+
+enum { FOLLOW_LINES = 10 };
+
+/* The newest items, as many as were asked for; bounded, so that a long log costs no more than is shown. */
+typedef struct Backlog {
+    LogItem *items;
+    size_t n_items, n_allocated;
+    size_t oldest; /* where the next one goes when it is full */
+    uint64_t limit;
+    bool several; /* containers */
+} Backlog;
+
+static void backlog_done(Backlog *b)
+{
+    for (size_t i = 0; i < b->n_items; i++)
+        log_item_done(&b->items[i]);
+    free(b->items);
+}
+
+static LogItem *backlog_item(const Backlog *b, size_t i)
+{
+    return &b->items[(b->oldest + i) % b->n_items];
+}
+
+static int backlog_add(Backlog *b, LogItem *item)
+{
+    if (b->n_items > 0 && !streq_ptr(b->items[0].container, item->container))
+        b->several = true;
+    if (b->n_items == b->limit) {
+        if (b->limit > 0) {
+            log_item_done(&b->items[b->oldest]);
+            b->items[b->oldest] = *item;
+            b->oldest = (b->oldest + 1) % b->n_items;
+        } else
+            log_item_done(item);
+        return 0;
+    }
+    if (b->n_items == b->n_allocated) {
+        size_t n = MAX(b->n_allocated * 2, (size_t)64);
+        LogItem *items = reallocarray(b->items, n, sizeof *items);
+        if (!items)
+            return -ENOMEM;
+        b->items = items;
+        b->n_allocated = n;
+    }
+    b->items[b->n_items++] = *item;
+    return 0;
+}
+
+static int backlog_read(Backlog *b, LogSource *source)
+{
+    LogItem item;
+    int r;
+
+    while ((r = log_source_next(source, &item)) > 0)
+        if ((r = backlog_add(b, &item)) < 0) {
+            log_item_done(&item);
+            return r;
+        }
+    return r;
+}
+
+static int backlog_show(const Backlog *b, LogView *view)
+{
+    int r = 0;
+
+    for (size_t i = 0; r >= 0 && i < b->n_items; i++)
+        r = log_view_show(view, backlog_item(b, i));
+    return r;
+}
+
+/* Shows what comes, until it is interrupted or nobody reads any more. */
+static int follow(LogSource *source, LogView *view)
+{
+    for (;;) {
+        LogItem item;
+        int r = log_source_next(source, &item);
+        if (r < 0)
+            return r;
+        if (r == 0) {
+            if (fflush(view->out) == EOF || fflush(view->err) == EOF)
+                return -errno;
+            if ((r = log_source_wait(source)) < 0)
+                return r;
+            continue;
+        }
+        r = log_view_show(view, &item);
+        log_item_done(&item);
+        if (r < 0)
+            return r;
+    }
+}
+
+/* "10min" before now, or "2026-11-23 18:00[:00]", "18:00[:00]" of today. */
+static int since_parse(const char *text, usec_t now, usec_t *ret)
+{
+    static const char *const formats[] = { "%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%d", "%H:%M:%S",
+                                           "%H:%M" };
+    time_t seconds = (time_t)(now / USEC_PER_SEC);
+    usec_t ago;
+
+    if (duration_parse(text, &ago) == 0) {
+        *ret = usec_sub(now, ago);
+        return 0;
+    }
+    TABLE_FOREACH (format, formats) {
+        struct tm tm;
+        if (!localtime_r(&seconds, &tm))
+            return -EINVAL;
+        tm.tm_hour = tm.tm_min = tm.tm_sec = 0;
+        const char *end = strptime(text, *format, &tm);
+        tm.tm_isdst = -1;
+        time_t then = end && !*end ? mktime(&tm) : -1;
+        if (then >= 0) {
+            *ret = (usec_t)then * USEC_PER_SEC;
+            return 0;
+        }
+    }
+    return -EINVAL;
+}
+
+static int query_parse(const Context *c, char *word, LogQuery *ret)
+{
+    const OptionValue *lines = &c->options[OPTION_LINES], *since = &c->options[OPTION_SINCE];
+    char *slash = strchr(word, '/');
+
+    *ret = (LogQuery){ .pod = word, .container = slash ? slash + 1 : NULL };
+    if (slash)
+        *slash = 0;
+    if (!format_name.valid(word) || (slash && !format_name.valid(slash + 1))) {
+        log_error("\"%s%s%s\" names no pod and no container: POD or POD/CONTAINER", word, slash ? "/" : "",
+                  slash ? slash + 1 : "");
+        return STATUS_USAGE;
+    }
+    ret->last = lines->given ? lines->number : option_given(c, OPTION_FOLLOW) ? FOLLOW_LINES : UINT64_MAX;
+    if (since->given && since_parse(since->text, now_usec(CLOCK_REALTIME), &ret->since) < 0) {
+        log_error(
+            "--since: \"%s\" is neither a duration such as \"10min\" nor a time such as \"2026-11-23 18:00\"",
+            since->text);
+        return STATUS_USAGE;
+    }
+    return STATUS_OK;
+}
+
+static int complain(const LogQuery *query, int error)
+{
+    if (error == -ENOENT)
+        log_error("%s: no output is recorded", query->pod);
+    else if (error != -EPIPE)
+        log_error_errno(error, "%s: the recorded output cannot be shown", query->pod);
+    return error == -ENOENT ? STATUS_NO_SUCH_POD : STATUS_FAILURE;
+}
+
+static int show(const Context *c, const LogQuery *query, LogSource *source)
+{
+    _cleanup_(backlog_done) Backlog backlog = { .limit = query->last };
+    _cleanup_(log_view_done) LogView view = {
+        .format = (LogFormat)c->options[OPTION_OUTPUT].number,
+        .out = stdout,
+        .err = stderr,
+        .out_safe = isatty(STDOUT_FILENO),
+        .err_safe = isatty(STDERR_FILENO),
+    };
+    bool following = option_given(c, OPTION_FOLLOW);
+
+    int r = backlog_read(&backlog, source);
+    view.may_prefix = !query->container;
+    view.prefix = backlog.several && view.may_prefix;
+    if (r >= 0 && backlog.n_items == 0 && !following && query->since == 0 && query->last > 0)
+        r = -ENOENT;
+    if (r >= 0) {
+        Pager pager = following ? (Pager){ 0 } : pager_open(c);
+        /* A pager owns the terminal: nothing may be written beside it. */
+        view.err = pager.pid > 0 ? stdout : stderr;
+        r = backlog_show(&backlog, &view);
+        view.err = stderr;
+        pager_close(&pager);
+    }
+    if (r >= 0 && following)
+        r = follow(source, &view);
+    return r < 0 ? complain(query, r) : STATUS_OK;
+}
+
+int verb_logs(Context *c)
+{
+    _cleanup_(freep) char *word = strdup(c->arguments[0]);
+    _cleanup_(log_source_freep) LogSource *source = NULL;
+    DaemonConfig config;
+    LogQuery query;
+
+    int status = word ? query_parse(c, word, &query) : STATUS_FAILURE;
+    if (status != STATUS_OK)
+        return status;
+    int r = daemon_settings_load(c, &config);
+    if (r < 0)
+        return complain(&query, r);
+    LogTarget target = log_target_choose(config.log_target, c->paths.mode, journal_is_there());
+    schema_done(&daemon_config_schema, &config);
+    r = log_source_open(target, &c->paths, &query, &source);
+    return r < 0 ? complain(&query, r) : show(c, &query, source);
+}
