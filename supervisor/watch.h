@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * Watches directories of definitions by inotify, and tells which file names to look at again.
+ *
+ * Theory of operation
+ * -------------------
+ * Events are only hints: what counts is what is found when the name is looked at. They are collected for WATCH_DEBOUNCE, so
+ * that an editor's burst is one look. A directory that is not there is awaited at its nearest ancestor that is; one that
+ * is moved, removed, unmounted or replaced is looked up again by its path. Whenever events may have been lost (a full
+ * queue, a directory that came or went), the word is: look at everything.
+ *
+ * A file being created is not told before its writer closes it, and costs nothing until then.
+ */
+#include <systemd/sd-event.h>
+
+#include "base/units.h"
+
+#define WATCH_DEBOUNCE (50 * USEC_PER_MSEC)
+
+typedef struct Watch Watch;
+
+/* name: of a file in any of the directories, or NULL: look at everything. */
+typedef void (*WatchFunc)(void *userdata, const char *name);
+
+/* directories are absolute paths that need not exist; copied. */
+int watch_new(Watch **ret, sd_event *event, char *const *directories, WatchFunc func, void *userdata);
+Watch *watch_free(Watch *w);
+DEFINE_CLEANUP(Watch *, watch_free)
