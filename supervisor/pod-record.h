@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * What podvisord remembers of a pod over its own death: RUN/supervisor.msgpack. The rows in pod-record.c are its only list.
+ *
+ * Written before each deed that it describes (`phase`), so that after a crash at any point it says what may have happened.
+ * Boot-relative times mean something only in the boot of the envelope; a record of another boot tells of a machine that
+ * cannot run any more.
+ */
+#include "base/process.h"
+#include "schemas/checkpoint.h"
+#include "supervisor/reconcile.h"
+
+typedef struct PodRecord {
+    char *name;
+    char *file;          /* the definition's, for a pod whose file cannot be looked at */
+    char *definition;    /* SHA-256 of the definition that `generation` stands for */
+    uint64_t generation; /* 1, 2, ... */
+    MachinePhase phase;
+    uint64_t attempt; /* of the machine that phase is about; 0: none yet */
+    Id128 uuid;
+    Id128 token;
+    uint64_t runner_pid; /* 0: none, or not recorded any more */
+    uint64_t runner_start_time;
+    bool hold;
+    bool asked;
+    uint64_t restarts;
+    uint64_t failures;
+    usec_t next_start;    /* CLOCK_BOOTTIME */
+    usec_t running_since; /* CLOCK_BOOTTIME; 0: its containers were not started yet */
+    bool as_asked;        /* from here on: about the last end */
+    bool succeeded;
+    Verdict verdict;
+    EndReason reason;
+    int64_t exit_code;
+    uint64_t exit_signal;
+    char *message;
+    char **console_tail;
+    usec_t since; /* CLOCK_REALTIME of the last change of state */
+    Bytes extra;
+} PodRecord;
+extern const Schema pod_record_schema;
+extern const CheckpointKind pod_record_kind;

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * The run path of a pod, as far as it is podvisord's: RUN/supervisor.msgpack and RUN/definition.msgpack. RUN/vm/ is made here
+ * for the runner, and never looked into.
+ *
+ * The order in which a run path comes to be is what recovery (supervisor/recovery.h) relies on:
+ *     the directory · the record (MACHINE_LAUNCHING) · vm/ · the frozen definition · the runner · the record (MACHINE_LIVE)
+ *
+ * `pods` is the directory of all run paths. Errors are negative errno.
+ */
+#include "schemas/run-definition.h"
+#include "supervisor/pod-record.h"
+
+/* Makes the run path if need be, and replaces the record in it. */
+int run_path_write_record(int pods, const PodRecord *record) _warn_unused_;
+/* Makes vm/ and replaces the frozen definition; the run path is there. */
+int run_path_freeze(int pods, const RunDefinition *definition) _warn_unused_;
+/* Removes all of it. Repeatable. */
+int run_path_remove(int pods, const char *name);
