@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * A listening unix socket of podvisord. Only root and podvisord's own user get in, whatever the file's mode says. When the
+ * process has no descriptor left, a connection is taken and closed rather than left to wake us for ever.
+ */
+#include <sys/socket.h>
+#include <systemd/sd-event.h>
+
+#include "base/macro.h"
+
+typedef struct Listener Listener;
+
+/* Takes fd. pid is the peer's at the time of its connect(2). */
+typedef void (*ListenerFunc)(void *userdata, int fd, pid_t pid);
+
+/* type: SOCK_STREAM or SOCK_SEQPACKET. dir is used during the call only. */
+int listener_new(Listener **ret, sd_event *event, int dir, const char *name, int type, ListenerFunc func,
+                 void *userdata);
+Listener *listener_free(Listener *l);
+DEFINE_CLEANUP(Listener *, listener_free)
