@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The object of a pod. */
+#include <sys/socket.h>
+
+#include "base/digest.h"
+#include "base/strings.h"
+#include "schemas/schema-bus.h"
+#include "supervisor/bus.h"
+#include "supervisor/supervisor.h"
+#include "supervisor/usage.h"
+
+/* --- properties ---------------------------------------------------------------------------------------------------- */
+
+/* What changes all the time is looked up when asked for, and never told. */
+static bool is_volatile(const Field *field)
+{
+    return streq(field->name, "memory") || streq(field->name, "cpu_time");
+}
+
+static uint64_t property_flags(const Field *field)
+{
+    return is_volatile(field) ? 0 : SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE;
+}
+
+static int get_property(sd_bus *bus, const char *path, const char *interface, const char *property,
+                        sd_bus_message *reply, void *userdata, sd_bus_error *error)
+{
+    const Field *field = schema_bus_field(&pod_status_schema, property);
+    const PodStatus *status = pod_status(userdata);
+
+    if (!status)
+        return -ENOMEM;
+    if (!is_volatile(field))
+        return schema_bus_append_field(reply, field, status);
+    PodStatus usage = {
+        .memory = process_memory((pid_t)status->vmm_pid),
+        .cpu_time = process_cpu_time((pid_t)status->vmm_pid),
+    };
+    return schema_bus_append_field(reply, field, &usage);
+}
+
+static int property_checksum(const Field *field, const PodStatus *status, uint32_t *ret)
+{
+    const Schema one = { .name = field->name, .fields = field, .n_fields = 1, .size = sizeof *status };
+    Bytes bytes = { 0 };
+
+    int r = schema_to_bytes(&one, status, &bytes);
+    if (r < 0)
+        return r;
+    *ret = crc32_of(bytes.data, bytes.size);
+    bytes_done(&bytes);
+    return 0;
+}
+
+char **bus_pod_changes(Pod *pod)
+{
+    const Schema *schema = &pod_status_schema;
+    _cleanup_(strv_freep) char **names = NULL;
+    const PodStatus *status = pod_status(pod);
+    char name[SCHEMA_BUS_NAME_SIZE];
+    uint32_t checksum;
+
+    if (!pod->told)
+        pod->told = calloc(schema->n_fields, sizeof *pod->told);
+    if (!status || !pod->told)
+        return NULL;
+    for (size_t i = 0; i < schema->n_fields; i++) {
+        const Field *field = &schema->fields[i];
+        if (is_volatile(field) || property_checksum(field, status, &checksum) < 0 || checksum == pod->told[i])
+            continue;
+        if (strv_append(&names, schema_bus_name(field, name)) < 0)
+            return NULL;
+        pod->told[i] = checksum;
+    }
+    return take_ptr(names);
+}
+
+/* --- methods -------------------------------------------------------------------------------------------------------- */
+
+/* A method whose answer comes from the runner. */
+typedef struct LateReply {
+    sd_bus_message *message;
+    int fd; /* goes with the answer; -1: none */
+} LateReply;
+
+static LateReply *late_reply_free(LateReply *l)
+{
+    sd_bus_message_unref(l->message);
+    safe_close(l->fd);
+    free(l);
+    return NULL;
+}
+DEFINE_CLEANUP(LateReply *, late_reply_free)
+
+static int late_reply_new(LateReply **ret, sd_bus_message *m)
+{
+    LateReply *l = calloc(1, sizeof *l);
+
+    if (!l)
+        return -ENOMEM;
+    *l = (LateReply){ .message = sd_bus_message_ref(m), .fd = -1 };
+    *ret = l;
+    return 0;
+}
+
+static void on_reply(void *userdata, int error, const char *text)
+{
+    _cleanup_(late_reply_freep) LateReply *l = userdata;
+    const char *name = error == -ETIMEDOUT ? "org.podvisor.Error.Timeout" : "org.podvisor.Error.Refused";
+    const char *why = error == -ETIMEDOUT     ? "The pod's runner did not answer in time; it is being looked after."
+                      : error == -ECONNRESET ? "The pod's runner went away before it answered; try again."
+                                             : text ?: strerror(-error);
+
+    if (error < 0)
+        (void)sd_bus_reply_method_errorf(l->message, name, "%s", why);
+    else if (l->fd >= 0)
+        (void)sd_bus_reply_method_return(l->message, "h", l->fd);
+    else
+        (void)sd_bus_reply_method_return(l->message, "");
+}
+
+/* r and call are what a verb left; takes l. */
+static int finish(int r, VerbCall *call, LateReply *l, sd_bus_message *m, sd_bus_error *error)
+{
+    _cleanup_(freep) char *message = call->error.message;
+
+    if (r > 0)
+        return 1;
+    late_reply_free(l);
+    if (r == 0)
+        return sd_bus_reply_method_return(m, "");
+    return sd_bus_error_set(error, call->error.name, message ?: "out of memory");
+}
+
+static const struct {
+    const char *member;
+    int (*verb)(Pod *pod, VerbCall *call);
+} verbs[] = {
+    { "Start", pod_verb_start }, { "Stop", pod_verb_stop },     { "Restart", pod_verb_restart },
+    { "Kill", pod_verb_kill },   { "Pause", pod_verb_pause },   { "Resume", pod_verb_resume },
+    { "Adopt", pod_verb_adopt }, { "Forget", pod_verb_forget },
+};
+
+static int on_verb(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+    const char *member = sd_bus_message_get_member(m);
+    LateReply *l;
+
+    int r = late_reply_new(&l, m);
+    if (r < 0)
+        return r;
+    VerbCall call = { .func = on_reply, .userdata = l };
+    TABLE_FOREACH (row, verbs)
+        if (streq(row->member, member))
+            return finish(row->verb(userdata, &call), &call, l, m, error);
+    late_reply_free(l);
+    return -EINVAL;
+}
+
+static int read_exec(sd_bus_message *m, ExecRequest *request)
+{
+    const char *container, *working_dir, *user;
+    uint32_t rows, columns;
+    int terminal;
+
+    int r = sd_bus_message_read(m, "s", &container);
+    if (r >= 0)
+        r = sd_bus_message_read_strv(m, &request->command);
+    if (r >= 0)
+        r = sd_bus_message_read_strv(m, &request->environment);
+    if (r >= 0)
+        r = sd_bus_message_read(m, "ssbuu", &working_dir, &user, &terminal, &rows, &columns);
+    if (r < 0)
+        return r;
+    request->terminal = terminal;
+    request->rows = rows;
+    request->columns = columns;
+    r = str_replace(&request->container, container);
+    if (r >= 0)
+        r = str_replace(&request->working_dir, *working_dir ? working_dir : NULL);
+    return r < 0 ? r : str_replace(&request->user, *user ? user : NULL);
+}
+
+static int on_exec(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+    ExecRequest request = { 0 };
+    LateReply *l = NULL;
+    int ends[2];
+
+    int r = read_exec(m, &request);
+    if (r >= 0)
+        r = late_reply_new(&l, m);
+    if (r >= 0 && socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
+        r = -errno;
+    if (r < 0) {
+        schema_done(&exec_request_schema, &request);
+        if (l)
+            late_reply_free(l);
+        return r;
+    }
+    VerbCall call = { .func = on_reply, .userdata = l };
+    l->fd = ends[0];
+    r = pod_verb_exec(userdata, &request, ends[1], &call);
+    safe_close(ends[1]);
+    schema_done(&exec_request_schema, &request);
+    return finish(r, &call, l, m, error);
+}
+
+#define VERB(name)                                                                                           \
+    SD_BUS_METHOD_WITH_ARGS(name, SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, on_verb, SD_BUS_VTABLE_UNPRIVILEGED)
+
+static const sd_bus_vtable methods[] = {
+    SD_BUS_VTABLE_START(0),
+    VERB("Start"),
+    VERB("Stop"),
+    VERB("Restart"),
+    VERB("Kill"),
+    VERB("Pause"),
+    VERB("Resume"),
+    VERB("Adopt"),
+    VERB("Forget"),
+    SD_BUS_METHOD_WITH_ARGS("Exec",
+                            SD_BUS_ARGS("s", container, "as", command, "as", environment, "s", working_dir,
+                                        "s", user, "b", terminal, "u", rows, "u", columns),
+                            SD_BUS_RESULT("h", streams), on_exec, SD_BUS_VTABLE_UNPRIVILEGED),
+};
+
+int bus_pod_vtable(sd_bus_vtable **ret)
+{
+    return schema_bus_vtable(&pod_status_schema, methods, ELEMENTSOF(methods), get_property, property_flags,
+                             ret);
+}

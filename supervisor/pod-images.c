@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/strings.h"
+#include "images/image-config.h"
+#include "images/image-store.h"
+#include "schemas/paths.h"
+#include "supervisor/pod-images.h"
+
+/* "sha256:<hex>" stands in blobs/sha256-<hex>.erofs (images/image-store.h). */
+static char *image_path(const char *state_path, const char *digest)
+{
+    const char *hex = str_after(digest, "sha256:");
+
+    return strf("%s/" PATHS_IMAGES "/blobs/sha256-%s.erofs", state_path, hex ?: digest);
+}
+
+static int merge(const ImageRecord *image, const ContainerDefinition *container, RunImage *ret)
+{
+    const ImageConfig own = {
+        .command = container->command,
+        .environment = container->environment,
+        .user = container->user,
+        .working_dir = container->working_dir,
+        .stop_signal = container->stop_signal,
+    };
+    ImageProcess process;
+
+    int r = image_config_merge(&image->config, &own, &process);
+    if (r < 0)
+        return r;
+    ret->command = take_ptr(process.command);
+    ret->environment = take_ptr(process.environment);
+    ret->user = take_ptr(process.user);
+    ret->working_dir = take_ptr(process.working_dir);
+    image_process_done(&process);
+    return 0;
+}
+
+static int resolve(ImageStore *store, const char *state_path, const ContainerDefinition *container,
+                   RunImage *ret, char **ret_error)
+{
+    ImageRecord image;
+
+    int r = image_lookup(store, container->image, &image, NULL, ret_error);
+    if (r < 0)
+        return r;
+    ret->container = strdup(container->name);
+    ret->digest = strdup(image.digest);
+    ret->path = image_path(state_path, image.digest);
+    r = ret->container && ret->digest && ret->path ? merge(&image, container, ret) : -ENOMEM;
+    image_record_done(&image);
+    if (r == -ENOENT)
+        *ret_error = strf("neither the image \"%s\" nor the container \"%s\" says what to run; set `command`",
+                          container->image, container->name);
+    return r;
+}
+
+int pod_images_resolve(int state_dir, const char *state_path, RunDefinition *definition, char **ret_error)
+{
+    const PodDefinition *pod = &definition->pod;
+    _cleanup_(image_store_freep) ImageStore *store = NULL;
+
+    *ret_error = NULL;
+    if (pod->backend == BACKEND_NULL)
+        return 0;
+    int r = image_store_open(state_dir, IMAGE_READ, &store, ret_error);
+    for (size_t i = 0; r >= 0 && i < pod->n_containers; i++) {
+        RunImage *image = field_append(schema_field(&run_definition_schema, "images"), definition);
+        r = image ? resolve(store, state_path, &pod->containers[i], image, ret_error) : -ENOMEM;
+    }
+    return r;
+}

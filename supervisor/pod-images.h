@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* From the image names of a pod file to files and processes, as a runner is told them. */
+#include "schemas/run-definition.h"
+
+/*
+ * Fills definition->images from definition->pod. state_dir: of podvisor's state, state_path the same as an absolute path.
+ * 0, or negative errno with *ret_error (malloc'ed; what to do). The null backend runs no image, and looks none up.
+ */
+int pod_images_resolve(int state_dir, const char *state_path, RunDefinition *definition, char **ret_error);

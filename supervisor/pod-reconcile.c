@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A pod's turn: decide, act, and show the state that follows. */
+#include "base/strings.h"
+#include "supervisor/supervisor.h"
+
+void pod_set_state(Pod *pod, PodEvent event)
+{
+    int next = pod_state_next(pod->state, event);
+
+    if (next < 0) {
+        pod_log(pod, LOG_ERR, 0, "%s: the event \"%s\" cannot happen while it is %s", pod->name,
+                enum_to_string(&pod_event_table, (int)event),
+                enum_to_string(&pod_state_table, (int)pod->state));
+        return;
+    }
+    if (next == (int)pod->state)
+        return;
+    pod_log(pod, LOG_DEBUG, 0, "%s: %s -> %s", pod->name, enum_to_string(&pod_state_table, (int)pod->state),
+            enum_to_string(&pod_state_table, next));
+    pod->state = (PodState)next;
+    pod->record.since = now_usec(CLOCK_REALTIME);
+    pod->status_built = false;
+    if (pod->state == POD_READY)
+        pod_log_event(pod, EVENT_READY, 0, "%s: ready", pod->name);
+    if (pod->state == POD_INDETERMINATE)
+        pod_log_event(pod, EVENT_INDETERMINATE, 0, "%s: indeterminate: %s", pod->name,
+                      pod->doubt ?: pod->report.message ?: "the runner cannot tell what runs");
+}
+
+/* The start is over as soon as the containers are started. */
+static void note_running(Pod *pod)
+{
+    const PodObserved *o = &pod->observed;
+
+    if (!o->reported || (o->state != RUNNER_RUNNING && o->state != RUNNER_PAUSED))
+        return;
+    if (pod->in_flight.operation == OPERATION_START) {
+        pod->in_flight.operation = OPERATION_NONE;
+        supervisor_unqueue(pod->supervisor, pod);
+    }
+    if (pod->record.running_since == 0) {
+        pod->record.running_since = now_usec(CLOCK_BOOTTIME);
+        (void)pod_save(pod);
+    }
+}
+
+/* Both tables have the event + 1, so that a row left out says nothing. */
+/* clang-format off */
+static const uint8_t event_of_report[RUNNER_STATE_MAX] = {
+    [RUNNER_STARTING]      = POD_EVENT_STARTING + 1,
+    [RUNNER_RUNNING]       = POD_EVENT_RUNNING + 1,
+    [RUNNER_PAUSED]        = POD_EVENT_PAUSED + 1,
+    [RUNNER_STOPPING]      = POD_EVENT_ENDING + 1,
+    [RUNNER_ENDED]         = POD_EVENT_ENDING + 1,
+    [RUNNER_INDETERMINATE] = POD_EVENT_DOUBT + 1,
+};
+
+/* Why a pod rests says what it is, where its runner does not. */
+static const uint8_t event_of_rule[RULE_MAX] = {
+    [RULE_DOUBT]         = POD_EVENT_DOUBT + 1,
+    [RULE_RUNNER_DOUBTS] = POD_EVENT_DOUBT + 1,
+    [RULE_NOT_DEFINED]   = POD_EVENT_IDLE + 1,
+    [RULE_HELD]          = POD_EVENT_IDLE + 1,
+    [RULE_NO_AUTOSTART]  = POD_EVENT_IDLE + 1,
+    [RULE_SUCCEEDED]     = POD_EVENT_SUCCEEDED + 1,
+    [RULE_FAILED]        = POD_EVENT_FAILED + 1,
+    [RULE_BACKOFF]       = POD_EVENT_BACKOFF + 1,
+    [RULE_LEAVING]       = POD_EVENT_ENDING + 1,
+};
+/* clang-format on */
+
+static void show(Pod *pod, Rule rule)
+{
+    const PodObserved *o = &pod->observed;
+    uint8_t event = event_of_rule[rule];
+
+    if (event == 0 && o->linked && o->reported && o->phase != MACHINE_NONE && o->phase != MACHINE_ENDED)
+        event = event_of_report[o->state];
+    if (event == POD_EVENT_RUNNING + 1 && pod->report.ready)
+        event = POD_EVENT_READY + 1;
+    if (event != 0)
+        pod_set_state(pod, (PodEvent)(event - 1));
+}
+
+static void wake_at(Pod *pod, usec_t wake)
+{
+    if (wake == USEC_INFINITY) {
+        (void)sd_event_source_set_enabled(pod->timer, SD_EVENT_OFF);
+        return;
+    }
+    (void)sd_event_source_set_time(pod->timer, wake);
+    (void)sd_event_source_set_enabled(pod->timer, SD_EVENT_ONESHOT);
+}
+
+bool pod_reconcile(Pod *pod)
+{
+    enum { STEPS_MAX = 16 }; /* of one turn; a longer chain goes on in the next one */
+
+    note_running(pod);
+    for (int i = 0; i < STEPS_MAX; i++) {
+        Decision d = reconcile(&pod->wanted, &pod->observed, &pod->in_flight, now_usec(CLOCK_BOOTTIME));
+        bool queued = d.step == STEP_QUEUE, forgets = d.step == STEP_FORGET;
+        pod->rule = d.rule;
+        if (pod_step(pod, d))
+            continue;
+        if (forgets)
+            return false;
+        /* Whoever stands in line for nothing holds up the others. */
+        if (!queued && pod->observed.phase != MACHINE_LAUNCHING && pod->observed.phase != MACHINE_LIVE)
+            supervisor_unqueue(pod->supervisor, pod);
+        show(pod, d.rule);
+        wake_at(pod, d.step == STEP_KILL_RUNNER ? pod->in_flight.deadline : d.wake);
+        return true;
+    }
+    pod_due(pod);
+    return true;
+}

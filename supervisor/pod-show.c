@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A pod as the API shows it: made anew from the facts whenever they have changed and somebody asks. */
+#include <stdio.h>
+
+#include "base/file.h"
+#include "base/strings.h"
+#include "supervisor/supervisor.h"
+
+/* "Does what it should": runs, or has ended as it should. */
+static uint64_t count_ready(const RunnerReport *report)
+{
+    uint64_t n = 0;
+
+    if (report->state != RUNNER_RUNNING && report->state != RUNNER_PAUSED)
+        return 0;
+    for (size_t i = 0; i < report->n_containers; i++) {
+        const ContainerReport *c = &report->containers[i];
+        n += c->state == CONTAINER_RUNNING || (c->state == CONTAINER_ENDED && c->exit_code == 0);
+    }
+    return n;
+}
+
+static usec_t to_realtime(usec_t boottime)
+{
+    usec_t now = now_usec(CLOCK_BOOTTIME);
+
+    return usec_add(now_usec(CLOCK_REALTIME), usec_sub(boottime, now));
+}
+
+static int show_definition(const Pod *pod, PodStatus *s)
+{
+    s->containers_total = pod->definition.n_containers;
+    int r = str_replace(&s->description, pod->definition.description);
+    return r < 0
+               ? r
+               : str_replace(&s->backend, enum_to_string(&backend_kind_table, (int)pod->definition.backend));
+}
+
+static int show_report(const Pod *pod, PodStatus *s)
+{
+    const RunnerReport *report = &pod->report;
+    bool alive = pod->observed.phase != MACHINE_NONE && pod->observed.phase != MACHINE_ENDED;
+    RunnerReport copy;
+
+    /* Containers as they were last, also after the end; the machine only while it may live. */
+    int r = schema_copy(&runner_report_schema, report, &copy);
+    if (r < 0)
+        return r;
+    s->containers = take_ptr(copy.containers);
+    s->n_containers = copy.n_containers;
+    copy.n_containers = 0;
+    if (alive) {
+        s->containers_ready = count_ready(report);
+        s->vmm_pid = report->vmm_pid;
+        s->vmm_started = report->vmm_started;
+        s->isolated = report->isolated;
+        s->phase = take_ptr(copy.phase);
+        s->accelerator = take_ptr(copy.accelerator);
+        s->kernel = take_ptr(copy.kernel);
+    }
+    schema_done(&runner_report_schema, &copy);
+    return 0;
+}
+
+static int show_record(const Pod *pod, PodStatus *s)
+{
+    const PodRecord *record = &pod->record;
+
+    s->since = record->since;
+    s->generation = record->generation;
+    s->attempt = record->attempt;
+    s->restarts = record->restarts;
+    s->uuid = record->uuid;
+    s->hold = record->hold;
+    s->verdict = record->verdict;
+    s->reason = record->reason;
+    s->exit_code = record->exit_code;
+    s->exit_signal = record->exit_signal;
+    s->runner_pid = record->runner_pid;
+    if (pod->rule == RULE_BACKOFF)
+        s->next_start = to_realtime(record->next_start);
+    s->console_tail = strv_copy(record->console_tail);
+    int r = str_replace(&s->file, record->file);
+    return r < 0 ? r : str_replace(&s->message, record->message);
+}
+
+static int show_errors(const Pod *pod, PodStatus *s)
+{
+    s->errors = strv_copy(pod->errors);
+    s->pending = strv_copy(pod->pending);
+    if (pod->record_error == 0)
+        return 0;
+    return strv_appendf(&s->errors, "%s/" PATHS_PODS "/%s: what must be remembered cannot be written: %s",
+                        pod->supervisor->paths->run, pod->name, strerror(-pod->record_error));
+}
+
+static int show_doubt(const Pod *pod, PodStatus *s)
+{
+    if (pod->state != POD_INDETERMINATE)
+        return 0;
+    s->verdict = pod->observed.doubt ? VERDICT_INDETERMINATE : pod->report.verdict;
+    return str_replace(&s->message, pod->doubt ?: pod->report.message);
+}
+
+static int show_wait(const Pod *pod, PodStatus *s)
+{
+    if (pod->state == POD_QUEUED)
+        return str_replace(&s->phase, "its turn to start");
+    return pod->state == POD_RECOVERING && !s->phase ? str_replace(&s->phase, "its runner's word") : 0;
+}
+
+static int build(Pod *pod, PodStatus *s)
+{
+    static int (*const parts[])(const Pod *pod, PodStatus *s) = {
+        show_definition, show_report, show_record, show_errors, show_doubt, show_wait,
+    };
+
+    s->state = pod->state;
+    int r = str_replace(&s->name, pod->name);
+    for (size_t i = 0; r >= 0 && i < ELEMENTSOF(parts); i++)
+        r = parts[i](pod, s);
+    return r;
+}
+
+const PodStatus *pod_status(Pod *pod)
+{
+    PodStatus s;
+
+    if (pod->status_built)
+        return &pod->status;
+    if (schema_init(&pod_status_schema, &s) < 0)
+        return NULL;
+    if (build(pod, &s) < 0) {
+        schema_done(&pod_status_schema, &s);
+        return NULL;
+    }
+    schema_done(&pod_status_schema, &pod->status);
+    pod->status = s;
+    pod->status_built = true;
+    return &pod->status;
+}

@@ -1,0 +1,444 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The deeds of a pod: one function for each step that reconcile() can decide. */
+#include <signal.h>
+#include <sys/random.h>
+
+#include "base/file.h"
+#include "base/strings.h"
+#include "supervisor/pod-images.h"
+#include "supervisor/restart.h"
+#include "supervisor/run-path.h"
+#include "supervisor/supervisor.h"
+
+#define REQUEST_TIMEOUT (5 * USEC_PER_SEC)
+
+static usec_t now(void)
+{
+    return now_usec(CLOCK_BOOTTIME);
+}
+
+static void begin(Pod *pod, Operation operation, usec_t timeout)
+{
+    pod->in_flight.operation = operation;
+    pod->in_flight.deadline = usec_add(now(), timeout);
+    pod->in_flight.told = true;
+}
+
+int pod_save(Pod *pod)
+{
+    /* What cannot be understood is kept for whoever can. */
+    if (pod->observed.doubt)
+        return 0;
+    int r = run_path_write_record(pod->supervisor->pods_dir, &pod->record);
+    if (r < 0 && pod->record_error == 0)
+        pod_log_event(pod, EVENT_DEGRADED, r, "%s: what must be remembered of it cannot be written",
+                      pod->name);
+    if (r != pod->record_error)
+        pod->status_built = false;
+    pod->record_error = r;
+    supervisor_unsaved(pod->supervisor, pod, r < 0);
+    return r;
+}
+
+/* --- the end of a machine ------------------------------------------------------------------------------------------ */
+
+static bool all_succeeded(const RunnerReport *report)
+{
+    if (report->reason != END_COMPLETED)
+        return false;
+    for (size_t i = 0; i < report->n_containers; i++)
+        if (report->containers[i].state != CONTAINER_ENDED || report->containers[i].exit_code != 0)
+            return false;
+    return true;
+}
+
+static void plan_next_start(Pod *pod)
+{
+    PodRecord *record = &pod->record;
+    usec_t ran = record->running_since ? usec_sub(now(), record->running_since) : 0;
+    uint32_t random = 0;
+
+    if (record->as_asked) {
+        record->next_start = 0;
+        return;
+    }
+    /* Without randomness all wait the shortest time; that is no reason to fail. */
+    (void)!getrandom(&random, sizeof random, GRND_NONBLOCK);
+    record->failures = restart_failures(&pod->definition.restart, record->failures, ran);
+    record->next_start = usec_add(now(), restart_delay(&pod->definition.restart, record->failures, random));
+}
+
+static void log_end(const Pod *pod)
+{
+    const PodRecord *r = &pod->record;
+    bool fine = r->as_asked || r->succeeded;
+    const char *meaning = r->reason < END_REASON_MAX ? end_reason_table.rows[r->reason].doc : "?";
+
+    pod_log_event(pod, fine ? EVENT_ENDED : EVENT_FAILED, 0, "%s: its machine ended: %s%s%s", pod->name,
+                  meaning, r->message ? ": " : "", r->message ?: "");
+}
+
+/* A machine has ended, or could not be launched: what is remembered of it. Takes nothing. */
+static void record_end(Pod *pod, bool as_asked)
+{
+    PodRecord *record = &pod->record;
+    const RunnerReport *report = &pod->report;
+
+    record->as_asked = as_asked;
+    record->succeeded = all_succeeded(report);
+    record->reason = report->reason;
+    record->exit_code = report->exit_code;
+    record->exit_signal = report->exit_signal;
+    (void)str_replace(&record->message, report->message);
+    strv_free(record->console_tail);
+    record->console_tail = strv_copy(report->console_tail);
+    plan_next_start(pod);
+    record->running_since = 0;
+    pod->observed.as_asked = as_asked;
+    pod->observed.succeeded = record->succeeded;
+    pod->observed.next_start = record->next_start;
+    pod->restart_asked = false;
+    pod->wanted.kill = false;
+    supervisor_unqueue(pod->supervisor, pod);
+    pod_set_phase(pod, MACHINE_ENDED);
+    pod_compare(pod);
+    log_end(pod);
+}
+
+/* Takes message. Nothing was spawned. */
+static void launch_failed(Pod *pod, int error, char *message)
+{
+    schema_done(&runner_report_schema, &pod->report);
+    pod->report = (RunnerReport){
+        .state = RUNNER_ENDED,
+        .reason = END_START_FAILED,
+        .exit_code = -1,
+        .message = message ?: strdup(strerror(-error)),
+    };
+    pod->in_flight.operation = OPERATION_NONE;
+    record_end(pod, false);
+    (void)pod_save(pod);
+}
+
+static bool step_record_end(Pod *pod, Rule rule)
+{
+    /* A kill after a start that took too long is a failure to start, whatever the runner was told. */
+    bool timed_out = pod->observed.phase != MACHINE_STOPPING && pod->report.reason == END_KILLED;
+
+    if (timed_out)
+        pod->report.reason = END_BOOT_TIMEOUT;
+    record_end(pod, pod->observed.phase == MACHINE_STOPPING);
+    (void)pod_save(pod);
+    if (pod->link)
+        (void)runner_link_send(pod->link, RUNNER_BYE, NULL, -1);
+    begin(pod, OPERATION_LEAVE, RUNNER_LEAVE_TIMEOUT);
+    pod_set_state(pod, POD_EVENT_ENDING);
+    return true;
+}
+
+/* --- launching ----------------------------------------------------------------------------------------------------- */
+
+static bool step_queue(Pod *pod, Rule rule)
+{
+    supervisor_queue(pod->supervisor, pod);
+    if (pod->in_flight.slot)
+        return true;
+    pod_set_state(pod, POD_EVENT_QUEUED);
+    return false;
+}
+
+static char *run_path_of(const Pod *pod)
+{
+    return strf("%s/" PATHS_PODS "/%s", pod->supervisor->paths->run, pod->name);
+}
+
+static int spawn_runner(Pod *pod, const PodDefinition *definition)
+{
+    Supervisor *s = pod->supervisor;
+    _cleanup_(freep) char *run_path = run_path_of(pod);
+    _cleanup_(freep) char *program = strf("%s/podvisor-runner-%s", s->paths->programs,
+                                          enum_to_string(&backend_kind_table, (int)definition->backend));
+    ProcessId id;
+    int pidfd;
+
+    if (!run_path || !program)
+        return -ENOMEM;
+    const LaunchRequest request = { program, run_path, s->config->log_level };
+    int r = s->launcher->ops->launch(s->launcher, &request, &id, &pidfd);
+    if (r < 0)
+        return pod_log(pod, LOG_ERR, r, "%s: %s cannot be launched", pod->name, program);
+    pod->observed.alone_since = now();
+    return pod_watch_runner(pod, &id, pidfd);
+}
+
+static int set_path(char **to, const char *configured, const char *directory, const char *name)
+{
+    free(*to);
+    *to = configured ? strdup(configured) : strf("%s/%s", directory, name);
+    return *to ? 0 : -ENOMEM;
+}
+
+/* All that does not come from the pod file. */
+static int describe_host(Pod *pod, RunDefinition *d)
+{
+    const Supervisor *s = pod->supervisor;
+    int r = str_replace(&d->name, pod->name);
+
+    if (r >= 0)
+        r = str_replace(&d->supervisor_socket, s->runners_path);
+    if (r >= 0)
+        r = set_path(&d->kernel, s->config->kernel, s->paths->guest, "vmlinux");
+    if (r >= 0)
+        r = set_path(&d->initrd, s->config->initrd, s->paths->guest, "initrd");
+    if (r >= 0)
+        r = str_replace(&d->qemu, s->config->qemu);
+    if (r >= 0)
+        r = str_replace(&d->log_dir, s->log_dir);
+    d->log_target = s->log_target;
+    d->log_size = s->config->log_size;
+    d->uuid = pod->record.uuid;
+    d->token = pod->record.token;
+    d->generation = pod->record.generation;
+    d->attempt = pod->record.attempt;
+    return r < 0 ? r : id128_random(&d->agent_token);
+}
+
+/* A deep copy of a definition and its images into d, which schema_init() has made. */
+static int describe(Pod *pod, RunDefinition *d, char **ret_error)
+{
+    PodDefinition copy;
+
+    int r = describe_host(pod, d);
+    if (r >= 0)
+        r = schema_copy(&pod_schema, &pod->definition, &copy);
+    if (r < 0)
+        return r;
+    pod_definition_done(&d->pod);
+    d->pod = copy;
+    return pod_images_resolve(pod->supervisor->state_dir, pod->supervisor->paths->state, d, ret_error);
+}
+
+/* The identity of the next machine, recorded before anything of it is there. */
+static int record_intent(Pod *pod)
+{
+    PodRecord *record = &pod->record;
+
+    int r = id128_random(&record->uuid);
+    if (r >= 0)
+        r = id128_random(&record->token);
+    if (r < 0)
+        return r;
+    if (record->phase == MACHINE_ENDED && !record->as_asked)
+        record->restarts++;
+    record->attempt++;
+    record->running_since = 0;
+    record->runner_pid = 0;
+    pod_set_phase(pod, MACHINE_LAUNCHING);
+    return pod_save(pod);
+}
+
+static void take_running(Pod *pod, RunDefinition *d)
+{
+    if (pod->has_running)
+        pod_definition_done(&pod->running);
+    pod->running = d->pod;
+    pod->has_running = true;
+    d->pod = (PodDefinition){ 0 };
+}
+
+static int launch(Pod *pod, RunDefinition *d, char **ret_error)
+{
+    int r = describe(pod, d, ret_error);
+    if (r < 0)
+        return r;
+    if ((r = run_path_freeze(pod->supervisor->pods_dir, d)) < 0) {
+        *ret_error = strf("its definition cannot be written to its run path: %s", strerror(-r));
+        return r;
+    }
+    if ((r = spawn_runner(pod, &d->pod)) < 0)
+        *ret_error = strf("podvisor-runner-%s cannot be launched: %s",
+                          enum_to_string(&backend_kind_table, (int)d->pod.backend), strerror(-r));
+    return r;
+}
+
+static void forget_last_run(Pod *pod)
+{
+    pod_drop_link(pod);
+    schema_done(&runner_report_schema, &pod->report);
+    pod->observed.losses = pod->observed.barren = 0;
+    pod->observed.as_asked = pod->observed.succeeded = false;
+    pod_set_doubt(pod, NULL);
+}
+
+static bool step_launch(Pod *pod, Rule rule)
+{
+    RunDefinition d;
+    char *error = NULL;
+
+    forget_last_run(pod);
+    int r = schema_init(&run_definition_schema, &d);
+    if (r < 0) {
+        launch_failed(pod, r, NULL);
+        return true;
+    }
+    r = record_intent(pod);
+    if (r < 0)
+        error = strf("its run path cannot be written: %s", strerror(-r));
+    if (r >= 0)
+        r = launch(pod, &d, &error);
+    if (r >= 0) {
+        take_running(pod, &d);
+        pod_set_phase(pod, MACHINE_LIVE);
+        (void)pod_save(pod);
+        begin(pod, OPERATION_START, usec_add(pod->definition.start_timeout, RUNNER_GRACE));
+        pod_compare(pod);
+        pod_set_state(pod, POD_EVENT_LAUNCHED);
+        pod_log_event(pod, EVENT_STARTED, 0, "%s: a machine is started (attempt %llu, generation %llu)",
+                      pod->name, (unsigned long long)pod->record.attempt,
+                      (unsigned long long)pod->record.generation);
+    } else {
+        launch_failed(pod, r, error);
+    }
+    schema_done(&run_definition_schema, &d);
+    return true;
+}
+
+static bool step_relaunch(Pod *pod, Rule rule)
+{
+    PodObserved *o = &pod->observed;
+
+    pod_drop_link(pod);
+    int r = pod->has_running ? spawn_runner(pod, &pod->running) : -ENOENT;
+    if (r >= 0) {
+        (void)pod_save(pod);
+        return true;
+    }
+    /* A lack of the host's is no sign that the machine is in doubt. */
+    o->barren += r != -EMFILE && r != -ENFILE && r != -EAGAIN && r != -ENOMEM;
+    o->losses++;
+    o->alone_since = now();
+    return true;
+}
+
+/* --- ending ------------------------------------------------------------------------------------------------------- */
+
+/* A runner that does not answer is replaced; the next one is told again. */
+static void on_told(void *userdata, int error, const char *message)
+{
+    Pod *pod = userdata;
+
+    if (error == 0 || error == -ECONNRESET)
+        return;
+    pod_log(pod, LOG_WARNING, error, "%s: its runner did not do as told%s%s", pod->name, message ? ": " : "",
+            message ?: "");
+    if (error == -ETIMEDOUT && pod->runner_pidfd >= 0)
+        (void)process_signal(pod->runner_pidfd, SIGKILL);
+}
+
+/* Tells the runner; one that cannot even be told loses its link, and its time to say hello runs. */
+static bool order(Pod *pod, RunnerMessageType type, const void *body)
+{
+    int r = runner_link_request(pod->link, type, body, -1, REQUEST_TIMEOUT, on_told, pod);
+
+    if (r >= 0)
+        return true;
+    pod_log(pod, LOG_WARNING, r, "%s: its runner cannot be told anything", pod->name);
+    pod_drop_link(pod);
+    pod->observed.alone_since = now();
+    return false;
+}
+
+static void intend_to_stop(Pod *pod)
+{
+    if (pod->observed.phase == MACHINE_STOPPING)
+        return;
+    pod_set_phase(pod, MACHINE_STOPPING);
+    (void)pod_save(pod);
+}
+
+static bool step_stop(Pod *pod, Rule rule)
+{
+    usec_t timeout = pod->wanted.defined ? pod->definition.stop_timeout : 0;
+    usec_t left = usec_sub(pod->in_flight.deadline, usec_add(now(), RUNNER_GRACE));
+
+    intend_to_stop(pod);
+    if (pod->in_flight.operation == OPERATION_STOP)
+        timeout = MIN(timeout, left);
+    RunnerStop stop = { .timeout = timeout, .why = (char *)(uintptr_t)rule_table.rows[rule].doc };
+    if (!order(pod, RUNNER_STOP, &stop))
+        return true;
+    begin(pod, OPERATION_STOP, usec_add(timeout, RUNNER_GRACE));
+    pod_set_state(pod, POD_EVENT_ENDING);
+    return true;
+}
+
+static bool step_kill(Pod *pod, Rule rule)
+{
+    pod_log(pod, LOG_NOTICE, 0, "%s: its machine is killed: %s", pod->name, rule_table.rows[rule].doc);
+    /* A machine that is killed because it does not start has failed; all others end as was asked for. */
+    if (rule != RULE_START_DEADLINE)
+        intend_to_stop(pod);
+    if (!order(pod, RUNNER_KILL, NULL))
+        return true;
+    begin(pod, OPERATION_KILL, RUNNER_KILL_TIMEOUT);
+    pod_set_state(pod, POD_EVENT_ENDING);
+    return true;
+}
+
+static bool step_kill_runner(Pod *pod, Rule rule)
+{
+    int r = pod->runner_pidfd >= 0 ? process_signal(pod->runner_pidfd, SIGKILL) : -ESRCH;
+
+    pod_log(pod, LOG_WARNING, r, "%s: its runner is killed: %s", pod->name, rule_table.rows[rule].doc);
+    /* Its end is told by its pidfd; until then, the next look is a while off. */
+    pod->observed.alone_since = now();
+    pod->in_flight.deadline = usec_add(now(), RUNNER_KILL_TIMEOUT);
+    return false;
+}
+
+static bool step_forget(Pod *pod, Rule rule)
+{
+    Supervisor *s = pod->supervisor;
+    int r = run_path_remove(s->pods_dir, pod->name);
+
+    if (r < 0)
+        pod_log(pod, LOG_ERR, r, "%s: its run path cannot be removed", pod->name);
+    pod_log_event(pod, EVENT_REMOVED, 0, "%s: its definition is gone, and so is the pod", pod->name);
+    supervisor_remove(s, pod);
+    return false;
+}
+
+static bool step_doubt(Pod *pod, Rule rule)
+{
+    supervisor_unqueue(pod->supervisor, pod);
+    pod_set_doubt(pod, rule_table.rows[rule].doc);
+    return true;
+}
+
+static bool step_rest(Pod *pod, Rule rule)
+{
+    return false;
+}
+
+typedef bool (*StepFunc)(Pod *pod, Rule rule);
+
+static const StepFunc steps[] = {
+    [STEP_REST] = step_rest,
+    [STEP_QUEUE] = step_queue,
+    [STEP_LAUNCH] = step_launch,
+    [STEP_RELAUNCH] = step_relaunch,
+    [STEP_STOP] = step_stop,
+    [STEP_KILL] = step_kill,
+    [STEP_KILL_RUNNER] = step_kill_runner,
+    [STEP_RECORD_END] = step_record_end,
+    [STEP_FORGET] = step_forget,
+    [STEP_DOUBT] = step_doubt,
+};
+_Static_assert(ELEMENTSOF(steps) == STEP_MAX, "every step has its deed");
+
+bool pod_step(Pod *pod, Decision decision)
+{
+    pod_log(pod, LOG_DEBUG, 0, "%s: %s: %s", pod->name, enum_to_string(&step_table, (int)decision.step),
+            rule_table.rows[decision.rule].doc);
+    return steps[decision.step](pod, decision.rule);
+}

@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What operators ask of a pod. A wish is recorded, and the pod made due; what comes of it is told by the pod's properties. */
+#include "base/strings.h"
+#include "supervisor/run-path.h"
+#include "supervisor/supervisor.h"
+
+#define VERB_TIMEOUT (5 * USEC_PER_SEC)
+#define EXEC_TIMEOUT (10 * USEC_PER_SEC)
+
+/* Takes message. */
+static int refuse(VerbCall *call, const char *name, char *message)
+{
+    call->error = (VerbError){ .name = name, .message = message };
+    return -EPERM;
+}
+
+static bool alive(const Pod *pod)
+{
+    return pod->observed.phase != MACHINE_NONE && pod->observed.phase != MACHINE_ENDED;
+}
+
+static int refuse_doubt(Pod *pod, VerbCall *call)
+{
+    if (pod->state != POD_INDETERMINATE)
+        return 0;
+    return refuse(call, "org.podvisor.Error.Indeterminate",
+                  strf("It cannot be told what runs for pod \"%s\": %s. `podvisor adopt %s` takes it over if it proves to "
+                       "be the pod's; `podvisor forget %s` drops what is recorded if nothing runs.",
+                       pod->name, pod->doubt ?: pod->report.message ?: "its runner cannot tell", pod->name,
+                       pod->name));
+}
+
+static int refuse_undefined(Pod *pod, VerbCall *call)
+{
+    _cleanup_(freep) char *errors = strv_join(pod->errors, "\n");
+
+    if (!pod->wanted.declared)
+        return refuse(call, "org.podvisor.Error.NoDefinition",
+                      strf("The definition of pod \"%s\" is gone; the pod is being removed.", pod->name));
+    if (!pod->wanted.defined)
+        return refuse(
+            call, "org.podvisor.Error.NoDefinition",
+            strf("The definition of pod \"%s\" has never been right:\n%s", pod->name, errors ?: ""));
+    return 0;
+}
+
+/* The wish counts even when it cannot be written down: then it only does not outlive podvisord. */
+static int done(Pod *pod)
+{
+    pod->record.hold = pod->wanted.hold;
+    pod->record.asked = pod->wanted.asked;
+    (void)pod_save(pod);
+    pod_due(pod);
+    return 0;
+}
+
+static void want_started(Pod *pod)
+{
+    pod->wanted.hold = false;
+    pod->wanted.asked = true;
+    pod->wanted.kill = false;
+    pod->record.failures = 0;
+    pod->record.restarts = 0;
+    pod->record.next_start = 0;
+    if (pod->observed.phase == MACHINE_ENDED)
+        pod_set_phase(pod, MACHINE_NONE);
+}
+
+int pod_verb_start(Pod *pod, VerbCall *call)
+{
+    int r = refuse_doubt(pod, call);
+    if (r >= 0)
+        r = refuse_undefined(pod, call);
+    if (r < 0)
+        return r;
+    want_started(pod);
+    return done(pod);
+}
+
+static int hold(Pod *pod, VerbCall *call, bool kill)
+{
+    int r = refuse_doubt(pod, call);
+    if (r < 0)
+        return r;
+    pod->wanted.hold = true;
+    pod->wanted.asked = false;
+    pod->wanted.kill = kill && alive(pod);
+    pod_log_event(pod, EVENT_HELD, 0, "%s: %s by an operator", pod->name, kill ? "killed" : "stopped");
+    return done(pod);
+}
+
+int pod_verb_stop(Pod *pod, VerbCall *call)
+{
+    return hold(pod, call, false);
+}
+
+int pod_verb_kill(Pod *pod, VerbCall *call)
+{
+    return hold(pod, call, true);
+}
+
+int pod_verb_restart(Pod *pod, VerbCall *call)
+{
+    int r = refuse_doubt(pod, call);
+    if (r >= 0)
+        r = refuse_undefined(pod, call);
+    if (r < 0)
+        return r;
+    pod->restart_asked = alive(pod);
+    want_started(pod);
+    pod_compare(pod);
+    return done(pod);
+}
+
+/* --- what the runner does ----------------------------------------------------------------------------------------- */
+
+static int refuse_stopped(Pod *pod, VerbCall *call)
+{
+    if (pod->link && pod->observed.reported &&
+        (pod->observed.state == RUNNER_RUNNING || pod->observed.state == RUNNER_PAUSED))
+        return 0;
+    return refuse(call, "org.podvisor.Error.NotRunning",
+                  strf("Pod \"%s\" is %s; this needs a running one.", pod->name,
+                       enum_to_string(&pod_state_table, (int)pod->state)));
+}
+
+static int ask_runner(Pod *pod, RunnerMessageType type, const void *body, int fd, usec_t timeout,
+                      VerbCall *call)
+{
+    int r = runner_link_request(pod->link, type, body, fd, timeout, call->func, call->userdata);
+
+    return r < 0 ? refuse(call, "org.podvisor.Error.Timeout",
+                          strf("The runner of pod \"%s\" takes no requests: %s.", pod->name, strerror(-r)))
+                 : 1;
+}
+
+static int ask_running(Pod *pod, RunnerMessageType type, VerbCall *call)
+{
+    int r = refuse_doubt(pod, call);
+    if (r >= 0)
+        r = refuse_stopped(pod, call);
+    return r < 0 ? r : ask_runner(pod, type, NULL, -1, VERB_TIMEOUT, call);
+}
+
+int pod_verb_pause(Pod *pod, VerbCall *call)
+{
+    return ask_running(pod, RUNNER_PAUSE, call);
+}
+
+int pod_verb_resume(Pod *pod, VerbCall *call)
+{
+    return ask_running(pod, RUNNER_RESUME, call);
+}
+
+static bool has_container(const Pod *pod, const char *name)
+{
+    for (size_t i = 0; i < pod->running.n_containers; i++)
+        if (streq(pod->running.containers[i].name, name))
+            return true;
+    return false;
+}
+
+int pod_verb_exec(Pod *pod, const ExecRequest *request, int fd, VerbCall *call)
+{
+    int r = refuse_doubt(pod, call);
+    if (r >= 0)
+        r = refuse_stopped(pod, call);
+    if (r < 0)
+        return r;
+    if (!has_container(pod, request->container))
+        return refuse(call, "org.podvisor.Error.NoSuchContainer",
+                      strf("Pod \"%s\" has no container \"%s\".", pod->name, request->container));
+    return ask_runner(pod, RUNNER_EXEC, request, fd, EXEC_TIMEOUT, call);
+}
+
+/* --- out of doubt ------------------------------------------------------------------------------------------------- */
+
+static int refuse_certain(Pod *pod, VerbCall *call)
+{
+    if (pod->state == POD_INDETERMINATE)
+        return 0;
+    return refuse(call, "org.podvisor.Error.Refused",
+                  strf("Pod \"%s\" is %s; this verb is for a pod that is indeterminate.", pod->name,
+                       enum_to_string(&pod_state_table, (int)pod->state)));
+}
+
+/* A record as it would be, had it been kept: from the frozen definition, which has the identity and the token. */
+static void record_from_frozen(Pod *pod, const RunDefinition *d)
+{
+    PodRecord *record = &pod->record;
+
+    record->uuid = d->uuid;
+    record->token = d->token;
+    record->attempt = d->attempt;
+    record->generation = MAX(record->generation, d->generation);
+    pod_set_phase(pod, MACHINE_LIVE);
+}
+
+static int adopt_by_frozen(Pod *pod, VerbCall *call)
+{
+    Recovered r;
+
+    int error = recovery_read(pod->supervisor->pods_dir, pod->name, &r);
+    if (error < 0 || !r.has_definition) {
+        char *message = strf(
+            "The frozen definition of pod \"%s\" cannot be read, so nothing can prove to be its machine. "
+            "End by hand what runs, then `podvisor forget %s`.",
+            pod->name, pod->name);
+        if (error >= 0)
+            recovered_done(&r);
+        return refuse(call, "org.podvisor.Error.Indeterminate", message);
+    }
+    record_from_frozen(pod, &r.definition);
+    pod_set_doubt(pod, NULL);
+    /* What runs is what was frozen; what is wanted stays. */
+    if (!pod->has_running && schema_copy(&pod_schema, &r.definition.pod, &pod->running) == 0)
+        pod->has_running = true;
+    recovered_done(&r);
+    return 0;
+}
+
+static int find_processes(Pod *pod, RunProcesses *ret)
+{
+    _cleanup_(freep) char *pods = strf("%s/" PATHS_PODS, pod->supervisor->paths->run);
+
+    return pods ? run_processes_find(pods, ret) : -ENOMEM;
+}
+
+static void watch_found(Pod *pod)
+{
+    RunProcesses processes = { 0 };
+
+    if (pod->observed.runner || find_processes(pod, &processes) < 0)
+        return;
+    ProcessId id = run_processes_of(&processes, pod->name, true);
+    int pidfd = process_open(&id);
+    if (pidfd >= 0 && pod_watch_runner(pod, &id, pidfd) < 0)
+        pod_log(pod, LOG_ERR, 0, "%s: its runner cannot be watched", pod->name);
+    run_processes_done(&processes);
+}
+
+int pod_verb_adopt(Pod *pod, VerbCall *call)
+{
+    int r = refuse_certain(pod, call);
+    if (r < 0)
+        return r;
+    if (!pod->observed.doubt && pod->link)
+        return ask_runner(pod, RUNNER_ADOPT, NULL, -1, VERB_TIMEOUT, call);
+    if ((r = adopt_by_frozen(pod, call)) < 0)
+        return r;
+    watch_found(pod);
+    pod->observed.losses = pod->observed.barren = 0;
+    pod->observed.alone_since = now_usec(CLOCK_BOOTTIME);
+    pod_set_state(pod, POD_EVENT_FOUND);
+    pod_compare(pod);
+    return done(pod);
+}
+
+static int refuse_processes(Pod *pod, VerbCall *call)
+{
+    RunProcesses processes = { 0 };
+
+    int r = find_processes(pod, &processes);
+    if (r < 0)
+        return refuse(call, "org.podvisor.Error.Refused",
+                      strf("The processes of this host cannot be looked at: %s.", strerror(-r)));
+    ProcessId id = run_processes_of(&processes, pod->name, false);
+    run_processes_done(&processes);
+    if (id.pid == 0)
+        return 0;
+    return refuse(call, "org.podvisor.Error.Refused",
+                  strf("Process %d belongs to the run path of pod \"%s\", so something runs. `podvisor adopt "
+                       "%s`, or end it "
+                       "by hand first.",
+                       (int)id.pid, pod->name, pod->name));
+}
+
+int pod_verb_forget(Pod *pod, VerbCall *call)
+{
+    int r = refuse_certain(pod, call);
+    if (r < 0)
+        return r;
+    if (!pod->observed.doubt && pod->link)
+        return ask_runner(pod, RUNNER_FORGET, NULL, -1, VERB_TIMEOUT, call);
+    if ((r = refuse_processes(pod, call)) < 0)
+        return r;
+    if ((r = run_path_remove(pod->supervisor->pods_dir, pod->name)) < 0)
+        return refuse(call, "org.podvisor.Error.Refused",
+                      strf("The run path of pod \"%s\" cannot be removed: %s.", pod->name, strerror(-r)));
+    pod_set_doubt(pod, NULL);
+    pod_set_phase(pod, MACHINE_NONE);
+    pod->record.token = (Id128){ 0 };
+    pod->record.runner_pid = 0;
+    schema_done(&runner_report_schema, &pod->report);
+    pod_due(pod);
+    return 0;
+}

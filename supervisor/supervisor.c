@@ -1,0 +1,411 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <dirent.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/journal.h"
+#include "base/strings.h"
+#include "supervisor/bus.h"
+#include "supervisor/supervisor.h"
+
+#define UNSAVED_RETRY (1 * USEC_PER_SEC)
+
+/* --- pods by name ------------------------------------------------------------------------------------------------- */
+
+static size_t position(const Supervisor *s, const char *name, bool *ret_found)
+{
+    size_t low = 0, high = s->n_pods;
+
+    *ret_found = false;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        int order = strcmp(name, s->pods[middle]->name);
+        if (order == 0)
+            *ret_found = true;
+        if (order <= 0)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return low;
+}
+
+Pod *supervisor_find(Supervisor *s, const char *name)
+{
+    bool found;
+    size_t i = position(s, name, &found);
+    return found ? s->pods[i] : NULL;
+}
+
+Pod *supervisor_get(Supervisor *s, const char *name)
+{
+    bool found;
+    size_t i = position(s, name, &found);
+    Pod *pod;
+
+    if (found)
+        return s->pods[i];
+    Pod **longer = reallocarray(s->pods, s->n_pods + 1, sizeof *longer);
+    if (!longer)
+        return NULL;
+    s->pods = longer;
+    if (pod_new(&pod, s, name) < 0)
+        return NULL;
+    memmove(s->pods + i + 1, s->pods + i, (s->n_pods - i) * sizeof *s->pods);
+    s->n_pods++;
+    s->pods[i] = pod;
+    bus_pod_added(s->bus, pod);
+    return pod;
+}
+
+void supervisor_remove(Supervisor *s, Pod *pod)
+{
+    bool found;
+    size_t i = position(s, pod->name, &found);
+
+    assert(found && s->pods[i] == pod);
+    supervisor_unqueue(s, pod);
+    supervisor_unsaved(s, pod, false);
+    if (pod->due)
+        TAILQ_REMOVE(&s->due, pod, due_entry);
+    memmove(s->pods + i, s->pods + i + 1, (s->n_pods - i - 1) * sizeof *s->pods);
+    s->n_pods--;
+    bus_pod_removed(s->bus, pod);
+    pod_free(pod);
+}
+
+/* --- turns -------------------------------------------------------------------------------------------------------- */
+
+void supervisor_due(Supervisor *s, Pod *pod)
+{
+    if (pod->due)
+        return;
+    pod->due = true;
+    TAILQ_INSERT_TAIL(&s->due, pod, due_entry);
+    (void)sd_event_source_set_enabled(s->due_source, SD_EVENT_ON);
+}
+
+/* One pod a turn, behind all that comes from outside, so that a thousand due pods keep nobody waiting. */
+static int on_due(sd_event_source *source, void *userdata)
+{
+    Supervisor *s = userdata;
+    Pod *pod = TAILQ_FIRST(&s->due);
+
+    if (!pod) {
+        (void)sd_event_source_set_enabled(source, SD_EVENT_OFF);
+        return 0;
+    }
+    TAILQ_REMOVE(&s->due, pod, due_entry);
+    pod->due = false;
+    if (pod_reconcile(pod))
+        bus_pod_changed(s->bus, pod);
+    return 0;
+}
+
+static void grant_turns(Supervisor *s)
+{
+    Pod *pod;
+
+    while (s->starts < s->max_starts && (pod = TAILQ_FIRST(&s->queue))) {
+        TAILQ_REMOVE(&s->queue, pod, queue_entry);
+        pod->queued = false;
+        pod->in_flight.slot = true;
+        s->starts++;
+        pod_due(pod);
+    }
+}
+
+void supervisor_queue(Supervisor *s, Pod *pod)
+{
+    if (pod->queued || pod->in_flight.slot)
+        return;
+    pod->queued = true;
+    TAILQ_INSERT_TAIL(&s->queue, pod, queue_entry);
+    grant_turns(s);
+}
+
+void supervisor_unqueue(Supervisor *s, Pod *pod)
+{
+    if (pod->queued)
+        TAILQ_REMOVE(&s->queue, pod, queue_entry);
+    if (pod->in_flight.slot)
+        s->starts--;
+    pod->queued = pod->in_flight.slot = false;
+    grant_turns(s);
+}
+
+/* --- records that could not be written ---------------------------------------------------------------------------- */
+
+void supervisor_unsaved(Supervisor *s, Pod *pod, bool unsaved)
+{
+    if (pod->unsaved == unsaved)
+        return;
+    pod->unsaved = unsaved;
+    if (!unsaved) {
+        TAILQ_REMOVE(&s->unsaved, pod, unsaved_entry);
+        return;
+    }
+    if (TAILQ_EMPTY(&s->unsaved)) {
+        (void)sd_event_source_set_time_relative(s->unsaved_timer, UNSAVED_RETRY);
+        (void)sd_event_source_set_enabled(s->unsaved_timer, SD_EVENT_ONESHOT);
+    }
+    TAILQ_INSERT_TAIL(&s->unsaved, pod, unsaved_entry);
+}
+
+static int on_unsaved(sd_event_source *source, uint64_t usec, void *userdata)
+{
+    Supervisor *s = userdata;
+    Pod *pod;
+
+    while ((pod = TAILQ_FIRST(&s->unsaved))) {
+        if (pod_save(pod) < 0)
+            break;
+        pod_due(pod);
+    }
+    if (pod) {
+        (void)sd_event_source_set_time_relative(source, UNSAVED_RETRY);
+        (void)sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+    }
+    return 0;
+}
+
+/* --- definitions --------------------------------------------------------------------------------------------------- */
+
+static void on_definition(void *userdata, const Definition *definition)
+{
+    Pod *pod = supervisor_get(userdata, definition->name);
+
+    if (pod)
+        pod_set_definition(pod, definition);
+    else
+        log_error("%s: its definition is lost: out of memory", definition->name);
+}
+
+static void on_watch(void *userdata, const char *name)
+{
+    Supervisor *s = userdata;
+
+    int r = name ? definitions_scan_file(s->definitions, name) : definitions_scan(s->definitions);
+    if (r < 0)
+        log_error_errno(r, "The definitions cannot be read");
+}
+
+int supervisor_reload(Supervisor *s, char ***ret_errors)
+{
+    int r = definitions_scan(s->definitions);
+
+    if (r < 0)
+        return r;
+    *ret_errors = definitions_errors(s->definitions);
+    return 0;
+}
+
+static int definitions_start(Supervisor *s)
+{
+    int r = definitions_new(&s->definitions, s->paths->definitions, s->paths->mode == PATHS_SYSTEM,
+                            on_definition, s);
+    for (size_t i = 0; r >= 0 && i < s->n_pods; i++) {
+        Pod *pod = s->pods[i];
+        r = definitions_know(s->definitions, pod->name, pod->record.file,
+                             pod->wanted.defined ? &pod->definition : NULL);
+    }
+    /* Watched first and read then, so that nothing falls between. */
+    if (r >= 0)
+        r = watch_new(&s->watch, s->event, s->paths->definitions, on_watch, s);
+    if (r >= 0)
+        r = definitions_scan(s->definitions);
+    if (r < 0)
+        return r;
+    _cleanup_(strv_freep) char **errors = definitions_errors(s->definitions);
+    STRV_FOREACH (error, errors)
+        log_error("%s", *error);
+    return 0;
+}
+
+/* --- what an earlier podvisord left -------------------------------------------------------------------------------- */
+
+static int recover(Supervisor *s, const char *name, const RunProcesses *processes)
+{
+    Recovered recovered;
+
+    int r = recovery_read(s->pods_dir, name, &recovered);
+    if (r < 0)
+        return log_error_errno(r, "The run path of \"%s\" cannot be read", name);
+    if (recovered.verdict == RECOVERY_NOTHING || recovered.verdict == RECOVERY_STALE) {
+        log_debug("The run path of \"%s\" is removed: %s", name, recovered.why);
+        (void)tree_remove_at(s->pods_dir, name);
+    } else {
+        Pod *pod = supervisor_get(s, name);
+        ProcessId runner = run_processes_of(processes, name, true);
+        if (pod)
+            pod_recover(pod, &recovered, &runner);
+        r = pod ? 0 : -ENOMEM;
+    }
+    recovered_done(&recovered);
+    return r;
+}
+
+static void closedirp(DIR **d)
+{
+    if (*d)
+        closedir(*d);
+}
+
+static int recover_all(Supervisor *s)
+{
+    _cleanup_(freep) char *path = strf("%s/" PATHS_PODS, s->paths->run);
+    _cleanup_(closedirp) DIR *d = path ? opendir(path) : NULL;
+    RunProcesses processes = { 0 };
+    int r = d ? run_processes_find(path, &processes) : -errno;
+
+    for (struct dirent *e; r >= 0 && (e = readdir(d));) {
+        _cleanup_(freep) char *file = strf("%s.pod", e->d_name);
+        _cleanup_(freep) char *name = file ? pod_name_from_file(file) : NULL;
+        if (name && recover(s, name, &processes) == -ENOMEM)
+            r = -ENOMEM;
+    }
+    run_processes_done(&processes);
+    return r;
+}
+
+/* --- start --------------------------------------------------------------------------------------------------------- */
+
+static int open_directory(const char *path)
+{
+    int r = dir_make_path(path, 0700);
+    return r < 0 ? r : dir_open_at(AT_FDCWD, path);
+}
+
+static int open_directories(Supervisor *s)
+{
+    if ((s->run_dir = open_directory(s->paths->run)) < 0)
+        return log_error_errno(s->run_dir, "The run directory %s cannot be used", s->paths->run);
+    if ((s->pods_dir = dir_make_at(s->run_dir, PATHS_PODS, 0700)) < 0)
+        return log_error_errno(s->pods_dir, "%s/" PATHS_PODS " cannot be used", s->paths->run);
+    if ((s->state_dir = open_directory(s->paths->state)) < 0)
+        return log_error_errno(s->state_dir, "The state directory %s cannot be used", s->paths->state);
+    _cleanup_(closep) int log = dir_make_at(s->state_dir, PATHS_LOG, 0700);
+    return log < 0 ? log_error_errno(log, "%s/" PATHS_LOG " cannot be used", s->paths->state) : 0;
+}
+
+static int take_lock(Supervisor *s)
+{
+    s->lock = file_open_at(s->run_dir, PATHS_LOCK, O_RDWR | O_CREAT, 0600);
+    if (s->lock < 0)
+        return log_error_errno(s->lock, "%s/" PATHS_LOCK " cannot be opened", s->paths->run);
+    if (flock(s->lock, LOCK_EX | LOCK_NB) == 0)
+        return 0;
+    if (errno == EWOULDBLOCK)
+        return log_full(LOG_ERR, -EBUSY, NULL, "Another podvisord already works in %s", s->paths->run);
+    return log_error_errno(-errno, "%s/" PATHS_LOCK " cannot be locked", s->paths->run);
+}
+
+static void on_runner(void *userdata, int fd, pid_t pid)
+{
+    Supervisor *s = userdata;
+    int r = runner_link_new(s->event, fd, pid, &pod_link_ops, s);
+
+    if (r < 0)
+        log_error_errno(r, "A runner's connection could not be taken");
+}
+
+static int add_sources(Supervisor *s)
+{
+    int r = sd_event_add_defer(s->event, &s->due_source, on_due, s);
+    if (r >= 0)
+        r = sd_event_source_set_priority(s->due_source, SD_EVENT_PRIORITY_IDLE);
+    if (r >= 0)
+        r = sd_event_source_set_enabled(s->due_source, SD_EVENT_OFF);
+    if (r >= 0)
+        r = sd_event_add_time(s->event, &s->unsaved_timer, CLOCK_MONOTONIC, 0, 0, on_unsaved, s);
+    if (r >= 0)
+        r = sd_event_source_set_enabled(s->unsaved_timer, SD_EVENT_OFF);
+    if (r < 0)
+        return r;
+    (void)sd_event_source_set_description(s->due_source, "due-pods");
+    (void)sd_event_source_set_description(s->unsaved_timer, "unsaved-records");
+    return 0;
+}
+
+/* Below --root everything is in one place, so the journal is left alone there. */
+static LogTarget choose_log_target(const Supervisor *s)
+{
+    if (s->config->log_target != LOG_TARGET_AUTO)
+        return s->config->log_target;
+    return s->paths->mode != PATHS_ROOT && journal_is_there() ? LOG_TARGET_JOURNAL : LOG_TARGET_FILES;
+}
+
+static int settle(Supervisor *s)
+{
+    long processors = sysconf(_SC_NPROCESSORS_ONLN);
+
+    s->max_starts =
+        s->config->max_starts > 0 ? (unsigned)s->config->max_starts : (unsigned)MAX(processors, 1);
+    s->log_target = choose_log_target(s);
+    s->runners_path = strf("%s/" PATHS_RUNNERS, s->paths->run);
+    s->log_dir = strf("%s/" PATHS_LOG, s->paths->state);
+    return s->runners_path && s->log_dir ? launcher_direct_new(&s->launcher) : -ENOMEM;
+}
+
+int supervisor_new(Supervisor **ret, sd_event *event, const Paths *paths, const DaemonConfig *config)
+{
+    _cleanup_(supervisor_freep) Supervisor *s = calloc(1, sizeof *s);
+
+    if (!s)
+        return -ENOMEM;
+    *s = (Supervisor){ .paths = paths,
+                       .config = config,
+                       .event = sd_event_ref(event),
+                       .run_dir = -1,
+                       .pods_dir = -1,
+                       .state_dir = -1,
+                       .lock = -1 };
+    TAILQ_INIT(&s->due);
+    TAILQ_INIT(&s->queue);
+    TAILQ_INIT(&s->unsaved);
+    int r = open_directories(s);
+    if (r >= 0)
+        r = take_lock(s);
+    if (r >= 0)
+        r = settle(s);
+    if (r >= 0)
+        r = add_sources(s);
+    if (r >= 0)
+        r = recover_all(s);
+    if (r >= 0)
+        r = definitions_start(s);
+    if (r >= 0)
+        r = listener_new(&s->runners, event, s->run_dir, PATHS_RUNNERS, SOCK_SEQPACKET, on_runner, s);
+    if (r >= 0)
+        r = bus_new(&s->bus, s);
+    if (r < 0)
+        return r;
+    *ret = take_ptr(s);
+    return 0;
+}
+
+Supervisor *supervisor_free(Supervisor *s)
+{
+    if (!s)
+        return NULL;
+    s->bus = bus_free(s->bus);
+    for (size_t i = 0; i < s->n_pods; i++)
+        pod_free(s->pods[i]);
+    free(s->pods);
+    listener_free(s->runners);
+    watch_free(s->watch);
+    definitions_free(s->definitions);
+    launcher_free(s->launcher);
+    sd_event_source_disable_unref(s->due_source);
+    sd_event_source_disable_unref(s->unsaved_timer);
+    free(s->runners_path);
+    free(s->log_dir);
+    safe_close(s->lock);
+    safe_close(s->state_dir);
+    safe_close(s->pods_dir);
+    safe_close(s->run_dir);
+    sd_event_unref(s->event);
+    free(s);
+    return NULL;
+}

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * podvisord: the one owner of the event loop, of the pods by name, of the turns to start, and of what they all share.
+ *
+ * A start-up is one straight line: directories, the lock that keeps a second podvisord out, what the run paths say, what
+ * the definitions say, the sockets; then the loop, in which each due pod reconciles in its turn.
+ */
+#include "images/image-store.h"
+#include "schemas/daemon-config.h"
+#include "schemas/paths.h"
+#include "supervisor/launcher.h"
+#include "supervisor/listener.h"
+#include "supervisor/pod.h"
+#include "supervisor/watch.h"
+
+typedef struct Bus Bus;
+TAILQ_HEAD(PodQueue, Pod);
+
+struct Supervisor {
+    const Paths *paths;
+    const DaemonConfig *config;
+    sd_event *event;
+    int run_dir, pods_dir, state_dir;
+    int lock;
+    Launcher *launcher;
+    Definitions *definitions;
+    Watch *watch;
+    Listener *runners;
+    Bus *bus;
+    char *runners_path;
+    char *log_dir;
+    LogTarget log_target; /* never AUTO */
+
+    Pod **pods; /* sorted by name */
+    size_t n_pods;
+
+    struct PodQueue due;
+    sd_event_source *due_source;
+    struct PodQueue queue; /* wait for a turn to start */
+    unsigned starts, max_starts;
+    struct PodQueue unsaved; /* records that could not be written */
+    sd_event_source *unsaved_timer;
+};
+
+/* paths and config outlive it; event is shared. -EBUSY: another podvisord has this run directory. */
+int supervisor_new(Supervisor **ret, sd_event *event, const Paths *paths, const DaemonConfig *config);
+Supervisor *supervisor_free(Supervisor *s);
+DEFINE_CLEANUP(Supervisor *, supervisor_free)
+
+/* Reads all definitions again. *ret_errors: what is wrong with them, one line each (the caller frees). */
+int supervisor_reload(Supervisor *s, char ***ret_errors);
+
+Pod *supervisor_find(Supervisor *s, const char *name);
+/* The pod of this name, made if need be; NULL: no memory. */
+Pod *supervisor_get(Supervisor *s, const char *name);
+/* The pod is gone from the table, and freed. */
+void supervisor_remove(Supervisor *s, Pod *pod);
+
+void supervisor_due(Supervisor *s, Pod *pod);
+/* Stands in line for a start; in_flight.slot tells when its turn has come. */
+void supervisor_queue(Supervisor *s, Pod *pod);
+/* Gives back the turn, or leaves the line. */
+void supervisor_unqueue(Supervisor *s, Pod *pod);
+/* The pod's record could not be written, or now could. */
+void supervisor_unsaved(Supervisor *s, Pod *pod, bool unsaved);
