@@ -1,20 +1,383 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <signal.h>
+
 #include "base/strings.h"
+#include "runner/agent-client.h"
+#include "runner/agent-configure.h"
 #include "runner/agent-glue.h"
+#include "runner/backend-events.h"
+#include "runner/exec-streams.h"
+#include "runner/log-writer.h"
+#include "runner/runner-state.h"
 
-void agent_glue_connect(Runner *r) {}
+#define STOP_REPLY_TIMEOUT (10 * USEC_PER_SEC)
+/* The guest needs some of the time to power off, after its containers have ended. */
+#define STOP_MARGIN (3 * USEC_PER_SEC)
+enum { TEXT_MAX = 200 };
 
-void agent_glue_drop(Runner *r) {}
+struct AgentGlue {
+    Runner *runner;
+    AgentClient *client; /* NULL: between two channels */
+    ExecStreams *execs;  /* as client */
+    LogWriter *logs;
+    bool welcome;
+    bool stop_sent;
+    unsigned garbage; /* channels in a row that ended by it */
+    usec_t retry_delay;
+    sd_event_source *retry;
+    uint64_t log_safe; /* to be acknowledged, and remembered */
+};
 
-void agent_glue_set_paused(Runner *r, bool paused) {}
+static void channel_open(AgentGlue *g);
+
+/* --- the channel -------------------------------------------------------------------------------------------------- */
+
+static void channel_close(AgentGlue *g, const char *why)
+{
+    g->execs = exec_streams_free(g->execs, why);
+    g->client = agent_client_free(g->client);
+    g->retry = sd_event_source_disable_unref(g->retry);
+    g->welcome = false;
+    g->stop_sent = false;
+}
+
+static int on_retry(sd_event_source *source, uint64_t now, void *userdata)
+{
+    AgentGlue *g = userdata;
+
+    g->retry = sd_event_source_disable_unref(g->retry);
+    channel_open(g);
+    return 0;
+}
+
+static void channel_open_later(AgentGlue *g)
+{
+    Runner *r = g->runner;
+
+    g->retry = sd_event_source_disable_unref(g->retry);
+    int e = sd_event_add_time_relative(r->event, &g->retry, CLOCK_MONOTONIC, g->retry_delay,
+                                       g->retry_delay / 4, on_retry, g);
+    g->retry_delay = MIN(2 * g->retry_delay, AGENT_RETRY_MAX);
+    if (e < 0)
+        runner_log(r, LOG_ERR, e, "Pod %s: the agent's channel cannot be waited for", r->definition.name);
+}
+
+static void on_lost(void *userdata, int error)
+{
+    AgentGlue *g = userdata;
+    Runner *r = g->runner;
+
+    g->garbage = error == -EBADMSG ? g->garbage + 1 : 0;
+    runner_log(r, LOG_WARNING, error, "Pod %s: the session with the agent ended", r->definition.name);
+    channel_close(g, "the agent of the pod does not answer any more");
+    if (error == -ETIMEDOUT)
+        (void)runner_kill(r, END_AGENT_LOST, "the agent of the guest did not answer any more");
+    else if (g->garbage >= AGENT_GARBAGE_MAX)
+        (void)runner_kill(r, END_AGENT_LOST, "the agent of the guest sent garbage again and again");
+    else
+        channel_open_later(g);
+}
+
+/* --- configuring -------------------------------------------------------------------------------------------------- */
+
+static void refused(Runner *r, const char *what, const char *why)
+{
+    _cleanup_(freep) char *message = strf("%s: %s", what, why);
+
+    (void)runner_kill(r, END_AGENT_REFUSED, message ?: what);
+}
+
+static void on_configured(void *userdata, int error, const char *message)
+{
+    AgentGlue *g = userdata;
+
+    if (error == -ECONNRESET)
+        return; /* the next session goes on from what the agent's welcome says then */
+    if (error < 0)
+        refused(g->runner, "the agent could not do what the definition asks", message ?: strerror(-error));
+    else
+        runner_dispatch(g->runner, RUNNER_EVENT_WORKING);
+}
+
+static void configure(AgentGlue *g)
+{
+    Runner *r = g->runner;
+    AgentConfigure c;
+
+    int e = agent_configure_fill(&r->definition, &c);
+    if (e >= 0) {
+        e = agent_client_request(g->client, AGENT_CONFIGURE, &c, AGENT_CONFIGURE_TIMEOUT, on_configured, g);
+        schema_done(&agent_configure_schema, &c);
+    }
+    if (e == -EMSGSIZE)
+        refused(r, "the definition cannot be sent to the agent", "it is too long");
+    else if (e < 0)
+        refused(r, "the definition cannot be sent to the agent", strerror(-e));
+    else
+        runner_set_phase(r, "the agent's start of the containers");
+}
+
+/* --- stopping ----------------------------------------------------------------------------------------------------- */
+
+static void on_stop_reply(void *userdata, int error, const char *message)
+{
+    AgentGlue *g = userdata;
+    Runner *r = g->runner;
+
+    if (error < 0 && error != -ECONNRESET)
+        runner_log(r, LOG_WARNING, error, "Pod %s: the agent does not stop%s%s", r->definition.name,
+                   message ? ": " : "", message ?: "");
+}
+
+static int stop_send(AgentGlue *g, usec_t timeout)
+{
+    AgentStop stop = { .timeout = MAX(usec_sub(timeout, STOP_MARGIN), timeout / 2) };
+
+    if (!g->client || !g->welcome)
+        return -ENOTCONN;
+    if (g->stop_sent)
+        return 0;
+    int e = agent_client_request(g->client, AGENT_STOP, &stop, STOP_REPLY_TIMEOUT, on_stop_reply, g);
+    g->stop_sent = e >= 0;
+    return e;
+}
 
 int agent_glue_stop(Runner *r, usec_t timeout)
 {
-    return -ENOTCONN;
+    return r->glue ? stop_send(r->glue, timeout) : -ENOTCONN;
 }
 
-int agent_glue_exec(Runner *r, uint64_t id, const ExecRequest *request, int *fd, char **ret_message)
+/* --- what the agent says ------------------------------------------------------------------------------------------- */
+
+static void log_ack(AgentGlue *g, uint64_t seq)
 {
-    *ret_message = strdup("the machine has no agent that could run a program");
-    return -EOPNOTSUPP;
+    if (seq > 0 && g->client)
+        (void)agent_client_send(g->client, AGENT_LOG_ACK, &(AgentLogAck){ .seq = seq });
+}
+
+static void on_log_safe(void *userdata, uint64_t seq)
+{
+    AgentGlue *g = userdata;
+    Runner *r = g->runner;
+
+    /* Files know their last number themselves; what went to the journal is remembered before the agent forgets it. */
+    r->record.log_seq = seq;
+    if (r->definition.log_target != LOG_TARGET_FILES)
+        runner_save(r);
+    log_ack(g, seq);
+}
+
+static void take_guest(Runner *r, const AgentWelcome *w)
+{
+    RunnerReport *report = &r->record.report;
+    size_t size = w->kernel ? strnlen(w->kernel, TEXT_MAX) : 0;
+
+    if (!id128_equal(r->record.guest_boot, w->boot))
+        r->record.log_seq = 0;
+    r->record.guest_boot = report->guest_boot = w->boot;
+    free(report->kernel);
+    report->kernel = size > 0 ? str_escape(w->kernel, size) : NULL;
+    runner_report_changed(r);
+}
+
+static void on_welcome(void *userdata, void *body)
+{
+    AgentGlue *g = userdata;
+    Runner *r = g->runner;
+    const AgentWelcome *w = body;
+    char range[80];
+
+    if (w->version < AGENT_PROTOCOL_MIN || w->version > AGENT_PROTOCOL_MAX) {
+        (void)snprintf(range, sizeof range, "it speaks %llu to %llu, this runner %d to %d",
+                       (unsigned long long)w->version_min, (unsigned long long)w->version_max,
+                       AGENT_PROTOCOL_MIN, AGENT_PROTOCOL_MAX);
+        refused(r, "the agent has no protocol version in common", range);
+        return;
+    }
+    g->welcome = true;
+    g->retry_delay = AGENT_RETRY_MIN;
+    take_guest(r, w);
+    log_ack(g, log_writer_begin(g->logs, r->record.log_seq));
+    if (!w->configured)
+        configure(g);
+    else
+        runner_dispatch(r, RUNNER_EVENT_WORKING);
+    if (r->record.stop_asked && r->glue)
+        (void)stop_send(g, r->stop_timeout);
+}
+
+/* The guest may claim anything: a status is what a status can be, and text is escaped and short. */
+static void container_clean(ContainerReport *c)
+{
+    size_t size = c->message ? strnlen(c->message, TEXT_MAX) : 0;
+    char *text = size > 0 ? str_escape(c->message, size) : NULL;
+
+    free(c->message);
+    c->message = text;
+    c->exit_signal = c->exit_signal < NSIG ? c->exit_signal : 0;
+    c->exit_code = c->exit_code >= 0 && c->exit_code <= UINT8_MAX ? c->exit_code : -1;
+}
+
+/* Only what is declared is believed to be there; each container once, in the order of the definition. */
+static void on_report(void *userdata, void *body)
+{
+    AgentGlue *g = userdata;
+    Runner *r = g->runner;
+    AgentReport *report = body;
+    const PodDefinition *pod = &r->definition.pod;
+    ContainerReport known[CONTAINERS_MAX];
+    size_t n = 0;
+
+    for (size_t i = 0; i < pod->n_containers && i < CONTAINERS_MAX; i++) {
+        known[n] = (ContainerReport){ .name = pod->containers[i].name, .exit_code = -1 };
+        for (size_t k = 0; k < report->n_containers; k++)
+            if (streq_ptr(report->containers[k].name, pod->containers[i].name)) {
+                container_clean(&report->containers[k]);
+                known[n] = report->containers[k];
+                break;
+            }
+        n++;
+    }
+    g->garbage = 0;
+    if (report->completed && !r->record.completed) {
+        r->record.completed = true;
+        runner_save(r);
+    }
+    runner_take_containers(r, known, n);
+}
+
+static void on_log(void *userdata, void *body)
+{
+    AgentGlue *g = userdata;
+    log_writer_take(g->logs, body);
+}
+
+static void on_batch(void *userdata)
+{
+    AgentGlue *g = userdata;
+    log_writer_flush(g->logs);
+}
+
+static void on_data(void *userdata, void *body)
+{
+    AgentGlue *g = userdata;
+    exec_streams_on_data(g->execs, body);
+}
+
+static void on_credit(void *userdata, void *body)
+{
+    AgentGlue *g = userdata;
+    exec_streams_on_credit(g->execs, body);
+}
+
+static void on_exit_of_program(void *userdata, void *body)
+{
+    AgentGlue *g = userdata;
+    exec_streams_on_exit(g->execs, body);
+}
+
+static void on_room(void *userdata)
+{
+    AgentGlue *g = userdata;
+    exec_streams_on_room(g->execs);
+}
+
+static const AgentCallbacks callbacks = {
+    .on = {
+        [AGENT_WELCOME] = on_welcome,
+        [AGENT_REPORT] = on_report,
+        [AGENT_LOG] = on_log,
+        [AGENT_DATA] = on_data,
+        [AGENT_CREDIT] = on_credit,
+        [AGENT_EXIT] = on_exit_of_program,
+    },
+    .batch = on_batch,
+    .room = on_room,
+    .lost = on_lost,
+};
+
+static void channel_open(AgentGlue *g)
+{
+    Runner *r = g->runner;
+    usec_t timeout = r->record.configured ? AGENT_RETURN_TIMEOUT : USEC_INFINITY;
+
+    int fd = r->backend->agent_connect(r->vm);
+    int e = fd < 0 ? fd
+                   : agent_client_new(r->event, fd, r->definition.agent_token, timeout, &callbacks, g,
+                                      &g->client);
+    if (e >= 0)
+        e = exec_streams_new(r->event, g->client, &g->execs);
+    if (e >= 0) {
+        agent_client_set_paused(g->client, r->paused);
+        return;
+    }
+    if (e != -EAGAIN)
+        runner_log(r, LOG_WARNING, e, "Pod %s: the agent's channel cannot be opened", r->definition.name);
+    channel_close(g, "the agent cannot be reached");
+    channel_open_later(g);
+}
+
+/* --- for the runner ------------------------------------------------------------------------------------------------ */
+
+void agent_glue_connect(Runner *r)
+{
+    if (r->glue)
+        return;
+    AgentGlue *g = calloc(1, sizeof *g);
+    int e = g ? log_writer_new(r->event, &r->definition, on_log_safe, g, &g->logs) : -ENOMEM;
+    if (e < 0) {
+        free(g);
+        (void)runner_kill(r, END_AGENT_LOST, "the runner is out of memory");
+        return;
+    }
+    g->runner = r;
+    g->retry_delay = AGENT_RETRY_MIN;
+    r->glue = g;
+    channel_open(g);
+}
+
+/* A callback of the client may lead here, so the client sees to its own end. */
+void agent_glue_drop(Runner *r)
+{
+    AgentGlue *g = take_ptr(r->glue);
+
+    if (!g)
+        return;
+    channel_close(g, "the pod's machine has ended");
+    log_writer_flush(g->logs);
+    log_writer_free(g->logs);
+    free(g);
+}
+
+void agent_glue_set_paused(Runner *r, bool paused)
+{
+    if (r->glue && r->glue->client)
+        agent_client_set_paused(r->glue->client, paused);
+}
+
+static bool container_is_declared(const RunDefinition *d, const char *name)
+{
+    for (size_t i = 0; i < d->pod.n_containers; i++)
+        if (streq_ptr(d->pod.containers[i].name, name))
+            return true;
+    return false;
+}
+
+int agent_glue_exec(Runner *r, const ExecRequest *request, int *fd, char **ret_message)
+{
+    AgentGlue *g = r->glue;
+
+    if (!r->backend->has_agent) {
+        *ret_message = strdup("the pod's backend runs no programs");
+        return -EOPNOTSUPP;
+    }
+    if (!container_is_declared(&r->definition, request->container)) {
+        *ret_message = strf("the pod has no container %s", request->container ?: "without a name");
+        return -ENOENT;
+    }
+    if (!g || !g->client || !g->welcome || !r->record.configured) {
+        *ret_message = strdup("the pod's agent is not there at present");
+        return -EAGAIN;
+    }
+    return exec_streams_start(g->execs, request, fd, ret_message);
 }

@@ -1,16 +1,32 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
-/* Between the runner and its agent: when to connect, what to send first, what its answers mean for the pod. */
+/*
+ * Between the runner and its agent: when to connect, what to say, and what the agent's words mean for the pod.
+ *
+ *     STARTED -> connect -> hello ... welcome -+-> configure -> reply -> WORKING      a guest that has just booted
+ *                   ^                          +-> WORKING                            one that was configured before
+ *                   +---- the channel broke, or garbage came: wait, then again
+ *
+ * What ends the machine: an agent that speaks no version of ours, or refuses the configuration (END_AGENT_REFUSED); one that is
+ * silent for about a minute and a half, or sends garbage AGENT_GARBAGE_MAX times in a row (END_AGENT_LOST). Until the first welcome
+ * start_timeout of the pod is the only deadline (END_BOOT_TIMEOUT).
+ */
 #include "runner/runner.h"
 #include "schemas/agent.h"
 
+enum { AGENT_GARBAGE_MAX = 5 };
+#define AGENT_RETRY_MIN (200 * USEC_PER_MSEC)
+#define AGENT_RETRY_MAX (5 * USEC_PER_SEC)
+#define AGENT_RETURN_TIMEOUT (60 * USEC_PER_SEC) /* for the welcome of an agent that has been configured */
+#define AGENT_CONFIGURE_TIMEOUT (300 * USEC_PER_SEC) /* start_timeout is nearly always shorter */
+
 /* Begins to connect; tries again by itself until it is dropped. */
 void agent_glue_connect(Runner *r);
-/* Closes the channel and every exec; no more is tried. */
+/* Closes the channel and every exec; no more is tried. Output that came is written. */
 void agent_glue_drop(Runner *r);
 /* A guest that stands still answers no ping. */
 void agent_glue_set_paused(Runner *r, bool paused);
-/* Asks the agent to end the containers and power off; -ENOTCONN: there is no session. */
+/* Asks the agent to end the containers and power off; -ENOTCONN: there is no session (it is asked when there is one). */
 int agent_glue_stop(Runner *r, usec_t timeout);
-/* A request of podvisord: 1 when the reply comes later, else 0 or negative errno. Takes *fd when it uses it. */
-int agent_glue_exec(Runner *r, uint64_t id, const ExecRequest *request, int *fd, char **ret_message);
+/* A request of podvisord: 0, or negative errno. Takes *fd when it returns 0. */
+int agent_glue_exec(Runner *r, const ExecRequest *request, int *fd, char **ret_message);

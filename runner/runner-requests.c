@@ -4,46 +4,46 @@
 #include "runner/agent-glue.h"
 #include "runner/supervisor-link.h"
 
-/* 0, negative errno with *ret_message, or 1: the reply comes later. */
-typedef int (*RequestHandler)(Runner *r, uint64_t id, const void *body, int *fd, char **ret_message);
+/* 0, or negative errno with *ret_message. */
+typedef int (*RequestHandler)(Runner *r, const void *body, int *fd, char **ret_message);
 
-static int request_stop(Runner *r, uint64_t id, const void *body, int *fd, char **ret_message)
+static int request_stop(Runner *r, const void *body, int *fd, char **ret_message)
 {
     const RunnerStop *stop = body;
     return runner_stop(r, stop->timeout, stop->why);
 }
 
-static int request_kill(Runner *r, uint64_t id, const void *body, int *fd, char **ret_message)
+static int request_kill(Runner *r, const void *body, int *fd, char **ret_message)
 {
     return runner_kill(r, END_KILLED, NULL);
 }
 
-static int request_pause(Runner *r, uint64_t id, const void *body, int *fd, char **ret_message)
+static int request_pause(Runner *r, const void *body, int *fd, char **ret_message)
 {
     return runner_pause(r, ret_message);
 }
 
-static int request_resume(Runner *r, uint64_t id, const void *body, int *fd, char **ret_message)
+static int request_resume(Runner *r, const void *body, int *fd, char **ret_message)
 {
     return runner_resume(r, ret_message);
 }
 
-static int request_exec(Runner *r, uint64_t id, const void *body, int *fd, char **ret_message)
+static int request_exec(Runner *r, const void *body, int *fd, char **ret_message)
 {
-    return agent_glue_exec(r, id, body, fd, ret_message);
+    return agent_glue_exec(r, body, fd, ret_message);
 }
 
-static int request_adopt(Runner *r, uint64_t id, const void *body, int *fd, char **ret_message)
+static int request_adopt(Runner *r, const void *body, int *fd, char **ret_message)
 {
     return runner_adopt(r, ret_message);
 }
 
-static int request_forget(Runner *r, uint64_t id, const void *body, int *fd, char **ret_message)
+static int request_forget(Runner *r, const void *body, int *fd, char **ret_message)
 {
     return runner_forget(r, ret_message);
 }
 
-static int request_bye(Runner *r, uint64_t id, const void *body, int *fd, char **ret_message)
+static int request_bye(Runner *r, const void *body, int *fd, char **ret_message)
 {
     return runner_bye(r);
 }
@@ -60,7 +60,6 @@ void runner_request(Runner *r, SupervisorLink *l, const Message *m, int *fd)
 
     if (!handlers[m->type])
         return;
-    int e = handlers[m->type](r, m->id, m->body, fd, &message);
-    if (e <= 0)
-        supervisor_link_reply(l, m->id, e, message ?: e < 0 ? strerror(-e) : NULL);
+    int e = handlers[m->type](r, m->body, fd, &message);
+    supervisor_link_reply(l, m->id, e, message ?: e < 0 ? strerror(-e) : NULL);
 }

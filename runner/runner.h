@@ -27,8 +27,7 @@
 #include "base/log.h"
 #include "runner/runner-record.h"
 
-typedef struct AgentClient AgentClient;
-typedef struct LogWriter LogWriter;
+typedef struct AgentGlue AgentGlue;
 typedef struct SupervisorLink SupervisorLink;
 
 typedef struct Runner {
@@ -41,14 +40,12 @@ typedef struct Runner {
     Vm *vm;
     RunnerRecord record;
     SupervisorLink *link;
-    AgentClient *agent;        /* NULL: the machine is not there, or has no agent */
-    LogWriter *logs;           /* NULL: as agent */
+    AgentGlue *glue;           /* NULL: there is no agent to speak with */
     bool machine;              /* between BACKEND_STARTED and BACKEND_ENDED */
     bool begun;                /* start or adopt has been called, and its last event has not come */
     bool paused;               /* its processors stand still */
     usec_t stop_timeout;       /* of the stop that was asked for */
     sd_event_source *deadline; /* of starting, stopping, dying */
-    sd_event_source *agent_retry;
 } Runner;
 
 /* Takes ownership of run_dir, and all else from there. -EWOULDBLOCK: another runner is at work on this run path. */

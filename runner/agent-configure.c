@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <sys/random.h>
+
+#include "base/strings.h"
+#include "runner/agent-configure.h"
+
+enum { ENTROPY_SIZE = 64 };
+
+static int entropy_fill(Bytes *b)
+{
+    uint8_t *p = bytes_reserve(b, ENTROPY_SIZE);
+
+    if (!p)
+        return -ENOMEM;
+    if (getrandom(p, ENTROPY_SIZE, 0) != ENTROPY_SIZE)
+        return -EIO;
+    b->size += ENTROPY_SIZE;
+    return 0;
+}
+
+static int volumes_fill(const PodDefinition *pod, AgentConfigure *ret)
+{
+    const Field *field = schema_field(&agent_configure_schema, "volumes");
+
+    for (size_t i = 0; i < pod->n_volumes; i++) {
+        VolumeDefinition *v = field_append(field, ret), copy;
+        if (!v || schema_copy(&volume_schema, &pod->volumes[i], &copy) < 0)
+            return -ENOMEM;
+        schema_done(&volume_schema, v);
+        *v = copy;
+    }
+    return 0;
+}
+
+/* An empty list of strings is NULL, as a copy that failed is. */
+static int strings_copy(char **from, char ***to)
+{
+    *to = strv_copy(from);
+    return *to || strv_length(from) == 0 ? 0 : -ENOMEM;
+}
+
+static int container_fill(const RunDefinition *d, const ContainerDefinition *from, AgentContainer *to)
+{
+    const RunImage *image = run_definition_image(d, from->name);
+    ContainerDefinition copy;
+
+    if (!image)
+        return -ENOENT;
+    if (schema_copy(&container_schema, from, &copy) < 0)
+        return -ENOMEM;
+    schema_done(&container_schema, &to->definition);
+    to->definition = copy;
+    to->disk = run_definition_disk(d, (size_t)(image - d->images));
+    if (strings_copy(image->command, &to->command) < 0 ||
+        strings_copy(image->environment, &to->environment) < 0)
+        return -ENOMEM;
+    int r = str_replace(&to->working_dir, image->working_dir);
+    return r < 0 ? r : str_replace(&to->user, image->user);
+}
+
+static int fill(const RunDefinition *d, AgentConfigure *c)
+{
+    const Field *field = schema_field(&agent_configure_schema, "containers");
+
+    int r = str_replace(&c->hostname, d->name);
+    if (r < 0 || (r = entropy_fill(&c->entropy)) < 0 || (r = volumes_fill(&d->pod, c)) < 0)
+        return r;
+    for (size_t i = 0; i < d->pod.n_containers; i++) {
+        AgentContainer *to = field_append(field, c);
+        if (!to)
+            return -ENOMEM;
+        if ((r = container_fill(d, &d->pod.containers[i], to)) < 0)
+            return r;
+    }
+    return 0;
+}
+
+int agent_configure_fill(const RunDefinition *d, AgentConfigure *ret)
+{
+    AgentConfigure c;
+
+    int r = schema_init(&agent_configure_schema, &c);
+    if (r < 0)
+        return r;
+    if ((r = fill(d, &c)) < 0) {
+        schema_done(&agent_configure_schema, &c);
+        return r;
+    }
+    *ret = c;
+    return 0;
+}
