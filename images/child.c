@@ -186,7 +186,7 @@ static void read_messages(Run *run)
 /* A number that changes whenever the child uses the processor, reads or writes. */
 static uint32_t counters(pid_t pid)
 {
-    static const char *const files[] = { "io", "stat" };
+    static const char *const files[] = { "io", "stat", "schedstat" };
     char path[64], text[2048];
     size_t used = 0;
 
@@ -231,7 +231,20 @@ static int attend(Run *run)
     }
 }
 
-/* Kills what is left of the group, then reaps its leader, whose number keeps the group's from being given away until then. */
+/* Until no process holds the other end of the pipe, or one does so although it was killed. */
+static void wait_for_silence(Run *run)
+{
+    enum { PATIENCE_MSEC = 2000 };
+    struct pollfd p = { .fd = run->messages, .events = POLLIN };
+
+    while (run->messages >= 0 && poll(&p, 1, PATIENCE_MSEC) > 0)
+        read_messages(run);
+}
+
+/*
+ * Kills what is left of the group, then reaps its leader, whose number keeps the group's from being given away until then. When it
+ * returns nobody of the group writes into the work directory any more.
+ */
 static int finish(Run *run, siginfo_t *ret)
 {
     (void)process_signal(run->pidfd, SIGKILL);
@@ -239,7 +252,7 @@ static int finish(Run *run, siginfo_t *ret)
         if (errno != EINTR)
             return -errno;
     (void)kill(-run->pid, SIGKILL);
-    read_messages(run);
+    wait_for_silence(run);
     return waitid(P_PIDFD, (id_t)run->pidfd, ret, WEXITED) < 0 ? -errno : 0;
 }
 

@@ -11,7 +11,7 @@ static const PackLimits record_limits = { .size = IMAGE_RECORD_SIZE_MAX, .depth 
 
 static const usec_t lock_patience = 30 * USEC_PER_SEC;
 
-static char *sentence(const char *format, va_list args, int error)
+static _printf_(1, 0) char *sentence(const char *format, va_list args, int error)
 {
     _cleanup_(freep) char *text = strf_va(format, args);
 

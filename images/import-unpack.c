@@ -68,7 +68,7 @@ static int run_tar(Import *import, int directory, char **ret_error)
 static int run_umoci(Import *import, char **ret_error)
 {
     static const char *const words[] = { "umoci",  "--log=error", "raw",
-                                         "unpack", "--image",     "layout:" OCI_STAGED_TAG };
+                                         "unpack", "--image",     ("layout:" OCI_STAGED_TAG) };
     static const char *const rootless = "--rootless", *const target = "rootfs";
     _cleanup_(strv_freep) char **arguments = NULL;
 

@@ -30,7 +30,7 @@ static int end_shell(pid_t pid)
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-static int run_shell(const char *format, va_list args)
+static _printf_(1, 0) int run_shell(const char *format, va_list args)
 {
     _cleanup_(freep) char *command = strf_va(format, args);
 

@@ -149,7 +149,7 @@ static void an_import_killed_at_any_change_leaves_nothing_or_the_whole(void **st
 
 static void import_old(Fixture *f)
 {
-    _cleanup_(freep) char *digest = import_ok(f, "old", "app");
+    free(import_ok(f, "old", "app"));
     assert_success(image_tag(f->store, "app", "keep", NULL));
 }
 

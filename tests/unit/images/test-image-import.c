@@ -299,7 +299,7 @@ static void nothing_is_wider_than_its_owner(void **state)
     make_rootfs("rootfs");
 
     fixture_reopen(*state);
-    _cleanup_(freep) char *digest = import_ok(*state, "rootfs", "x");
+    free(import_ok(*state, "rootfs", "x"));
     umask(before);
 
     _cleanup_(freep) char *wide = shell_output("find state/images -perm /077");

@@ -64,7 +64,7 @@ static void latest_is_what_no_tag_means(void **state)
 static void what_is_not_there_is_told_with_what_was_meant(void **state)
 {
     Fixture *f = *state;
-    _cleanup_(freep) char *digest = image_with(f, "one", "busybox");
+    free(image_with(f, "one", "busybox"));
 
     assert_lookup_fails(f, "busybux", -ENOENT, "did you mean \"busybox\"?");
     assert_lookup_fails(f, "entirely-else", -ENOENT, "`podvisor image import` adds one");
@@ -138,8 +138,8 @@ static void the_list_is_sorted_and_says_what_is_in_use(void **state)
     Fixture *f = *state;
     int fd;
     ImageList list;
-    _cleanup_(freep) char *b = image_with(f, "b", "b");
-    _cleanup_(freep) char *a = image_with(f, "a", "z");
+    free(image_with(f, "b", "b"));
+    free(image_with(f, "a", "z"));
     assert_success(image_tag(f->store, "z", "a/nother:1", NULL));
     assert_success(image_lookup(f->store, "b", NULL, &fd, NULL));
 
@@ -204,7 +204,7 @@ static void a_program_that_inherited_the_image_keeps_it(void **state)
 {
     Fixture *f = *state;
     int fd;
-    _cleanup_(freep) char *digest = image_with(f, "one", "one");
+    free(image_with(f, "one", "one"));
     assert_success(image_lookup(f->store, "one", NULL, &fd, NULL));
     int copy = dup(fd); /* without close-on-exec */
     close(fd);
@@ -349,7 +349,7 @@ static void fields_of_a_newer_version_are_read_over(void **state)
 {
     Fixture *f = *state;
     ImageRecord record;
-    _cleanup_(freep) char *digest = image_with(f, "app", "app");
+    free(image_with(f, "app", "app"));
     /* One more pair in the record's map (fixmap: its number of pairs is in the low four bits of the first byte). */
     shell("r=$(ls state/images/blobs/*.msgpack); n=$(od -An -tu1 -N1 $r); "
           "{ printf \"\\\\$(printf %%o $((n + 1)))\"; tail -c +2 $r; printf '\\246future\\052'; } >new; mv "
