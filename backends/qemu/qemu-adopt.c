@@ -9,7 +9,6 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
-#include "backends/qemu/accelerator.h"
 #include "backends/qemu/qemu-vm.h"
 #include "backends/vmm.h"
 #include "base/file.h"
@@ -70,7 +69,7 @@ static pid_t lock_holder(int vm_dir)
 static int record_rebuild(QemuVm *q)
 {
     const RunDefinition *d = q->vm.context->definition;
-    KvmFacts facts = kvm_facts();
+    KvmFacts facts = q->ask_kvm();
     ProcessId id;
 
     int r = process_identify(lock_holder(q->vm.context->vm_dir), &id);

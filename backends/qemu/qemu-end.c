@@ -172,14 +172,17 @@ static void end_as_seen(QemuVm *q, int64_t code, uint64_t signal)
     qemu_end(q, reason, code, signal, message);
 }
 
-static void end_by_signal(QemuVm *q, uint64_t signal)
+static void end_by_signal(QemuVm *q, uint64_t signal, bool starting)
 {
-    _cleanup_(freep) char *name = signal_format((int)signal);
+    _cleanup_(freep) char *name = signal_format((int)signal), *line = vmm_log_last_line(q->log);
+    bool crashed = signal != SIGKILL;
 
     if (signal == SIGKILL && oom_seen(&q->oom))
         qemu_end(q, END_VMM_OOM, -1, signal, strf("the host's kernel killed QEMU for want of memory"));
     else
-        qemu_end(q, END_VMM_SIGNAL, -1, signal, strf("QEMU was killed by %s", name ?: "a signal"));
+        qemu_end(q, starting && crashed ? END_START_FAILED : END_VMM_SIGNAL, -1, signal,
+                 strf("QEMU was killed by %s%s%s", name ?: "a signal", crashed && line ? ": " : "",
+                      crashed && line ? line : ""));
 }
 
 static void end_by_exit(QemuVm *q, int64_t code, bool starting)
@@ -207,7 +210,7 @@ int qemu_on_process(sd_event_source *source, int fd, uint32_t revents, void *use
         qemu_end(q, END_LOST, -1, 0,
                  strf("QEMU ended; another runner had started it, so its exit status is not known"));
     else if (signal > 0)
-        end_by_signal(q, signal);
+        end_by_signal(q, signal, starting);
     else
         end_by_exit(q, code, starting);
     return 0;

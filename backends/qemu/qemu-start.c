@@ -10,7 +10,6 @@
  */
 #include <sys/socket.h>
 
-#include "backends/qemu/accelerator.h"
 #include "backends/qemu/command-line.h"
 #include "backends/qemu/disks.h"
 #include "backends/qemu/qemu-vm.h"
@@ -141,7 +140,7 @@ static int launch(QemuVm *q, char **message)
 
 static int plan_accelerator(QemuVm *q, char **message)
 {
-    KvmFacts facts = kvm_facts();
+    KvmFacts facts = q->ask_kvm();
     QemuRecord *r = &q->record;
 
     r->accelerator_why = (free(r->accelerator_why), NULL);
@@ -241,6 +240,8 @@ bool qemu_start_again(QemuVm *q)
     r->accelerator = ACCELERATOR_TCG;
     q->retried = true;
     q->ours = false;
+    q->state = QEMU_STARTING;
+    (void)qemu_deadline(q, USEC_INFINITY, NULL);
     q->qmp = qmp_free(q->qmp);
     q->process = sd_event_source_disable_unref(q->process);
     q->pidfd = safe_close(q->pidfd);

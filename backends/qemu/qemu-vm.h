@@ -17,6 +17,7 @@
  * The process is signalled only when it is our own child, or has proved its identity (`ours`).
  */
 #include "backends/backend.h"
+#include "backends/qemu/accelerator.h"
 #include "backends/qemu/oom.h"
 #include "backends/qemu/qemu-checkpoint.h"
 #include "backends/qemu/qmp.h"
@@ -61,8 +62,10 @@ typedef struct QemuVm {
     bool answered; /* `pause` or `resume` has been answered by the event itself */
     bool retried;  /* KVM had failed, so this is the second try of a start */
     bool kill_wanted;
-    usec_t adopt_timeout; /* QEMU_ADOPT_TIMEOUT; shorter where a test has no time */
-    BackendEnd seen;      /* what is known of the end before the process is gone; END_NONE: nothing */
+    /* The host as it is, and QEMU_ADOPT_TIMEOUT; tests put others in their place. */
+    KvmFacts (*ask_kvm)(void);
+    usec_t adopt_timeout;
+    BackendEnd seen; /* what is known of the end before the process is gone; END_NONE: nothing */
     OomWatch oom;
     sd_event_source *process;  /* of pidfd */
     sd_event_source *deferred; /* start and adopt, out of the caller's stack */

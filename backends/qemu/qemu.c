@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <sys/stat.h>
 
-#include "backends/qemu/accelerator.h"
 #include "backends/qemu/qemu-vm.h"
 #include "backends/qemu/qemu.h"
 #include "backends/qemu/vmm-log.h"
@@ -110,6 +109,7 @@ static int qemu_new(const BackendContext *context, Vm **ret)
         return -ENOMEM;
     *q = (QemuVm){ .vm = { &qemu_backend, context }, .pidfd = -1, .log = -1, .born = tsc_sample() };
     q->adopt_timeout = QEMU_ADOPT_TIMEOUT;
+    q->ask_kvm = kvm_facts;
     int r = schema_init(qemu_checkpoint.schema, &q->record);
     if (r >= 0 && (r = schema_init(&backend_end_schema, &q->seen)) < 0)
         schema_done(qemu_checkpoint.schema, &q->record);

@@ -204,7 +204,7 @@ static char *command_format(uint64_t id, const char *command, const char *argume
     if (whole)
         text = json_dumps(whole, JSON_COMPACT);
     json_decref(whole);
-    line = text ? strf("%s\r\n", text) : NULL;
+    line = text ? strf("%s\n", text) : NULL;
     free(text);
     return line;
 }
@@ -271,7 +271,7 @@ static int on_greeting(Qmp *q, const json_t *greeting)
     QmpCommand c = { .timeout = QMP_COMMAND_TIMEOUT, .deadline = USEC_INFINITY, .fd = -1 };
     c.func = on_capabilities;
     c.userdata = q;
-    c.line = strdup("{\"execute\":\"qmp_capabilities\",\"id\":0}\r\n");
+    c.line = strdup("{\"execute\":\"qmp_capabilities\",\"id\":0}\n");
     return queue(q, 0, &c);
 }
 

@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <sys/resource.h>
 
+#include "backends/qemu/qemu-vm.h"
+
 static void test_a_machine_starts_proves_itself_and_is_killed(void **state)
 {
     TestMachine *m = machine_new(TINY_IDLE);
@@ -178,6 +180,35 @@ static void test_a_hanging_qemu_refuses_in_time_and_can_be_killed(void **state)
     machine_done(m);
 }
 
+static KvmFacts kvm_that_lies(void)
+{
+    return (KvmFacts){ .processor = true };
+}
+
+static void test_a_kvm_that_lies_is_found_out_by_its_outcome(void **state)
+{
+    KvmFacts facts = kvm_facts();
+    TestMachine *m = machine_new(TINY_IDLE);
+
+    if (facts.device == 0 && facts.processor && facts.machine == 0)
+        skip();
+    qemu_of(m->vm)->ask_kvm = kvm_that_lies;
+    m->definition.pod.qemu.accelerator = ACCELERATOR_AUTO;
+    machine_start(m);
+    assert_string_equal(m->vmm.accelerator, "tcg");
+    assert_non_null(strstr(qemu_of(m->vm)->record.accelerator_why, "QEMU failed with KVM: "));
+    assert_success(qemu_backend.kill(m->vm));
+    machine_run_until(m, BACKEND_ENDED);
+
+    machine_forget(m);
+    qemu_of(m->vm)->ask_kvm = kvm_that_lies;
+    m->definition.pod.qemu.accelerator = ACCELERATOR_KVM;
+    assert_success(qemu_backend.start(m->vm));
+    machine_run_until(m, BACKEND_ENDED);
+    assert_int_equal(m->end.reason, END_START_FAILED);
+    machine_done(m);
+}
+
 /* --- what QEMU gets -------------------------------------------------------------------------------------------------- */
 
 static bool fd_is_known(const char *target)
@@ -281,6 +312,7 @@ int main(void)
         cmocka_unit_test(test_a_missing_image_or_program_ends_the_start_with_a_sentence),
         cmocka_unit_test(test_pause_and_resume_are_told_also_when_repeated),
         cmocka_unit_test(test_a_hanging_qemu_refuses_in_time_and_can_be_killed),
+        cmocka_unit_test(test_a_kvm_that_lies_is_found_out_by_its_outcome),
         cmocka_unit_test(test_qemu_has_the_descriptors_that_it_needs_and_no_other),
         cmocka_unit_test(test_qemu_can_gain_nothing_dumps_nothing_and_inherits_no_environment),
     };

@@ -135,9 +135,9 @@ static void test_commands_given_before_the_greeting_follow_the_negotiation_in_or
     assert_string_equal(hear(p, buffer), "");
     say(p, GREETING);
     assert_string_equal(hear(p, buffer),
-                        "{\"execute\":\"qmp_capabilities\",\"id\":0}\r\n"
-                        "{\"execute\":\"query-uuid\",\"id\":1}\r\n"
-                        "{\"execute\":\"device_del\",\"id\":2,\"arguments\":{\"id\":\"a\\\"b\"}}\r\n");
+                        "{\"execute\":\"qmp_capabilities\",\"id\":0}\n"
+                        "{\"execute\":\"query-uuid\",\"id\":1}\n"
+                        "{\"execute\":\"device_del\",\"id\":2,\"arguments\":{\"id\":\"a\\\"b\"}}\n");
     say(p, CAPABLE "{\"return\":{\"UUID\":\"here\"},\"id\":1}\r\n");
     assert_int_equal(p->replies, 1);
     assert_string_equal(p->text, "here");
