@@ -33,15 +33,16 @@ class Died(Exception):
 def processes_below(directory):
     """{pid: (program, files)} of all processes with something open below directory."""
     prefix, found = str(directory) + "/", {}
-    for entry in os.scandir("/proc"):
-        if not entry.name.isdigit() or int(entry.name) == os.getpid():
+    for pid in os.listdir("/proc"):
+        if not pid.isdigit() or int(pid) == os.getpid():
             continue
         with contextlib.suppress(OSError):
-            files = {os.readlink(f.path) for f in os.scandir(f"/proc/{entry.name}/fd")}
-            files.add(os.readlink(f"/proc/{entry.name}/cwd"))
+            fds = f"/proc/{pid}/fd"
+            files = {os.readlink(f"{fds}/{fd}") for fd in os.listdir(fds)}
+            files.add(os.readlink(f"/proc/{pid}/cwd"))
             below = {f.removeprefix(prefix) for f in files if f.startswith(prefix)}
             if below:
-                found[int(entry.name)] = (os.path.basename(os.readlink(f"/proc/{entry.name}/exe")), below)
+                found[int(pid)] = (os.path.basename(os.readlink(f"/proc/{pid}/exe")), below)
     return found
 
 
