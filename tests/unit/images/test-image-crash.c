@@ -25,6 +25,9 @@ static int import_main(const char *source, const char *name)
     return 0;
 }
 
+/* The leak sanitizer, where it is built in, cannot do its work in a process that strace watches. */
+#define NO_LEAKS "ASAN_OPTIONS=detect_leaks=0 "
+
 static char self[4096]; /* the path of this program */
 
 /* Returns when nobody holds a work directory any more: a killed import's children die after it, of its death. */
@@ -101,9 +104,10 @@ static const char *const changes[] = { "mkdirat",  "fchmod", "flock",     "opena
 /* One run of import_main() that is killed at its n-th such call (strace counts each by itself): false when it came to its end before. */
 static bool import_killed_at(const char *call, unsigned n, const char *source)
 {
-    int status = shell_status("exec 2>/dev/null; strace -o /dev/null -e signal=none -e trace=%s -e "
-                              "inject=%s:signal=KILL:when=%u %s import %s app",
-                              call, call, n, self, source);
+    int status =
+        shell_status("exec 2>/dev/null; " NO_LEAKS "strace -o /dev/null -e signal=none -e trace=%s -e "
+                     "inject=%s:signal=KILL:when=%u %s import %s app",
+                     call, call, n, self, source);
     if (status != 0 && status != 128 + SIGKILL)
         fail_msg("killed at %s %u: status %d", call, n, status);
     return status != 0;
@@ -133,8 +137,7 @@ static void kill_at_each_call(Fixture *f, const char *source, CrashStep before, 
 
 static bool strace_works(void)
 {
-    return shell_status(
-               "exec 2>/dev/null; strace -o /dev/null -e inject=getppid:signal=KILL true 2>/dev/null") == 0;
+    return shell_status("strace -o /dev/null -e inject=getppid:signal=KILL true 2>/dev/null") == 0;
 }
 
 static void nothing(Fixture *f) {}
@@ -172,10 +175,10 @@ static void an_import_killed_while_it_replaces_a_name_leaves_the_old_or_the_new(
 /* It came to its end although the call failed, or without it; or it failed and said why. */
 static void import_failing_at(const char *call, const char *error, unsigned n)
 {
-    int status = shell_status(
-        "exec 2>errors; strace -o trace -e signal=none -e trace=%s -e inject=%s:error=%s:when=%u "
-        "%s import archive app",
-        call, call, error, n, self);
+    int status = shell_status("exec 2>errors; " NO_LEAKS
+                              "strace -o trace -e signal=none -e trace=%s -e inject=%s:error=%s:when=%u "
+                              "%s import archive app",
+                              call, call, error, n, self);
     /* The dynamic loader reads files too, and ends so when it cannot. */
     if (status == 127)
         return;
