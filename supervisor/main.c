@@ -155,7 +155,7 @@ int main(int argc, char **argv)
     raise_descriptor_limit();
     if ((r = read_config(&paths, &config)) >= 0) {
         r = set_log_level(&options, &config);
-        if (r >= 0 && (r = run(&paths, &config)) < 0)
+        if (r >= 0 && (r = run(&paths, &config)) < 0 && r != -EBUSY)
             log_error_errno(r, "podvisord cannot work");
         schema_done(&daemon_config_schema, &config);
     }

@@ -19,6 +19,9 @@ void pod_set_state(Pod *pod, PodEvent event)
             enum_to_string(&pod_state_table, next));
     pod->state = (PodState)next;
     pod->record.since = now_usec(CLOCK_REALTIME);
+    /* A machine that is found again has been ready for longer than podvisord has known. */
+    if (pod->state == POD_READY && pod->report.ready_since > 0)
+        pod->record.since = MIN(pod->record.since, pod->report.ready_since);
     pod->status_built = false;
     if (pod->state == POD_READY)
         pod_log_event(pod, EVENT_READY, 0, "%s: ready", pod->name);

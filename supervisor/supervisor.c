@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <dirent.h>
+#include <poll.h>
 #include <sys/file.h>
 #include <unistd.h>
 
@@ -10,6 +11,8 @@
 #include "supervisor/supervisor.h"
 
 #define UNSAVED_RETRY (1 * USEC_PER_SEC)
+#define LOCK_PATIENCE (2 * USEC_PER_SEC)
+enum { LOCK_INTERVAL_MSEC = 10 };
 
 /* --- pods by name ------------------------------------------------------------------------------------------------- */
 
@@ -289,16 +292,31 @@ static int open_directories(Supervisor *s)
     return log < 0 ? log_error_errno(log, "%s/" PATHS_LOG " cannot be used", s->paths->state) : 0;
 }
 
+/*
+ * One that was just killed holds its lock until the kernel has taken it apart, which a restart at once would meet; so a lock
+ * that is held is asked for again for a moment. Nothing else is going on yet that this could hold up.
+ */
+static int flock_patiently(int fd)
+{
+    usec_t deadline = usec_add(now_usec(CLOCK_MONOTONIC), LOCK_PATIENCE);
+
+    while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+        if (errno != EWOULDBLOCK || now_usec(CLOCK_MONOTONIC) >= deadline)
+            return -errno;
+        (void)poll(NULL, 0, LOCK_INTERVAL_MSEC);
+    }
+    return 0;
+}
+
 static int take_lock(Supervisor *s)
 {
     s->lock = file_open_at(s->run_dir, PATHS_LOCK, O_RDWR | O_CREAT, 0600);
     if (s->lock < 0)
         return log_error_errno(s->lock, "%s/" PATHS_LOCK " cannot be opened", s->paths->run);
-    if (flock(s->lock, LOCK_EX | LOCK_NB) == 0)
-        return 0;
-    if (errno == EWOULDBLOCK)
+    int r = flock_patiently(s->lock);
+    if (r == -EWOULDBLOCK)
         return log_full(LOG_ERR, -EBUSY, NULL, "Another podvisord already works in %s", s->paths->run);
-    return log_error_errno(-errno, "%s/" PATHS_LOCK " cannot be locked", s->paths->run);
+    return r < 0 ? log_error_errno(r, "%s/" PATHS_LOCK " cannot be locked", s->paths->run) : 0;
 }
 
 static void on_runner(void *userdata, int fd, pid_t pid)
