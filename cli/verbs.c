@@ -198,6 +198,19 @@ const Verb verbs[] = {
                      "handed on to it. The exit status is the command's own; 128 and n when signal n ended "
                      "it; 127 when it was not found, 126 when it could not be run, 125 when podvisor itself "
                      "failed. The container need not be named where a pod has only one." },
+    { .name = "logs",
+      .synopsis = "POD[/CONTAINER]",
+      .min = 1,
+      .max = 1,
+      .options = OPTION_BIT(OPTION_FOLLOW) | OPTION_BIT(OPTION_LINES) | OPTION_BIT(OPTION_SINCE) |
+                 OPTION_BIT(OPTION_OUTPUT) | OPTION_BIT(OPTION_NO_PAGER),
+      .argument = ARGUMENT_CONTAINER,
+      .run = verb_logs,
+      .help = "show what containers wrote",
+      .description = "Shows the output of a pod's containers, of earlier runs as well: what they wrote to "
+                     "standard output on standard output, the rest on standard error. Where several "
+                     "containers wrote, each line begins with the container's name. It comes from the "
+                     "journal or from files, whichever podvisord uses, and podvisord need not run." },
     { .name = "image import",
       .synopsis = "NAME DIRECTORY|FILE",
       .min = 2,
@@ -264,18 +277,5 @@ const Verb verbs[] = {
       .description =
           "Examines this host: whether KVM really runs a machine, QEMU, the guest's kernel, and what else "
           "pods can use. Fails only when something is missing without which no pod runs." },
-    { .name = "logs",
-      .synopsis = "POD[/CONTAINER]",
-      .min = 1,
-      .max = 1,
-      .options = OPTION_BIT(OPTION_FOLLOW) | OPTION_BIT(OPTION_LINES) | OPTION_BIT(OPTION_SINCE) |
-                 OPTION_BIT(OPTION_OUTPUT) | OPTION_BIT(OPTION_NO_PAGER),
-      .argument = ARGUMENT_CONTAINER,
-      .run = verb_logs,
-      .help = "show what containers wrote",
-      .description = "Shows the output of a pod's containers, of earlier runs as well: what they wrote to "
-                     "standard output on standard output, the rest on standard error. Where several "
-                     "containers wrote, each line begins with the container's name. It comes from the "
-                     "journal or from files, whichever podvisord uses, and podvisord need not run." },
 };
 const size_t n_verbs = ELEMENTSOF(verbs);

@@ -93,7 +93,11 @@ static void manual_text(const char *text, FILE *f)
     for (; *text; text++)
         if (*text == '\\')
             fputs("\\e", f);
-        else
+        else if (text[0] == '.' && text[1] == ' ') {
+            /* A sentence ends its line, as mdoc(7) wants it. */
+            fputs(".\n", f);
+            text++;
+        } else
             fputc(*text, f);
     fputc('\n', f);
 }
@@ -108,6 +112,27 @@ static void manual_words(const EnumTable *table, FILE *f)
     fprintf(f, ".El\n");
 }
 
+/* What a value must be; of a group or a list that is told by the keys in it. */
+static int manual_value(const Field *field, FILE *f)
+{
+    _cleanup_(freep) char *expected = field_expected(field);
+
+    if (!expected)
+        return -ENOMEM;
+    fprintf(f, ".br\nAccepted: ");
+    manual_text(expected, f);
+    if (field->flags & FIELD_REQUIRED)
+        fprintf(f, "(required).\n");
+    else if (field->fallback)
+        fprintf(f, "(default:\n.Ql %s ) .\n", field->fallback);
+    else
+        fprintf(f, "(optional).\n");
+    fprintf(f, "Changing it %s.\n", impact_table.rows[field->impact].doc);
+    if (field->enum_table)
+        manual_words(field->enum_table, f);
+    return 0;
+}
+
 static int manual_fields(const Schema *schema, const char *prefix, FILE *f)
 {
     for (size_t i = 0; i < schema->n_fields; i++) {
@@ -115,21 +140,11 @@ static int manual_fields(const Schema *schema, const char *prefix, FILE *f)
         if (field->flags & FIELD_INTERNAL)
             continue;
         _cleanup_(freep) char *path = strf("%s%s%s", prefix, *prefix ? "." : "", field->name);
-        _cleanup_(freep) char *expected = field_expected(field);
-        if (!path || !expected)
+        if (!path)
             return -ENOMEM;
         fprintf(f, ".It Ic %s\n", path);
         manual_text(field->doc, f);
-        fprintf(f, "Accepted: ");
-        manual_text(expected, f);
-        if (field->flags & FIELD_REQUIRED)
-            fprintf(f, "Required.\n");
-        else if (field->fallback)
-            fprintf(f, "Default:\n.Ql %s .\n", field->fallback);
-        fprintf(f, "A change %s.\n", impact_table.rows[field->impact].doc);
-        if (field->enum_table)
-            manual_words(field->enum_table, f);
-        int r = field->schema ? manual_fields(field->schema, path, f) : 0;
+        int r = field->schema ? manual_fields(field->schema, path, f) : manual_value(field, f);
         if (r < 0)
             return r;
     }
