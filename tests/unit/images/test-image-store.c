@@ -267,7 +267,7 @@ static const struct {
 } damages[] = {
     { "a flipped bit", "chmod u+w $b; printf x | dd of=$b bs=1 seek=2000 conv=notrunc status=none", NULL,
       "its content is not sha256:", NULL },
-    { "a cut image", "truncate -s 1000 $b", "instead of", "instead of", "another size" },
+    { "a cut image", "chmod u+w $b; truncate -s 1000 $b", "instead of", "instead of", "another size" },
     { "an image that is a directory", "rm $b; mkdir $b", "damaged", "damaged", "cannot be read" },
     { "an image that is a FIFO", "rm $b; mkfifo $b", "damaged", "damaged", "cannot be read" },
     { "an image that is a link", "mv $b b; ln -s $PWD/b $b", "damaged", "damaged", "cannot be read" },
@@ -323,7 +323,7 @@ static void a_damaged_image_can_be_removed_and_imported_again(void **state)
 {
     Fixture *f = *state;
     _cleanup_(freep) char *first = image_with(f, "app", "app");
-    shell("truncate -s 1 state/images/blobs/*");
+    shell("chmod u+w state/images/blobs/*; truncate -s 1 state/images/blobs/*");
 
     assert_success(image_remove(f->store, "app", NULL));
     assert_int_equal(count_images(f), 0);
@@ -337,7 +337,7 @@ static void an_import_heals_a_cut_image(void **state)
 {
     Fixture *f = *state;
     _cleanup_(freep) char *first = image_with(f, "app", "app");
-    shell("truncate -s 1 state/images/blobs/*");
+    shell("chmod u+w state/images/blobs/*; truncate -s 1 state/images/blobs/*");
 
     _cleanup_(freep) char *second = image_with(f, "app", "app");
 
