@@ -307,18 +307,21 @@ static void on_report(void *owner, RunnerReport *report)
 
     if (pod->observed.phase == MACHINE_ENDED || pod->observed.phase == MACHINE_NONE)
         return;
+    pod->observed.reported = true;
+    pod->observed.state = report->state;
+    pod_due(pod);
+    /* One that has yet to look knows less than what the one before it said. */
+    if (report->state == RUNNER_ADOPTING && pod->report.vmm_pid > 0)
+        return;
     schema_done(&runner_report_schema, &pod->report);
     pod->report = *report;
     *report = (RunnerReport){ 0 };
-    pod->observed.reported = true;
-    pod->observed.state = pod->report.state;
     pod->record.verdict = pod->report.verdict;
     if (pod->report.state != RUNNER_ADOPTING)
         pod->observed.barren = 0;
     if (first && pod->state == POD_RECOVERING)
         pod_log_event(pod, EVENT_ADOPTED, 0, "%s: its runner is back: %s", pod->name,
                       enum_to_string(&runner_state_table, (int)pod->report.state));
-    pod_due(pod);
 }
 
 static void on_lost(void *owner, RunnerLink *link, int error)
