@@ -70,13 +70,22 @@ static int complain_transport(const Client *client, int error)
     return STATUS_FAILURE;
 }
 
+/* podvisord's own words, which may be several lines. */
+static void say(const char *what, const char *text)
+{
+    _cleanup_(strv_freep) char **lines = strv_split(text, "\n");
+
+    STRV_FOREACH (line, lines)
+        log_error("%s%s%s", what ?: "", what ? ": " : "", *line);
+}
+
 /* what: the pod, or NULL for podvisord itself. error may hold nothing. */
 static int complain_call(const Client *client, const char *what, const sd_bus_error *error, int r)
 {
     const char *name = error->name ? str_after(error->name, BUS_ERROR_PREFIX) : NULL;
 
     if (name) {
-        log_error("%s%s%s", what ?: "", what ? ": " : "", error->message ?: name);
+        say(what, error->message ?: name);
         TABLE_FOREACH (row, error_statuses)
             if (streq(row->name, name))
                 return row->status;
@@ -89,7 +98,7 @@ static int complain_call(const Client *client, const char *what, const sd_bus_er
     if (!sd_bus_error_is_set(error) || sd_bus_error_has_name(error, SD_BUS_ERROR_NO_REPLY) || is_gone(r) ||
         is_silence(r))
         return complain_transport(client, r < 0 ? r : -ECONNRESET);
-    log_error("%s%s%s", what ?: "", what ? ": " : "", error->message ?: error->name);
+    say(what, error->message ?: error->name);
     return STATUS_FAILURE;
 }
 

@@ -64,11 +64,13 @@ static void page_machine(const Page *p)
         return;
     }
     Colour colour = s->isolated ? COLOUR_NONE : COLOUR_WARNING;
-    line(p, "Machine",
-         strf("%s%s%s, %s%s%s%s", backend, str_empty(accelerator) ? "" : " with ", accelerator,
-              colour_begin(colour, p->colours),
-              s->isolated ? "isolated by hardware" : "NOT isolated by hardware",
-              !s->isolated && streq(accelerator, "tcg") ? " (tcg)" : "", colour_end(colour, p->colours)));
+    _cleanup_(freep) char *isolation =
+        str_empty(accelerator)
+            ? strdup("")
+            : strf(" with %s, %s%s%s%s", accelerator, colour_begin(colour, p->colours),
+                   s->isolated ? "isolated by hardware" : "NOT isolated by hardware",
+                   !s->isolated && streq(accelerator, "tcg") ? " (tcg)" : "", colour_end(colour, p->colours));
+    line(p, "Machine", strf("%s%s", backend, isolation ?: ""));
     line(p, "",
          strf("process %llu, runner %llu, UUID %s", (unsigned long long)s->vmm_pid,
               (unsigned long long)s->runner_pid, id128_format(s->uuid, id)));

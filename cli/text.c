@@ -27,7 +27,7 @@ char *text_memory(uint64_t bytes)
 {
     static const char units[] = "BKMGT";
     size_t unit = 0;
-    uint64_t tenths = MIN(bytes, UINT64_MAX / 10) * 10;
+    uint64_t tenths = MIN(bytes, UINT64_MAX / 16) * 10;
 
     while (tenths >= 10240 && units[unit + 1]) {
         tenths = (tenths + 512) / 1024;

@@ -164,7 +164,7 @@ static bool lacks_value(const Scan *s)
 
     if (p && strchr(";,})]", p[1 + strspn(p + 1, " \t")] ?: 'x'))
         return true;
-    return last_char(s->previous) == '=' && strchr(";,})]", first_char(s->line) ?: 'x');
+    return last_char(s->previous) == '=' && (!first_char(s->line) || strchr(";,})]", first_char(s->line)));
 }
 
 /* What people write who are used to another kind of file. */

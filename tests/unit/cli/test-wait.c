@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/pod-wait.h"
+#include "tests/unit/test.h"
+
+static WaitOutcome judge(WaitGoal goal, WaitSince since, PodStatus status)
+{
+    return wait_judge(&goal, &since, &status);
+}
+
+static void test_every_word_has_a_goal_that_can_be_reached(void **state)
+{
+    for (int i = 0; i < wait_goal_table.n; i++) {
+        WaitGoal goal = wait_goal((uint64_t)i);
+        assert_true(goal.reached != 0);
+        assert_int_equal(goal.reached & goal.failed, 0);
+    }
+}
+
+static void test_each_state_reaches_its_own_word(void **state)
+{
+    for (int i = 0; i < POD_STATE_MAX; i++) {
+        int index = enum_from_string(&wait_goal_table, enum_to_string(&pod_state_table, i));
+        assert_int_equal(index, i);
+        PodStatus status = { .state = (PodState)i };
+        assert_int_equal(judge(wait_goal((uint64_t)i), (WaitSince){ 0 }, status), WAIT_REACHED);
+    }
+}
+
+static void test_a_pod_that_is_not_there_is_gone_and_stopped_and_not_yet_ready(void **state)
+{
+    WaitGoal gone = wait_goal((uint64_t)enum_from_string(&wait_goal_table, "gone"));
+    WaitGoal stopped = wait_goal((uint64_t)enum_from_string(&wait_goal_table, "stopped"));
+    WaitGoal ready = wait_goal(POD_READY);
+    WaitSince since = { 0 };
+
+    assert_int_equal(wait_judge(&gone, &since, NULL), WAIT_REACHED);
+    assert_int_equal(wait_judge(&stopped, &since, NULL), WAIT_REACHED);
+    assert_int_equal(wait_judge(&ready, &since, NULL), WAIT_GOES_ON);
+}
+
+static void test_what_an_operator_must_solve_ends_the_waiting(void **state)
+{
+    WaitSince since = { 0 };
+
+    assert_int_equal(judge(wait_goal(POD_READY), since, (PodStatus){ .state = POD_FAILED }), WAIT_FAILED);
+    assert_int_equal(judge(wait_goal(POD_READY), since, (PodStatus){ .state = POD_INDETERMINATE }),
+                     WAIT_FAILED);
+    assert_int_equal(judge(wait_goal(POD_READY), since, (PodStatus){ .state = POD_BACKOFF }), WAIT_GOES_ON);
+    assert_int_equal(judge(wait_goal(POD_RUNNING), since, (PodStatus){ .state = POD_READY }), WAIT_REACHED);
+}
+
+static void test_a_failure_from_before_does_not_count(void **state)
+{
+    WaitGoal goal = { .reached = STATE_BIT(POD_READY), .failed = STATE_BIT(POD_FAILED) };
+    WaitSince since = { .given = true, .since = 100, .attempt = 3 };
+
+    assert_int_equal(judge(goal, since, (PodStatus){ .state = POD_FAILED, .since = 100, .attempt = 3 }),
+                     WAIT_GOES_ON);
+    assert_int_equal(judge(goal, since, (PodStatus){ .state = POD_FAILED, .since = 200, .attempt = 3 }),
+                     WAIT_FAILED);
+    assert_int_equal(judge(goal, since, (PodStatus){ .state = POD_FAILED, .since = 100, .attempt = 4 }),
+                     WAIT_FAILED);
+}
+
+static void test_a_restart_is_done_when_another_machine_is_ready(void **state)
+{
+    WaitGoal goal = { .reached = STATE_BIT(POD_READY) };
+    WaitSince since = { .given = true, .since = 100, .attempt = 3, .new_attempt = true };
+
+    assert_int_equal(judge(goal, since, (PodStatus){ .state = POD_READY, .since = 100, .attempt = 3 }),
+                     WAIT_GOES_ON);
+    assert_int_equal(judge(goal, since, (PodStatus){ .state = POD_READY, .since = 300, .attempt = 4 }),
+                     WAIT_REACHED);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_every_word_has_a_goal_that_can_be_reached),
+        cmocka_unit_test(test_each_state_reaches_its_own_word),
+        cmocka_unit_test(test_a_pod_that_is_not_there_is_gone_and_stopped_and_not_yet_ready),
+        cmocka_unit_test(test_what_an_operator_must_solve_ends_the_waiting),
+        cmocka_unit_test(test_a_failure_from_before_does_not_count),
+        cmocka_unit_test(test_a_restart_is_done_when_another_machine_is_ready),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
