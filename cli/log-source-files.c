@@ -99,7 +99,12 @@ static int files_next(void *state, LogItem *ret)
     return r;
 }
 
-static int files_wait(void *state)
+static int files_fd(void *state)
+{
+    return ((Files *)state)->watch;
+}
+
+static int files_drain(void *state)
 {
     Files *f = state;
     char events[4096];
@@ -113,5 +118,6 @@ const LogSourceType log_source_files = {
     .open = files_open,
     .close = files_close,
     .next = files_next,
-    .wait = files_wait,
+    .fd = files_fd,
+    .drain = files_drain,
 };

@@ -102,9 +102,14 @@ static int journal_next(void *state, LogItem *ret)
     return 1;
 }
 
-static int journal_wait(void *state)
+static int journal_fd(void *state)
 {
-    int r = sd_journal_wait(state, UINT64_MAX);
+    return sd_journal_get_fd(state);
+}
+
+static int journal_drain(void *state)
+{
+    int r = sd_journal_process(state);
     return r < 0 ? r : 0;
 }
 
@@ -112,5 +117,6 @@ const LogSourceType log_source_journal = {
     .open = journal_open,
     .close = journal_close,
     .next = journal_next,
-    .wait = journal_wait,
+    .fd = journal_fd,
+    .drain = journal_drain,
 };

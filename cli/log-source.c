@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <poll.h>
+
 #include "cli/log-source.h"
 
 struct LogSource {
@@ -52,7 +54,17 @@ int log_source_next(LogSource *s, LogItem *ret)
     return s->type->next(s->state, ret);
 }
 
-int log_source_wait(LogSource *s)
+int log_source_wait(LogSource *s, int out)
 {
-    return s->type->wait(s->state);
+    int fd = s->type->fd(s->state);
+    /* No event is asked of out: a pipe without a reader shows by itself, before the next line would. */
+    struct pollfd p[] = { { .fd = fd, .events = POLLIN }, { .fd = out } };
+
+    if (fd < 0)
+        return fd;
+    if (poll(p, ELEMENTSOF(p), -1) < 0)
+        return errno == EINTR ? 0 : -errno;
+    if (p[1].revents & (POLLERR | POLLNVAL))
+        return -EPIPE;
+    return p[0].revents ? s->type->drain(s->state) : 0;
 }

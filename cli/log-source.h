@@ -41,8 +41,10 @@ typedef struct LogSourceType {
     void (*close)(void *state);
     /* 1 with an item that matches pod, container and since; 0 when there is no more at present; negative errno. */
     int (*next)(void *state, LogItem *ret);
-    /* Blocks until there may be more. 0 or negative errno. */
-    int (*wait)(void *state);
+    /* Readable when there may be more; the descriptor stays the source's. Negative errno. */
+    int (*fd)(void *state);
+    /* Takes what made the descriptor readable. 0 or negative errno. */
+    int (*drain)(void *state);
 } LogSourceType;
 extern const LogSourceType log_source_files, log_source_journal;
 
@@ -53,4 +55,5 @@ int log_source_open(LogTarget target, const Paths *paths, const LogQuery *query,
 LogSource *log_source_free(LogSource *s);
 DEFINE_CLEANUP(LogSource *, log_source_free)
 int log_source_next(LogSource *s, LogItem *ret);
-int log_source_wait(LogSource *s);
+/* Blocks until there may be more: 0; -EPIPE when nobody reads what is written to `out` any more; negative errno. */
+int log_source_wait(LogSource *s, int out);

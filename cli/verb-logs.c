@@ -93,7 +93,7 @@ static int follow(LogSource *source, LogView *view)
         if (r == 0) {
             if (fflush(view->out) == EOF || fflush(view->err) == EOF)
                 return -errno;
-            if ((r = log_source_wait(source)) < 0)
+            if ((r = log_source_wait(source, fileno(view->out))) < 0)
                 return r;
             continue;
         }
@@ -157,9 +157,12 @@ static int query_parse(const Context *c, char *word, LogQuery *ret)
 
 static int complain(const LogQuery *query, int error)
 {
+    /* Whoever read has read enough. */
+    if (error == -EPIPE)
+        return STATUS_OK;
     if (error == -ENOENT)
         log_error("%s: no output is recorded", query->pod);
-    else if (error != -EPIPE)
+    else
         log_error_errno(error, "%s: the recorded output cannot be shown", query->pod);
     return error == -ENOENT ? STATUS_NO_SUCH_POD : STATUS_FAILURE;
 }

@@ -166,8 +166,7 @@ static int read_string(sd_bus_message *m, char **at)
 
 static int read_strv(sd_bus_message *m, char ***at)
 {
-    _cleanup_(strv_freep)
-    char **value = NULL;
+    _cleanup_(strv_freep) char **value = NULL;
 
     int r = sd_bus_message_read_strv(m, &value);
     if (r < 0)
