@@ -86,15 +86,19 @@ Container *agent_container(Agent *a, const char *name)
     return NULL;
 }
 
-bool agent_logs_held_up(Agent *a)
+size_t agent_log_room(Agent *a)
 {
+    enum { ROOM_MIN = 1024 };
     usec_t patience = usec_add(a->log_progress, AGENT_LOG_PATIENCE);
+    size_t room = log_ring_room(&a->ring);
 
-    if (!a->session.stands || !log_ring_full(&a->ring) || loop_now(&a->loop) >= patience)
-        return false;
-    /* Only a wait with an end: then this is asked again. */
+    if (room >= ROOM_MIN)
+        return room;
+    if (!a->session.stands || loop_now(&a->loop) >= patience)
+        return SIZE_MAX;
+    /* A wait with an end: then this is asked again. */
     loop_timer_set(&a->loop, &a->log_patience, patience);
-    return true;
+    return 0;
 }
 
 static void pump_logs(Agent *a)

@@ -69,8 +69,8 @@ void agent_reply(Agent *a, uint64_t id, int error, const char *message);
 void agent_report_due(Agent *a);
 /* A disk came: containers that wait for theirs look again. */
 void agent_disks_changed(Agent *a);
-/* Must containers wait with their output? */
-bool agent_logs_held_up(Agent *a);
+/* How many bytes of output may be read into the ring now: 0 when containers must wait for the runner. */
+size_t agent_log_room(Agent *a);
 Container *agent_container(Agent *a, const char *name);
 
 /* Of the present session. dispatch.c */

@@ -37,6 +37,19 @@ int cgroup_make(int dir, const char *name)
     return fd;
 }
 
+/* Without a limit of its own a container gets three quarters, so that the processes of one cannot keep the others from any. */
+static void limit_pids_by_machine(int cgroup)
+{
+    _cleanup_(closep) int fd = open("/proc/sys/kernel/threads-max", O_RDONLY | O_CLOEXEC);
+    char text[32];
+
+    ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
+    if (n <= 0)
+        return;
+    text[n] = 0;
+    (void)put(cgroup, "pids.max", "%llu", strtoull(text, NULL, 10) / 4 * 3);
+}
+
 int cgroup_limit(int cgroup, const ContainerLimits *limits)
 {
     enum { PERIOD = 100000 };
@@ -44,7 +57,9 @@ int cgroup_limit(int cgroup, const ContainerLimits *limits)
 
     if (limits->memory != SIZE_INFINITY)
         r = put(cgroup, "memory.max", "%llu", (unsigned long long)limits->memory);
-    if (r >= 0 && limits->pids > 0)
+    if (limits->pids == 0)
+        limit_pids_by_machine(cgroup);
+    else if (r >= 0)
         r = put(cgroup, "pids.max", "%llu", (unsigned long long)limits->pids);
     if (r >= 0 && limits->cpu > 0)
         r = put(cgroup, "cpu.max", "%llu %d", (unsigned long long)MAX(limits->cpu * PERIOD, 1000), PERIOD);

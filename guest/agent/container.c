@@ -41,30 +41,23 @@ static void output_close(ContainerOutput *o)
     o->readable = false;
 }
 
-/* Reads once; false when there is nothing more for now. */
+/* Reads once, as far as the ring has room; false when there is nothing more for now. */
 static bool output_read(ContainerOutput *o)
 {
     uint8_t buffer[PUMP_READ_MAX];
+    size_t room = o->readable ? agent_log_room(o->container->agent) : 0;
 
-    if (o->fd < 0 || !o->readable)
+    if (o->fd < 0 || room == 0)
         return false;
-    ssize_t n = read(o->fd, buffer, sizeof buffer);
+    ssize_t n = read(o->fd, buffer, MIN(room, sizeof buffer));
     if (n > 0)
         (void)line_splitter_push(&o->splitter, buffer, (size_t)n);
-    else if (n < 0 && errno == EAGAIN)
+    else if (n < 0 && errno == EAGAIN && !o->container->process_ended)
         o->readable = false;
     else if (n == 0 || errno != EINTR)
+        /* Another process may hold the pipe of one that has ended, but what that one wrote has been read. */
         output_close(o);
     return o->readable;
-}
-
-/* The writers are dead: what is in the pipe is all there will be, and it is bounded. */
-static void output_drain(ContainerOutput *o)
-{
-    o->readable = true;
-    while (output_read(o))
-        continue;
-    output_close(o);
 }
 
 static int output_open(ContainerOutput *o, int *ret_write)
@@ -79,16 +72,6 @@ static int output_open(ContainerOutput *o, int *ret_write)
         return -errno;
     o->readable = false;
     return loop_watch(&o->container->agent->loop, &o->watch, o->fd, EPOLLIN | EPOLLET);
-}
-
-bool container_pump(Container *c)
-{
-    bool more = false;
-
-    for (size_t i = 0; i < ELEMENTSOF(c->outputs); i++)
-        if (!agent_logs_held_up(c->agent))
-            more |= output_read(&c->outputs[i]);
-    return more;
 }
 
 /* --- launch --- */
@@ -240,27 +223,46 @@ static void on_timer(void *userdata)
     tell(c, LIFE_TIMEOUT);
 }
 
+/* Its process has ended and its output is in the ring. */
+static void finish_run(Container *c)
+{
+    c->process_ended = false;
+    if (c->launch_failed) {
+        c->life.failed = true;
+        tell(c, failure_temporary(&c->failure) ? LIFE_EXITED : LIFE_REFUSED);
+        return;
+    }
+    c->oom_killed = c->exit_signal == SIGKILL && cgroup_oom_kills(c->cgroup) > c->oom_kills;
+    if (c->oom_killed)
+        failure_say(&c->failure, -ENOMEM, "killed for want of memory");
+    tell(c, LIFE_EXITED);
+}
+
 static void on_end(void *userdata, int code, int signal)
 {
     Container *c = userdata;
 
     launch_hear(c);
     launch_close(c);
-    output_drain(&c->outputs[0]);
-    output_drain(&c->outputs[1]);
-    if (c->launch_failed) {
-        c->life.failed = true;
-        tell(c, failure_temporary(&c->failure) ? LIFE_EXITED : LIFE_REFUSED);
+    c->process_ended = true;
+    c->outputs[0].readable = c->outputs[1].readable = true;
+    if (c->launch_failed)
         return;
-    }
     c->ended = now_usec(CLOCK_REALTIME);
     c->exit_code = code;
     c->exit_signal = (uint64_t)signal;
-    c->oom_killed = signal == SIGKILL && cgroup_oom_kills(c->cgroup) > c->oom_kills;
     c->life.failed = code != 0;
-    if (c->oom_killed)
-        failure_say(&c->failure, -ENOMEM, "killed for want of memory");
-    tell(c, LIFE_EXITED);
+}
+
+bool container_pump(Container *c)
+{
+    bool more = false;
+
+    for (size_t i = 0; i < ELEMENTSOF(c->outputs); i++)
+        more |= output_read(&c->outputs[i]);
+    if (c->process_ended && c->outputs[0].fd < 0 && c->outputs[1].fd < 0)
+        finish_run(c);
+    return more;
 }
 
 static uint32_t random_number(void)

@@ -36,6 +36,7 @@ struct Container {
     bool launch_failed;
     Failure failure; /* the last one; error 0: none */
     ContainerOutput outputs[2];
+    bool process_ended; /* its output has not been read to the end yet */
     int64_t exit_code;
     uint64_t exit_signal;
     bool oom_killed;

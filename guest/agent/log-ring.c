@@ -15,14 +15,12 @@ void log_ring_init(LogRing *r, size_t size_max, size_t window)
     *r = (LogRing){ .size_max = size_max, .window = window, .next_seq = 1 };
 }
 
-static void drop_first(LogRing *r)
+static void remove_first(LogRing *r)
 {
     LogEntry *e = r->first;
 
     if (r->unsent == e)
         r->unsent = e->next;
-    else
-        r->in_flight -= cost(e);
     r->size -= cost(e);
     r->first = e->next;
     if (!r->first)
@@ -30,10 +28,25 @@ static void drop_first(LogRing *r)
     free(e);
 }
 
+static void push_out(LogRing *r)
+{
+    if (r->first != r->unsent) {
+        r->lost_in_flight += cost(r->first);
+        r->lost_through = r->first->seq;
+    }
+    remove_first(r);
+}
+
+static void acknowledge_first(LogRing *r)
+{
+    r->in_flight -= cost(r->first);
+    remove_first(r);
+}
+
 void log_ring_done(LogRing *r)
 {
     while (r->first)
-        drop_first(r);
+        remove_first(r);
 }
 
 void log_ring_append(LogRing *r, usec_t time, const char *container, StreamChannel channel, bool partial,
@@ -50,7 +63,7 @@ void log_ring_append(LogRing *r, usec_t time, const char *container, StreamChann
     if (size > 0)
         memcpy(e->data, data, size);
     while (r->first && r->size + cost(e) > r->size_max)
-        drop_first(r);
+        push_out(r);
     *(r->last ? &r->last->next : &r->first) = e;
     r->last = e;
     if (!r->unsent)
@@ -82,7 +95,11 @@ int log_ring_ack(LogRing *r, uint64_t seq)
     if (seq > r->last_sent)
         return -EINVAL;
     while (r->first && r->first != r->unsent && r->first->seq <= seq)
-        drop_first(r);
+        acknowledge_first(r);
+    if (seq >= r->lost_through) {
+        r->in_flight -= r->lost_in_flight;
+        r->lost_in_flight = 0;
+    }
     r->acked = MAX(r->acked, seq);
     return 0;
 }
@@ -90,13 +107,15 @@ int log_ring_ack(LogRing *r, uint64_t seq)
 void log_ring_rewind(LogRing *r)
 {
     r->unsent = r->first;
-    r->in_flight = 0;
+    r->in_flight = r->lost_in_flight = 0;
     r->last_sent = r->acked;
 }
 
-bool log_ring_full(const LogRing *r)
+size_t log_ring_room(const LogRing *r)
 {
-    return r->size + sizeof(LogEntry) + AGENT_LOG_RECORD_MAX > r->size_max;
+    size_t kept =
+        r->size + sizeof(LogEntry) + AGENT_LOG_RECORD_MAX; /* a piece of a line may be held back already */
+    return kept >= r->size_max ? 0 : (r->size_max - kept) / (sizeof(LogEntry) + 1);
 }
 
 bool log_ring_empty(const LogRing *r)

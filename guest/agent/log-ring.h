@@ -15,7 +15,7 @@
  * says how many were lost before it.
  *
  * Invariants: size <= size_max unless there is a single record; numbers in the ring are ascending; in_flight is the cost of the
- * records that were sent in this session and are still here.
+ * records that were sent in this session and not acknowledged, whether they are still here or not.
  */
 #include "base/units.h"
 #include "schemas/stream.h"
@@ -38,6 +38,8 @@ typedef struct LogRing {
     LogEntry *unsent; /* NULL: all are sent */
     size_t size, size_max;
     size_t in_flight, window;
+    size_t lost_in_flight; /* of in_flight: what went from the ring before it was acknowledged */
+    uint64_t lost_through; /* up to and with this number */
     uint64_t next_seq;
     uint64_t acked;     /* the last number that is safe */
     uint64_t last_sent; /* of this session; at least acked */
@@ -57,8 +59,8 @@ void log_ring_sent(LogRing *r);
 int log_ring_ack(LogRing *r, uint64_t seq);
 /* A new session begins. */
 void log_ring_rewind(LogRing *r);
-/* True when the next record may push out another. */
-bool log_ring_full(const LogRing *r);
+/* How many bytes of output can become records, however short their lines are, without pushing out another record. */
+size_t log_ring_room(const LogRing *r);
 bool log_ring_empty(const LogRing *r);
 /* The oldest number that is kept; the next number when none is. */
 uint64_t log_ring_first(const LogRing *r);

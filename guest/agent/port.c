@@ -4,17 +4,20 @@
 #include "guest/agent/port.h"
 
 static void on_patience(void *userdata);
+static void on_hangup(void *userdata);
 
 void port_init(Port *p, Loop *loop)
 {
     *p = (Port){ .loop = loop, .fd = -1 };
     p->patience = (Timer){ .func = on_patience, .userdata = p };
+    p->hangup = (Timer){ .func = on_hangup, .userdata = p };
 }
 
 void port_done(Port *p)
 {
     loop_unwatch(p->loop, &p->watch);
     loop_timer_clear(p->loop, &p->patience);
+    loop_timer_clear(p->loop, &p->hangup);
     frame_decoder_done(&p->decoder);
     bytes_done(&p->out);
     p->fd = safe_close(p->fd);
@@ -82,6 +85,7 @@ static void on_event(void *userdata, uint32_t events)
 {
     uint8_t buffer[16 * 1024];
     Port *p = userdata;
+    bool heard = false;
 
     for (;;) {
         ssize_t n = read(p->fd, buffer, sizeof buffer);
@@ -89,19 +93,27 @@ static void on_event(void *userdata, uint32_t events)
             continue;
         if (n <= 0)
             break;
+        heard = true;
         /* Out of memory loses what was read; the next frame is found all the same. */
         if (frame_decoder_push(&p->decoder, buffer, (size_t)n) == 0)
             deliver(p);
     }
-    /* Asked again: behind the event, the next runner may have come, whose first words were just read. */
-    if ((events & EPOLLHUP) && hung_up(p)) {
-        frame_decoder_done(&p->decoder);
-        loop_timer_clear(p->loop, &p->patience);
-        bytes_done(&p->out);
-        p->written = 0;
-        p->on_hangup(p->userdata);
-    }
+    if (p->hangup.set ? heard : (events & EPOLLHUP) != 0)
+        loop_timer_set(p->loop, &p->hangup, usec_add(loop_now(p->loop), PORT_HANGUP_DELAY));
     port_flush(p);
+}
+
+static void on_hangup(void *userdata)
+{
+    Port *p = userdata;
+
+    if (!hung_up(p))
+        return;
+    frame_decoder_done(&p->decoder);
+    loop_timer_clear(p->loop, &p->patience);
+    bytes_done(&p->out);
+    p->written = 0;
+    p->on_hangup(p->userdata);
 }
 
 int port_open(Port *p, int fd)

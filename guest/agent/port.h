@@ -10,6 +10,9 @@
  * A runner that died may leave the head of a frame behind, and the next one's first words would then be taken for
  * the rest of it. So when a frame stays incomplete for PORT_PATIENCE, what has come of it is searched for a frame
  * that begins a session (the owner's `begins` decides, by the token); only then the incomplete one is given up.
+ * The word that the host's end has gone or come goes another way through the device than the data, so that a runner's hello may
+ * be read before its coming, or even the going of the one before it, is known. So a hang-up counts only when it has lasted
+ * PORT_HANGUP_DELAY in silence; until then, as after it, a hello is what tells runners apart.
  * In the other direction a frame that was sent in part is always completed, even when its session is over: the reader
  * then finds the next one at once.
  *
@@ -23,11 +26,13 @@ enum {
     PORT_OUT_MAX = 4 * 1024 * 1024,
 };
 #define PORT_PATIENCE (100 * USEC_PER_MSEC)
+#define PORT_HANGUP_DELAY (1 * USEC_PER_SEC)
 
 typedef struct Port {
     Loop *loop;
     Watch watch;
     Timer patience;
+    Timer hangup;
     int fd; /* owned; -1: none yet */
     FrameDecoder decoder;
     Bytes out;
