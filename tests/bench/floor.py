@@ -50,9 +50,9 @@ class Floor:
     def __init__(self, pid, checkpoints):
         """pid: the process of a pod's machine; checkpoints: what `podvisor checkpoint show POD --json=short` printed of that pod."""
         self.argv = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")[:-1]
-        self.disks = {int(fd): os.readlink(f"/proc/{pid}/fd/{fd}") for fd in self.descriptors(r"^fd=(\d+),set=")}
         self.sockets = self.descriptors(r"^socket,id=\w+,fd=(\d+),")
-        definition = next(c for c in json.loads(checkpoints) if c["kind"] == "definition")["body"]
+        definition = json.loads(checkpoints)["definition.msgpack"]["body"]
+        self.disks = {int(fd): definition["images"][0]["path"] for fd in self.descriptors(r"^fd=(\d+),set=")}
         self.configure = {"hostname": "floor", "entropy": os.urandom(32), "volumes": [],
                           "containers": [self.container(definition)]}
 
