@@ -3,6 +3,7 @@
 
 static const Field fields[] = {
     { F_STRING(PodRecord, name), .doc = "The pod's name." },
+    { F_ID128(PodRecord, boot), .doc = "The boot of the host in which it was written." },
     { F_STRING(PodRecord, file), .doc = "Where its definition stands." },
     { F_STRING(PodRecord, definition), .doc = "SHA-256 of the definition." },
     { F_UNSIGNED(PodRecord, generation), .doc = "The generation of that definition." },

@@ -4,8 +4,7 @@
  * What podvisord remembers of a pod over its own death: RUN/supervisor.msgpack. The rows in pod-record.c are its only list.
  *
  * Written before each deed that it describes (`phase`), so that after a crash at any point it says what may have happened.
- * Boot-relative times mean something only in the boot of the envelope; a record of another boot tells of a machine that
- * cannot run any more.
+ * Boot-relative times mean something only in `boot`; a record of another boot tells of a machine that cannot run any more.
  */
 #include "base/process.h"
 #include "schemas/checkpoint.h"
@@ -13,6 +12,8 @@
 
 typedef struct PodRecord {
     char *name;
+    Id128
+        boot; /* of the host, in which it was written; here, below the checksum, since so much hangs on it */
     char *file;          /* the definition's, for a pod whose file cannot be looked at */
     char *definition;    /* SHA-256 of the definition that `generation` stands for */
     uint64_t generation; /* 1, 2, ... */

@@ -86,7 +86,6 @@ Recovery recovery_verdict(const RecoveryFacts *f, const char **ret_why)
 
 int recovery_read(int pods, const char *name, Recovered *ret)
 {
-    CheckpointEnvelope envelope = { 0 };
     Recovered r = { 0 };
     RecoveryFacts facts = { 0 };
     _cleanup_(freep) char *record_detail = NULL, *frozen_detail = NULL;
@@ -100,17 +99,15 @@ int recovery_read(int pods, const char *name, Recovered *ret)
     int error = id128_boot(&boot);
     if (error < 0)
         return error;
-    facts.record = checkpoint_read(dir, &pod_record_kind, &r.record, &envelope, &record_detail);
+    facts.record = checkpoint_read(dir, &pod_record_kind, &r.record, NULL, &record_detail);
     facts.frozen = checkpoint_read(dir, &run_definition_kind, &r.definition, NULL, &frozen_detail);
     facts.vm = fstatat(dir, RUN_VM_DIR, &st, AT_SYMLINK_NOFOLLOW) == 0;
     r.has_record = facts.record == CHECKPOINT_GOOD;
     r.has_definition = facts.frozen == CHECKPOINT_GOOD;
-    facts.same_boot = r.has_record && id128_equal(envelope.boot, boot);
+    facts.same_boot = r.has_record && id128_equal(r.record.boot, boot);
     facts.phase = r.record.phase;
     facts.same_attempt = r.has_record && r.has_definition && r.record.attempt == r.definition.attempt &&
                          id128_equal(r.record.uuid, r.definition.uuid);
-    if (r.has_record)
-        schema_done(&checkpoint_envelope_schema, &envelope);
 
     r.verdict = recovery_verdict(&facts, &why);
     const char *detail = facts.record != CHECKPOINT_GOOD ? record_detail : frozen_detail;

@@ -2,10 +2,12 @@
 #include "base/file.h"
 #include "supervisor/run-path.h"
 
-int run_path_write_record(int pods, const PodRecord *record)
+int run_path_write_record(int pods, PodRecord *record)
 {
+    int r = id128_boot(&record->boot);
+    if (r < 0)
+        return r;
     _cleanup_(closep) int dir = dir_make_at(pods, record->name, 0700);
-
     return dir < 0 ? dir : checkpoint_write(dir, &pod_record_kind, record->uuid, record->generation, record);
 }
 

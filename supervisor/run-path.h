@@ -12,8 +12,8 @@
 #include "schemas/run-definition.h"
 #include "supervisor/pod-record.h"
 
-/* Makes the run path if need be, and replaces the record in it. */
-int run_path_write_record(int pods, const PodRecord *record) _warn_unused_;
+/* Makes the run path if need be, and replaces the record in it, of this boot. */
+int run_path_write_record(int pods, PodRecord *record) _warn_unused_;
 /* Makes vm/ and replaces the frozen definition; the run path is there. */
 int run_path_freeze(int pods, const RunDefinition *definition) _warn_unused_;
 /* Removes all of it. Repeatable. */

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "supervisor/recovery.h"
+#include "supervisor/run-path.h"
+#include "tests/unit/test.h"
+
+#define GOOD CHECKPOINT_GOOD
+#define ABSENT CHECKPOINT_ABSENT
+#define CORRUPT CHECKPOINT_CORRUPT
+#define NEWER CHECKPOINT_NEWER
+
+static void every_cause_has_its_verdict(void **state)
+{
+    const struct {
+        RecoveryFacts facts; /* record, frozen, vm, same_boot, phase, same_attempt */
+        Recovery verdict;
+    } cases[] = {
+        { { ABSENT, ABSENT, false, false, MACHINE_NONE, false }, RECOVERY_NOTHING },
+        { { ABSENT, ABSENT, true, false, MACHINE_NONE, false }, RECOVERY_DOUBT },
+        { { ABSENT, GOOD, true, false, MACHINE_NONE, false }, RECOVERY_DOUBT },
+        { { CORRUPT, GOOD, true, false, MACHINE_NONE, false }, RECOVERY_DOUBT },
+        { { NEWER, GOOD, true, false, MACHINE_NONE, false }, RECOVERY_DOUBT },
+        { { CORRUPT, ABSENT, false, false, MACHINE_NONE, false }, RECOVERY_DOUBT },
+        { { GOOD, GOOD, true, false, MACHINE_LIVE, true }, RECOVERY_STALE },
+        { { GOOD, CORRUPT, true, false, MACHINE_LIVE, false }, RECOVERY_STALE },
+        { { GOOD, ABSENT, false, true, MACHINE_NONE, false }, RECOVERY_AT_REST },
+        { { GOOD, GOOD, true, true, MACHINE_ENDED, true }, RECOVERY_AT_REST },
+        { { GOOD, CORRUPT, true, true, MACHINE_ENDED, false }, RECOVERY_AT_REST },
+        { { GOOD, ABSENT, false, true, MACHINE_LAUNCHING, false }, RECOVERY_NOT_STARTED },
+        { { GOOD, GOOD, true, true, MACHINE_LAUNCHING, false }, RECOVERY_NOT_STARTED },
+        { { GOOD, GOOD, true, true, MACHINE_LAUNCHING, true }, RECOVERY_ALIVE },
+        { { GOOD, GOOD, true, true, MACHINE_LIVE, true }, RECOVERY_ALIVE },
+        { { GOOD, GOOD, true, true, MACHINE_STOPPING, true }, RECOVERY_ALIVE },
+        { { GOOD, GOOD, true, true, MACHINE_LIVE, false }, RECOVERY_DOUBT },
+        { { GOOD, ABSENT, true, true, MACHINE_LIVE, false }, RECOVERY_DOUBT },
+        { { GOOD, CORRUPT, true, true, MACHINE_LAUNCHING, false }, RECOVERY_DOUBT },
+        { { GOOD, NEWER, true, true, MACHINE_STOPPING, false }, RECOVERY_DOUBT },
+    };
+
+    for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+        const char *why = NULL;
+        if (recovery_verdict(&cases[i].facts, &why) != cases[i].verdict)
+            fail_msg("case %zu: %s", i, why);
+        assert_non_null(why);
+    }
+}
+
+/* A run path as it is while a machine lives. */
+static void make_run_path(int pods)
+{
+    PodRecord record;
+    RunDefinition definition;
+
+    assert_success(schema_init(&pod_record_schema, &record));
+    assert_success(schema_init(&run_definition_schema, &definition));
+    assert_success(str_replace(&record.name, "web"));
+    assert_success(str_replace(&definition.name, "web"));
+    assert_success(id128_random(&record.uuid));
+    definition.uuid = record.uuid;
+    definition.attempt = record.attempt = 7;
+    record.phase = MACHINE_LIVE;
+    assert_success(run_path_write_record(pods, &record));
+    assert_success(run_path_freeze(pods, &definition));
+    schema_done(&pod_record_schema, &record);
+    schema_done(&run_definition_schema, &definition);
+}
+
+static Recovery look(int pods)
+{
+    Recovered r;
+
+    assert_success(recovery_read(pods, "web", &r));
+    Recovery verdict = r.verdict;
+    recovered_done(&r);
+    return verdict;
+}
+
+static void a_whole_run_path_tells_of_a_machine(void **state)
+{
+    TestDir dir = test_dir_new();
+
+    make_run_path(dir.fd);
+    assert_int_equal(look(dir.fd), RECOVERY_ALIVE);
+    assert_success(run_path_remove(dir.fd, "web"));
+    assert_success(run_path_remove(dir.fd, "web"));
+    test_dir_done(&dir);
+}
+
+/* Without the care for the disk that file_replace_at() takes, for some ten thousand times. */
+static void put(int run, const char *file, const void *data, size_t size)
+{
+    _cleanup_(closep) int fd = file_open_at(run, file, O_WRONLY | O_TRUNC, 0);
+    assert_success(write_all(fd, data, size));
+}
+
+static void truncate_everywhere(int pods, int run, const char *file)
+{
+    Bytes whole;
+
+    assert_success(file_read_at(run, file, 1024 * 1024, &whole));
+    for (size_t n = 0; n < whole.size; n++) {
+        put(run, file, whole.data, n);
+        assert_int_equal(look(pods), RECOVERY_DOUBT);
+    }
+    put(run, file, whole.data, whole.size);
+    bytes_done(&whole);
+}
+
+/* Never "nothing", never "of another boot": both would let a second machine start beside the first. */
+static void flip_everywhere(int pods, int run, const char *file)
+{
+    Bytes whole;
+
+    assert_success(file_read_at(run, file, 1024 * 1024, &whole));
+    for (size_t bit = 0; bit < whole.size * 8; bit++) {
+        whole.data[bit / 8] ^= (uint8_t)(1U << bit % 8);
+        put(run, file, whole.data, whole.size);
+        whole.data[bit / 8] ^= (uint8_t)(1U << bit % 8);
+        Recovery verdict = look(pods);
+        if (verdict != RECOVERY_DOUBT && verdict != RECOVERY_ALIVE)
+            fail_msg("bit %zu of %s: %s", bit, file, enum_to_string(&recovery_table, (int)verdict));
+    }
+    put(run, file, whole.data, whole.size);
+    bytes_done(&whole);
+}
+
+static void damage_is_a_doubt_at_every_byte(void **state)
+{
+    TestDir dir = test_dir_new();
+
+    make_run_path(dir.fd);
+    _cleanup_(closep) int run = dir_open_at(dir.fd, "web");
+    truncate_everywhere(dir.fd, run, RUN_SUPERVISOR_FILE);
+    truncate_everywhere(dir.fd, run, RUN_DEFINITION_FILE);
+    flip_everywhere(dir.fd, run, RUN_SUPERVISOR_FILE);
+    flip_everywhere(dir.fd, run, RUN_DEFINITION_FILE);
+    assert_int_equal(look(dir.fd), RECOVERY_ALIVE);
+    test_dir_done(&dir);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_cause_has_its_verdict),
+        cmocka_unit_test(a_whole_run_path_tells_of_a_machine),
+        cmocka_unit_test(damage_is_a_doubt_at_every_byte),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
