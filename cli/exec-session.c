@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/signalfd.h>
@@ -161,8 +162,11 @@ static int on_packet(Running *r)
     ssize_t n = packet_receive(r->session->stream, STREAM_PACKET_MAX, &packet, NULL);
     int error = n > 0 ? message_from_bytes(&stream_protocol, packet.data, packet.size, &message) : (int)n;
     bytes_done(&packet);
-    if (n == 0 || n == -ECONNRESET)
+    if (n == 0)
         return on_lost(r);
+    /* Told once when the other side closed without having read all of ours; what it sent before is still to be read. */
+    if (n == -ECONNRESET)
+        return 0;
     if (error == -EAGAIN || error == -ENOTSUP)
         return 0;
     if (error < 0)
@@ -264,6 +268,10 @@ int exec_session_run(const ExecSession *session)
                                           .input_open = session->streams[STREAM_STDIN] >= 0 };
     StreamData end = { .channel = STREAM_STDIN };
     int error = r.signals < 0 ? r.signals : 0;
+
+    /* The socket was made for this session; nobody shares its flags. */
+    if (error >= 0 && fcntl(session->stream, F_SETFL, fcntl(session->stream, F_GETFL) | O_NONBLOCK) < 0)
+        error = -errno;
 
     if (error >= 0 && !r.input_open && (error = enqueue(&r, STREAM_DATA, &end)) >= 0)
         error = send_queue(&r);
