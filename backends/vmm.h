@@ -10,8 +10,9 @@
 #include <sys/types.h>
 
 #include "base/process.h"
+#include "schemas/run-definition.h"
 
-#define VMM_LOCK_FILE "machine.lock"
+#define VMM_LOCK_FILE RUN_MACHINE_LOCK_FILE
 enum { VMM_FDS_MAX = 128 };
 
 typedef struct VmmCommand {

@@ -10,7 +10,7 @@
 #include "runner/runner-state.h"
 #include "runner/supervisor-link.h"
 
-#define RUNNER_LOCK_FILE "runner.lock"
+#define RUNNER_LOCK_FILE RUN_RUNNER_LOCK_FILE
 
 const LogField *runner_log_fields(const Runner *r)
 {

@@ -17,6 +17,9 @@
 #define RUN_DEFINITION_FILE "definition.msgpack"
 #define RUN_SUPERVISOR_FILE "supervisor.msgpack"
 #define RUN_VM_DIR "vm"
+/* In vm/, locked by flock(2) and never removed but with the whole run path: a free lock proves that there is none. */
+#define RUN_MACHINE_LOCK_FILE "machine.lock" /* held by the machine's process itself, as long as it lives */
+#define RUN_RUNNER_LOCK_FILE "runner.lock"   /* held by the runner */
 
 /* An image as one container uses it: the file, and the process that pod file and image together declare. */
 typedef struct RunImage {

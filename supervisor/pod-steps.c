@@ -401,6 +401,12 @@ static bool step_forget(Pod *pod, Rule rule)
     Supervisor *s = pod->supervisor;
     int r = run_path_remove(s->pods_dir, pod->name);
 
+    if (r == -EBUSY) {
+        pod_set_doubt(
+            pod,
+            "its machine has ended, as its runner said, but something still holds the lock of a machine");
+        return true;
+    }
     if (r < 0)
         pod_log(pod, LOG_ERR, r, "%s: its run path cannot be removed", pod->name);
     pod_log_event(pod, EVENT_REMOVED, 0, "%s: its definition is gone, and so is the pod", pod->name);

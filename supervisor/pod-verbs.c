@@ -284,7 +284,13 @@ int pod_verb_forget(Pod *pod, VerbCall *call)
         return ask_runner(pod, RUNNER_FORGET, NULL, -1, VERB_TIMEOUT, call);
     if ((r = refuse_processes(pod, call)) < 0)
         return r;
-    if ((r = run_path_remove(pod->supervisor->pods_dir, pod->name)) < 0)
+    r = run_path_remove(pod->supervisor->pods_dir, pod->name);
+    if (r == -EBUSY)
+        return refuse(call, "org.podvisor.Error.Refused",
+                      strf("The lock of pod \"%s\" is held, so something runs. `podvisor adopt %s`, or end "
+                           "it by hand first.",
+                           pod->name, pod->name));
+    if (r < 0)
         return refuse(call, "org.podvisor.Error.Refused",
                       strf("The run path of pod \"%s\" cannot be removed: %s.", pod->name, strerror(-r)));
     pod_set_doubt(pod, NULL);

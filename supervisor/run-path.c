@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <sys/file.h>
+
 #include "base/file.h"
 #include "supervisor/run-path.h"
 
@@ -22,7 +24,38 @@ int run_path_freeze(int pods, const RunDefinition *definition)
     return checkpoint_write(dir, &run_definition_kind, definition->uuid, definition->generation, definition);
 }
 
+/* 1: held; 0: free, or not there; negative errno: it cannot be told. */
+static int lock_held(int vm, const char *file)
+{
+    /* Whoever may write in there could put anything in the place of the lock: a pipe must not make us wait. */
+    _cleanup_(closep) int fd = file_open_at(vm, file, O_RDONLY | O_NONBLOCK, 0);
+
+    if (fd < 0)
+        return fd == -ENOENT ? 0 : fd;
+    if (flock(fd, LOCK_SH | LOCK_NB) == 0)
+        return 0;
+    return errno == EWOULDBLOCK ? 1 : -errno;
+}
+
+static int check_locks(int pods, const char *name)
+{
+    static const char *const locks[] = { RUN_MACHINE_LOCK_FILE, RUN_RUNNER_LOCK_FILE };
+    _cleanup_(closep) int dir = dir_open_at(pods, name);
+    _cleanup_(closep) int vm = dir < 0 ? dir : dir_open_at(dir, RUN_VM_DIR);
+
+    if (vm < 0)
+        return vm == -ENOENT ? 0 : vm;
+    TABLE_FOREACH (lock, locks) {
+        int r = lock_held(vm, *lock);
+        if (r != 0)
+            return r < 0 ? r : -EBUSY;
+    }
+    return 0;
+}
+
 int run_path_remove(int pods, const char *name)
 {
-    return tree_remove_at(pods, name);
+    int r = check_locks(pods, name);
+
+    return r < 0 ? r : tree_remove_at(pods, name);
 }

@@ -2,7 +2,7 @@
 #pragma once
 /*
  * The run path of a pod, as far as it is podvisord's: RUN/supervisor.msgpack and RUN/definition.msgpack. RUN/vm/ is made here
- * for the runner, and never looked into.
+ * for the runner; nothing of it is read, only its locks are asked before it is removed.
  *
  * The order in which a run path comes to be is what recovery (supervisor/recovery.h) relies on:
  *     the directory · the record (MACHINE_LAUNCHING) · vm/ · the frozen definition · the runner · the record (MACHINE_LIVE)
@@ -16,5 +16,5 @@
 int run_path_write_record(int pods, PodRecord *record) _warn_unused_;
 /* Makes vm/ and replaces the frozen definition; the run path is there. */
 int run_path_freeze(int pods, const RunDefinition *definition) _warn_unused_;
-/* Removes all of it. Repeatable. */
-int run_path_remove(int pods, const char *name);
+/* Removes all of it. Repeatable. -EBUSY, with nothing done, while a machine or a runner holds its lock in there. */
+int run_path_remove(int pods, const char *name) _warn_unused_;

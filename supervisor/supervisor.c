@@ -8,6 +8,7 @@
 #include "base/journal.h"
 #include "base/strings.h"
 #include "supervisor/bus.h"
+#include "supervisor/run-path.h"
 #include "supervisor/supervisor.h"
 
 #define UNSAVED_RETRY (1 * USEC_PER_SEC)
@@ -237,7 +238,10 @@ static int recover(Supervisor *s, const char *name, const RunProcesses *processe
         return log_error_errno(r, "The run path of \"%s\" cannot be read", name);
     if (recovered.verdict == RECOVERY_NOTHING || recovered.verdict == RECOVERY_STALE) {
         log_debug("The run path of \"%s\" is removed: %s", name, recovered.why);
-        (void)tree_remove_at(s->pods_dir, name);
+        r = run_path_remove(s->pods_dir, name);
+        if (r < 0)
+            log_error_errno(r, "The run path of \"%s\", which nothing can need any more, cannot be removed",
+                            name);
     } else {
         Pod *pod = supervisor_get(s, name);
         ProcessId runner = run_processes_of(processes, name, true);

@@ -3,7 +3,7 @@
 import contextlib, json, os, pathlib, shutil, signal, subprocess, tempfile, time
 
 PROGRAMS = pathlib.Path(os.environ["PODVISOR_PROGRAMS"])
-DEADLINE = 60  # seconds that anything may take on a busy machine
+DEADLINE = float(os.environ.get("PODVISOR_TEST_DEADLINE", "60"))  # seconds that anything may take on a busy machine
 
 
 def until(what, condition, deadline=DEADLINE):
@@ -84,18 +84,26 @@ class Instance:
         until(f"{name} is gone", lambda: name not in self.pods() and not (self.run / "pods" / name).exists(), deadline)
 
     def processes(self):
-        """All processes with a path of this instance among their arguments, podvisord itself left out."""
-        found = []
+        """Machines and runners, by pod: those that hold, or have open, a lock of a run path of this instance."""
+        found = {"machine": {}, "runner": {}}
         for entry in pathlib.Path("/proc").iterdir():
+            if not entry.name.isdigit() or int(entry.name) == self.daemon.pid:
+                continue
             with contextlib.suppress(OSError):
-                if entry.name.isdigit() and f"{self.run}/pods/".encode() in (entry / "cmdline").read_bytes():
-                    found.append(int(entry.name))
+                for fd in (entry / "fd").iterdir():
+                    path = os.readlink(fd)
+                    for kind, pods in found.items():
+                        if path.startswith(f"{self.run}/pods/") and path.endswith(f"/vm/{kind}.lock"):
+                            pods.setdefault(path.split("/")[-3], []).append(int(entry.name))
         return found
+
+    def all_processes(self):
+        return [pid for pods in self.processes().values() for pids in pods.values() for pid in pids]
 
     def close(self):
         if self.daemon and self.daemon.poll() is None:
             self.end()
-        for pid in self.processes():
+        for pid in self.all_processes():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         self.log.close()

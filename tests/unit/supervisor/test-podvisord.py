@@ -51,7 +51,7 @@ class Running(PodvisordTest):
         self.i.undefine("web")
         until("its machine is gone", lambda: not alive(pod["vmm_pid"]), 1)
         self.i.await_gone("web")
-        until("nothing is left", lambda: not self.i.processes())
+        until("nothing is left", lambda: not self.i.all_processes())
 
     def test_a_change_replaces_the_machine_and_a_word_for_people_does_not(self):
         self.i.define("web")
@@ -331,6 +331,20 @@ class Recovery(PodvisordTest):
 
     def test_a_missing_record_is_a_doubt(self):
         self.damage(lambda f: f.unlink())
+
+    def test_forget_does_not_drop_what_runs_without_a_runner(self):
+        self.i.define("web")
+        self.i.start()
+        pod = self.i.await_state("web", "ready")
+        self.i.end()
+        os.kill(pod["runner_pid"], signal.SIGKILL)
+        until("it is dead", lambda: not alive(pod["runner_pid"]))
+        self.record("web").write_bytes(b"")
+        self.i.start()
+        self.i.await_state("web", "indeterminate")
+        self.assertIn("lock", self.i.call("forget", "web").stderr)
+        self.i.do("adopt", "web")
+        self.assertEqual(self.i.await_state("web", "ready")["vmm_pid"], pod["vmm_pid"])
 
     def test_forget_drops_what_does_not_run(self):
         self.i.define("web")
