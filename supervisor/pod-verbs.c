@@ -116,8 +116,7 @@ int pod_verb_restart(Pod *pod, VerbCall *call)
 
 static int refuse_stopped(Pod *pod, VerbCall *call)
 {
-    if (pod->link && pod->observed.reported &&
-        (pod->observed.state == RUNNER_RUNNING || pod->observed.state == RUNNER_PAUSED))
+    if (request_possible(pod) || request_may_wait(pod))
         return 0;
     return refuse(call, "org.podvisor.Error.NotRunning",
                   strf("Pod \"%s\" is %s; this needs a running one.", pod->name,
@@ -134,12 +133,23 @@ static int ask_runner(Pod *pod, RunnerMessageType type, const void *body, int fd
                  : 1;
 }
 
+/* One that is away for a moment is waited for. */
+static int ask_live(Pod *pod, RunnerMessageType type, const ExecRequest *request, int fd, usec_t timeout,
+                    VerbCall *call)
+{
+    int r = request_submit(pod, type, request, fd, timeout, call->func, call->userdata);
+
+    return r < 0 ? refuse(call, "org.podvisor.Error.Timeout",
+                          strf("The runner of pod \"%s\" takes no requests: %s.", pod->name, strerror(-r)))
+                 : 1;
+}
+
 static int ask_running(Pod *pod, RunnerMessageType type, VerbCall *call)
 {
     int r = refuse_doubt(pod, call);
     if (r >= 0)
         r = refuse_stopped(pod, call);
-    return r < 0 ? r : ask_runner(pod, type, NULL, -1, VERB_TIMEOUT, call);
+    return r < 0 ? r : ask_live(pod, type, NULL, -1, VERB_TIMEOUT, call);
 }
 
 int pod_verb_pause(Pod *pod, VerbCall *call)
@@ -170,7 +180,7 @@ int pod_verb_exec(Pod *pod, const ExecRequest *request, int fd, VerbCall *call)
     if (!has_container(pod, request->container))
         return refuse(call, "org.podvisor.Error.NoSuchContainer",
                       strf("Pod \"%s\" has no container \"%s\".", pod->name, request->container));
-    return ask_runner(pod, RUNNER_EXEC, request, fd, EXEC_TIMEOUT, call);
+    return ask_live(pod, RUNNER_EXEC, request, fd, EXEC_TIMEOUT, call);
 }
 
 /* --- out of doubt ------------------------------------------------------------------------------------------------- */

@@ -20,6 +20,7 @@ int pod_new(Pod **ret, Supervisor *supervisor, const char *name)
         return -ENOMEM;
     pod->supervisor = supervisor;
     pod->runner_pidfd = -1;
+    TAILQ_INIT(&pod->requests);
     pod->rule = RULE_NOT_DEFINED;
     int r = schema_init(&pod_record_schema, &pod->record);
     if (r < 0)
@@ -40,6 +41,7 @@ Pod *pod_free(Pod *pod)
 {
     if (!pod)
         return NULL;
+    request_queue_fail(pod, -ENOTCONN, "The pod is gone.");
     pod_drop_link(pod);
     sd_event_source_disable_unref(pod->timer);
     sd_event_source_disable_unref(pod->runner_source);

@@ -24,6 +24,7 @@
 #include "supervisor/pod-record.h"
 #include "supervisor/pod-state.h"
 #include "supervisor/recovery.h"
+#include "supervisor/request-queue.h"
 #include "supervisor/runner-link.h"
 
 typedef struct Supervisor Supervisor;
@@ -52,7 +53,8 @@ struct Pod {
     Rule rule; /* of the last decision */
 
     RunnerLink *link;
-    usec_t linked_since; /* CLOCK_BOOTTIME */
+    RequestQueue requests; /* for a runner that is away for a moment */
+    usec_t linked_since;   /* CLOCK_BOOTTIME */
     int runner_pidfd;
     sd_event_source *runner_source; /* the runner's process ended */
     sd_event_source *timer;         /* the decision's wake-up */
