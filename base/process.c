@@ -87,3 +87,23 @@ bool process_ended(int pidfd)
     struct pollfd p = { .fd = pidfd, .events = POLLIN };
     return poll(&p, 1, 0) > 0;
 }
+
+/* "SigCgt:\t0000000180014a07" and its like: bit n - 1 is signal n. */
+static bool status_has_signal(const char *status, const char *key, int signal)
+{
+    const char *line = strstr(status, key);
+
+    return line && (strtoull(line + strlen(key), NULL, 16) >> (signal - 1)) & 1;
+}
+
+bool process_hears(pid_t pid, int signal)
+{
+    char path[64], status[4096] = { 0 };
+
+    snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
+    _cleanup_(closep) int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 || read(fd, status, sizeof status - 1) <= 0)
+        return true;
+    return signal == SIGKILL || status_has_signal(status, "\nSigCgt:", signal) ||
+           status_has_signal(status, "\nSigBlk:", signal);
+}

@@ -106,8 +106,9 @@ static const Field container_fields[] = {
              "SETUID, SYS_CHROOT); [ \"NONE\" ] keeps none.",
       .example = "capabilities = [ \"NET_BIND_SERVICE\" ];" },
     { F_STRING(ContainerDefinition, stop_signal), .format = &format_signal, .impact = IMPACT_REBOOT,
-      .doc =
-          "The signal that asks the program to end, instead of the image's; TERM where neither says one." },
+      .doc = "The signal that asks the program to end, instead of the image's; TERM where neither says one. "
+             "A program that does not handle it is killed at once, since the kernel would not let it have "
+             "the signal." },
     { F_DURATION(ContainerDefinition, stop_timeout), .fallback = "10s", .max = 24 * USEC_PER_HOUR,
       .impact = IMPACT_REBOOT, .doc = "How long the program has to end before it is killed." },
     { F_GROUP(ContainerDefinition, restart, restart_schema), .impact = IMPACT_REBOOT,

@@ -26,9 +26,10 @@ bool request_possible(const Pod *pod)
 
 bool request_may_wait(const Pod *pod)
 {
-    bool away = !pod->link || !pod->observed.reported || pod->observed.state == RUNNER_ADOPTING;
+    bool away = !pod->link || !pod->observed.reported || pod->observed.state == RUNNER_ADOPTING ||
+                pod->observed.state == RUNNER_STARTING;
     bool up = pod->state == POD_READY || pod->state == POD_RUNNING || pod->state == POD_PAUSED ||
-              pod->state == POD_RECOVERING;
+              pod->state == POD_RECOVERING || pod->state == POD_STARTING;
 
     return away && up && pod->observed.phase == MACHINE_LIVE;
 }
@@ -56,7 +57,7 @@ static void answer(QueuedRequest *q, int error, const char *why)
 
 static int on_deadline(sd_event_source *source, usec_t now, void *userdata)
 {
-    answer(userdata, -ETIMEDOUT, NULL);
+    answer(userdata, -EBUSY, "The pod does not run yet; `podvisor status` says what it waits for.");
     return 0;
 }
 

@@ -18,7 +18,7 @@ typedef TAILQ_HEAD(RequestQueue, QueuedRequest) RequestQueue;
 
 /* True when the pod's runner would take a request now. */
 bool request_possible(const Pod *pod);
-/* True when there is no runner to ask now, but the machine is believed to live, so that one is to be expected. */
+/* True when no runner takes requests now, but one soon will: the machine starts, or lives and is being taken over. */
 bool request_may_wait(const Pod *pod);
 
 /*

@@ -5,6 +5,7 @@
 #include <sys/pidfd.h>
 #include <sys/random.h>
 
+#include "base/process.h"
 #include "guest/agent/agent.h"
 #include "guest/agent/cgroup.h"
 #include "guest/agent/container.h"
@@ -174,8 +175,15 @@ static void signal_stop(Container *c)
 {
     int signal = signal_from_string(c->config->definition.stop_signal ?: "TERM");
 
-    if (c->child.pid > 0)
-        (void)pidfd_send_signal(c->child.pidfd, signal > 0 ? signal : SIGTERM, NULL, 0);
+    if (signal < 0)
+        signal = SIGTERM;
+    if (c->child.pid <= 0)
+        return;
+    /* The kernel never gives to the first process of a namespace what that does not handle: waiting would be for nothing. */
+    if (!process_hears(c->child.pid, signal))
+        tell(c, LIFE_TIMEOUT);
+    else
+        (void)pidfd_send_signal(c->child.pidfd, signal, NULL, 0);
 }
 
 static void kill_all(Container *c)

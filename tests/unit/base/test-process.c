@@ -6,6 +6,8 @@
 #include "base/process.h"
 #include "tests/unit/test.h"
 
+static void wake(int number) {}
+
 static pid_t spawn_waiter(void)
 {
     pid_t pid = fork();
@@ -53,6 +55,23 @@ static void the_same_number_is_not_the_same_process(void **state)
     waitpid(pid, NULL, 0);
 }
 
+static void a_signal_is_heard_when_it_is_handled_or_waited_for(void **state)
+{
+    sigset_t set;
+
+    assert_false(process_hears(getpid(), SIGUSR1));
+    signal(SIGUSR1, wake);
+    assert_true(process_hears(getpid(), SIGUSR1));
+    signal(SIGUSR1, SIG_IGN);
+    assert_false(process_hears(getpid(), SIGUSR1));
+    sigemptyset(&set);
+    sigaddset(&set, SIGUSR2);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    assert_true(process_hears(getpid(), SIGUSR2));
+    assert_true(process_hears(getpid(), SIGKILL));
+    assert_true(process_hears(4194304 + 1, SIGTERM));
+}
+
 static void nobody_has_no_identity(void **state)
 {
     ProcessId id;
@@ -64,6 +83,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_recorded_process_is_found_until_it_ends),
         cmocka_unit_test(the_same_number_is_not_the_same_process),
+        cmocka_unit_test(a_signal_is_heard_when_it_is_handled_or_waited_for),
         cmocka_unit_test(nobody_has_no_identity),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
