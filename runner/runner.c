@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <fcntl.h>
-#include <sys/file.h>
 
 #include "base/file.h"
 #include "base/strings.h"
@@ -54,16 +53,22 @@ void runner_set_phase(Runner *r, const char *phase)
     runner_report_changed(r);
 }
 
+/*
+ * A record lock and not flock(2): it is this process's own. A child that waits at the gate of backends/vmm.h would hold an inherited one for a
+ * moment longer than a runner that is killed there.
+ */
 static int runner_take_lock(Runner *r)
 {
+    struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+
     r->lock = file_open_at(r->vm_dir, RUNNER_LOCK_FILE, O_RDWR | O_CREAT, 0600);
     if (r->lock < 0)
         return log_error_errno(r->lock, "The runner's lock cannot be opened");
-    if (flock(r->lock, LOCK_EX | LOCK_NB) == 0)
+    if (fcntl(r->lock, F_SETLK, &lock) == 0)
         return 0;
-    int e = -errno;
-    return e == -EWOULDBLOCK ? log_full(LOG_ERR, e, NULL, "Another runner is at work on this run path")
-                             : log_error_errno(e, "The runner's lock cannot be taken");
+    int e = errno == EACCES ? -EAGAIN : -errno;
+    return e == -EAGAIN ? log_full(LOG_ERR, e, NULL, "Another runner is at work on this run path")
+                        : log_error_errno(e, "The runner's lock cannot be taken");
 }
 
 static int runner_read_definition(Runner *r)

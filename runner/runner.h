@@ -48,7 +48,7 @@ typedef struct Runner {
     sd_event_source *deadline; /* of starting, stopping, dying */
 } Runner;
 
-/* Takes ownership of run_dir, and all else from there. -EWOULDBLOCK: another runner is at work on this run path. */
+/* Takes ownership of run_dir, and all else from there. -EAGAIN: another runner is at work on this run path. */
 int runner_new(const Backend *backend, int run_dir, Runner **ret);
 /* Lets go of everything; the machine lives on. */
 Runner *runner_free(Runner *r);

@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 
 #include "backends/vmm.h"
+#include "base/digest.h"
 #include "base/process.h"
 #include "base/socket.h"
 #include "base/units.h"
@@ -86,12 +87,15 @@ void harness_spawn(Harness *h)
     runner_watch(h, pid);
 }
 
+enum { SHOW_MAX = 4000 };
+
 static void show(Harness *h)
 {
     Bytes b = { 0 };
 
     if (file_read_at(h->dir.fd, "runner.log", 1024 * 1024, &b) >= 0)
-        print_message("--- what the runner wrote:\n%.*s---\n", (int)b.size, (const char *)b.data);
+        fprintf(stderr, "--- what the runner wrote last:\n%.*s---\n", (int)MIN(b.size, (size_t)SHOW_MAX),
+                (const char *)b.data + b.size - MIN(b.size, (size_t)SHOW_MAX));
     bytes_done(&b);
     print_message("last report: %s, %s, reason %s, phase %s, message %s\n",
                   enum_to_string(&runner_state_table, (int)h->report.state),
@@ -316,6 +320,102 @@ static void machine_end(uint64_t pid)
     (void)process_signal(pidfd, SIGKILL);
     (void)poll(&(struct pollfd){ .fd = pidfd, .events = POLLIN }, 1, HARNESS_TIMEOUT_MSEC);
     safe_close(pidfd);
+}
+
+void harness_kill_machine(Harness *h)
+{
+    assert_true(h->report.vmm_pid > 0);
+    machine_end(h->report.vmm_pid);
+}
+
+int harness_run_another(Harness *h)
+{
+    int status;
+
+    pid_t pid = fork();
+    if (pid == 0)
+        runner_exec(h);
+    assert_true(pid > 0);
+    assert_true(waitpid(pid, &status, 0) == pid);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+}
+
+void harness_drop_link(Harness *h)
+{
+    h->link = safe_close(h->link);
+}
+
+void harness_drop_connections(Harness *h)
+{
+    harness_drop_link(h);
+    h->listener = safe_close(h->listener);
+    listen_begin(h);
+}
+
+void harness_send_raw(Harness *h, const void *data, size_t size)
+{
+    assert_success(packet_send(h->link, data, size, -1));
+}
+
+/* --- damage --------------------------------------------------------------------------------------------------------- */
+
+static void damage_bytes(HarnessDamage damage, Bytes *b)
+{
+    if (damage == DAMAGE_TRUNCATE)
+        b->size /= 2;
+    else if (damage == DAMAGE_EMPTY)
+        b->size = 0;
+    else
+        b->data[b->size / 2] ^= 1;
+}
+
+/* The body is a packed map that holds this name and a number; the number is made another. */
+static void damage_number(Bytes *body, const char *name)
+{
+    uint8_t *at = memmem(body->data, body->size, name, strlen(name));
+
+    assert_non_null(at);
+    at[strlen(name) + 1] ^= 1;
+}
+
+static void damage_envelope(int vm, const char *file, HarnessDamage damage, Bytes *ret)
+{
+    CheckpointEnvelope e;
+    uint8_t digest[SHA256_SIZE];
+
+    assert_int_equal(checkpoint_read_envelope(vm, file, &e, NULL), CHECKPOINT_GOOD);
+    if (damage == DAMAGE_NEWER)
+        e.version += 1000;
+    else if (damage == DAMAGE_OTHER_BOOT)
+        e.boot.bytes[0] ^= 1;
+    else
+        damage_number(&e.body, "start_time");
+    sha256(e.body.data, e.body.size, digest);
+    memcpy(e.checksum.data, digest, sizeof digest);
+    bytes_done(ret);
+    assert_success(schema_to_bytes(&checkpoint_envelope_schema, &e, ret));
+    schema_done(&checkpoint_envelope_schema, &e);
+}
+
+void harness_damage(Harness *h, const char *file, HarnessDamage damage)
+{
+    Bytes b = { 0 };
+    int vm = dir_open_at(h->run_dir, RUN_VM_DIR);
+
+    assert_success(vm);
+    if (damage == DAMAGE_REMOVE) {
+        assert_success(file_remove_at(vm, file));
+        safe_close(vm);
+        return;
+    }
+    assert_success(file_read_at(vm, file, CHECKPOINT_SIZE_MAX, &b));
+    if (damage == DAMAGE_NEWER || damage == DAMAGE_OTHER_BOOT || damage == DAMAGE_OTHER_PROCESS)
+        damage_envelope(vm, file, damage, &b);
+    else
+        damage_bytes(damage, &b);
+    assert_success(file_replace_at(vm, file, b.data, b.size, 0600));
+    bytes_done(&b);
+    safe_close(vm);
 }
 
 void harness_done(Harness *h)

@@ -60,6 +60,28 @@ int harness_wait_exit(Harness *h);
 /* After an end: bye, exit status 0, and nothing is left in vm/ but what may stay. */
 void harness_bye(Harness *h);
 
+/* SIGKILL to the machine that was last reported; returns when it is gone. */
+void harness_kill_machine(Harness *h);
+/* A second runner on the same run path, until it has exited: its exit status. */
+int harness_run_another(Harness *h);
+/* Closes what runners that are gone had connected or asked to connect. */
+void harness_drop_connections(Harness *h);
+/* Closes the connection; the runner lives. */
+void harness_drop_link(Harness *h);
+void harness_send_raw(Harness *h, const void *data, size_t size);
+
+typedef enum HarnessDamage {
+    DAMAGE_TRUNCATE,
+    DAMAGE_FLIP, /* one bit in the middle */
+    DAMAGE_EMPTY,
+    DAMAGE_REMOVE,
+    DAMAGE_NEWER,      /* a version that no program has written yet */
+    DAMAGE_OTHER_BOOT, /* as if the host had been restarted */
+    DAMAGE_OTHER_PROCESS, /* the start time of the recorded process is another; for records that have start_time */
+} HarnessDamage;
+/* Does this to a checkpoint in RUN/vm. */
+void harness_damage(Harness *h, const char *file, HarnessDamage damage);
+
 /* True while the machine lock is held. */
 bool harness_machine_runs(Harness *h);
 /* Files of RUN/vm, sorted, joined by blanks. The caller frees. */

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* Every obligation, one function each; the table in test-backends.c says which backends it is for. And what they are made of. */
+#include "tests/contract/harness.h"
+
+bool is_ready(const RunnerReport *report);
+/* A new attempt, until the pod is ready. */
+void start_ready(Harness *h);
+/* Until it has ended as asked, and the runner has gone. */
+void stop_gently(Harness *h);
+/* Kills the runner; the machine must not notice. Returns the machine's pid. */
+uint64_t orphan_machine(Harness *h);
+/* Kills the machine. */
+void end_machine(Harness *h);
+
+void f(Harness *h);
+void a_machine_starts_and_stops_as_asked(Harness *h);
+void a_kill_is_reported_as_a_kill(Harness *h);
+void a_machine_pauses_and_goes_on(Harness *h);
+void a_paused_machine_can_be_stopped(Harness *h);
+void a_stop_before_the_start_is_done_ends_it(Harness *h);
+void a_stop_that_is_ignored_ends_by_force(Harness *h);
+void a_start_that_fails_says_why(Harness *h);
+void a_start_that_takes_too_long_ends_by_its_deadline(Harness *h);
+void an_end_by_itself_tells_the_status(Harness *h);
+void a_machine_that_dies_tells_its_signal(Harness *h);
+void a_machine_is_adopted(Harness *h);
+void a_paused_machine_is_adopted_paused(Harness *h);
+void a_stop_is_carried_on_by_the_next_runner(Harness *h);
+void an_end_is_told_again_until_bye(Harness *h);
+void an_end_that_nobody_saw_is_a_crash(Harness *h);
+void an_end_in_good_order_waits_for_a_runner(Harness *h);
+void a_runner_that_is_told_to_go_leaves_the_machine(Harness *h);
+void a_second_runner_is_refused(Harness *h);
+void a_new_attempt_is_a_new_machine(Harness *h);
+void a_start_can_be_cut_off_anywhere(Harness *h);
+void an_adoption_can_be_cut_off_anywhere(Harness *h);
+void a_truncated_checkpoint_is_a_doubt(Harness *h);
+void a_damaged_checkpoint_is_a_doubt(Harness *h);
+void an_empty_checkpoint_is_a_doubt(Harness *h);
+void a_checkpoint_of_the_future_is_a_doubt(Harness *h);
+void a_lost_checkpoint_is_a_doubt(Harness *h);
+void a_damaged_checkpoint_of_the_runner_is_a_doubt(Harness *h);
+void a_checkpoint_of_a_future_runner_is_a_doubt(Harness *h);
+void the_runners_own_checkpoint_can_be_lost(Harness *h);
+void an_operator_can_have_it_adopted(Harness *h);
+void an_operator_can_have_it_forgotten(Harness *h);
+void a_machine_of_another_attempt_is_foreign(Harness *h);
+void a_checkpoint_from_before_a_reboot_is_a_crash(Harness *h);
+void a_process_of_the_same_number_is_not_touched(Harness *h);
+void a_runner_outlives_podvisord(Harness *h);
+void an_end_without_podvisord_is_told_when_it_is_back(Harness *h);
+void what_podvisord_does_not_mean_ends_the_connection_only(Harness *h);
+void a_bye_before_the_end_is_refused(Harness *h);
