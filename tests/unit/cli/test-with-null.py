@@ -1,0 +1,247 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""The command line as people use it, against a real podvisord whose machines are those of the null backend."""
+import json
+import os
+import pathlib
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+BIN = pathlib.Path(os.path.abspath(sys.argv[1])).parent
+PATIENCE = 60
+POD = 'backend = "null"; containers = ( { name = "a"; image = "small"; command = [ "/a" ]; } );\n'
+
+
+class Null(unittest.TestCase):
+    def setUp(self):
+        self.root = pathlib.Path(tempfile.mkdtemp(prefix="pv-"))
+        self.addCleanup(shutil.rmtree, self.root, ignore_errors=True)
+        self.pods = self.root / "pods.d"
+        self.pods.mkdir()
+        self.daemon = None
+
+    def start(self, *pods):
+        tree = self.root / "tree"
+        tree.mkdir()
+        (tree / "a").write_text("#!/bin/sh\n")
+        self.assertEqual(self.run_cli("image", "import", "small", tree).returncode, 0)
+        with open(self.root / "out", "wb") as out:
+            self.daemon = subprocess.Popen([BIN / "podvisord", "--root", self.root], stdin=subprocess.DEVNULL, stdout=out,
+                                           stderr=subprocess.STDOUT)
+        self.addCleanup(self.end)
+        deadline = time.monotonic() + PATIENCE
+        while self.run_cli("list").returncode != 0:
+            self.assertLess(time.monotonic(), deadline)
+        for name in pods:
+            self.declare(name)
+            self.ok("wait", name, "--timeout=30s")
+
+    def end(self):
+        """Nothing is left running: the pods end with their files."""
+        self.daemon.send_signal(signal.SIGCONT)
+        for file in self.pods.glob("*.pod"):
+            file.unlink()
+            self.run_cli("wait", file.stem, "--for=gone", "--timeout=30s")
+        self.daemon.terminate()
+        self.daemon.wait(PATIENCE)
+
+    def declare(self, name, text=POD):
+        new = self.pods / f".{name}"
+        new.write_text(text)
+        new.rename(self.pods / f"{name}.pod")
+
+    def run_cli(self, *words, **more):
+        more.setdefault("env", {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", "TZ": "UTC"})
+        return subprocess.run([BIN / "podvisor", "--root", self.root, *map(str, words)], text=True, capture_output=True,
+                              stdin=subprocess.DEVNULL, timeout=PATIENCE, **more)
+
+    def ok(self, *words):
+        done = self.run_cli(*words)
+        self.assertEqual((done.returncode, done.stderr), (0, ""), words)
+        return done.stdout
+
+    def fails(self, status, *words):
+        done = self.run_cli(*words)
+        self.assertEqual(done.returncode, status, done)
+        return done.stderr
+
+    # Without podvisord
+
+    def test_a_podvisord_that_does_not_run_is_told_with_what_to_do(self):
+        said = self.fails(6, "list")
+        self.assertIn(f"nobody listens on {self.root}/run/bus", said)
+        self.assertIn(f"podvisord --root {self.root}", said)
+        self.assertIn("not running", self.fails(125, "exec", "web", "true"))
+
+    def test_root_comes_from_the_environment_too(self):
+        done = subprocess.run([BIN / "podvisor", "list"], env={"PODVISOR_ROOT": str(self.root)}, capture_output=True, text=True)
+        self.assertIn(f"{self.root}/run/bus", done.stderr)
+        self.assertIn("exclude", self.fails(2, "--user", "list"))
+
+    def test_a_file_that_is_too_big_is_refused(self):
+        big = self.root / "big.pod"
+        big.write_text("# " + "x" * (1 << 20) + "\n" + POD)
+        self.assertEqual(self.fails(1, "check", big), f"{big}: is larger than 1024K, which no pod file is\n")
+
+    def test_directories_and_what_is_no_file_are_checked_as_podvisord_takes_them(self):
+        self.declare("good")
+        (self.pods / "wrong.pod").write_text("x")
+        (self.pods / "not-looked-at.pod~").write_text("x")
+        (self.pods / "masked.pod").symlink_to("/dev/null")
+        os.mkfifo(self.pods / "pipe.pod")
+        done = self.run_cli("check")
+        self.assertEqual(done.returncode, 1)
+        self.assertEqual(done.stdout, f"{self.pods}/good.pod: good\n")
+        self.assertEqual([line.split(":")[0] for line in done.stderr.splitlines()],
+                         [f"{self.pods}/pipe.pod", f"{self.pods}/wrong.pod"])
+        self.assertIn("No such file", self.fails(1, "check", self.pods / "none.pod"))
+
+    def test_check_as_json(self):
+        (self.root / "x.pod").write_text("cpus = 0;\n")
+        said = json.loads(self.run_cli("check", "--json=short", self.root / "x.pod").stdout)
+        self.assertEqual([(d["file"], d["line"]) for d in said], [(f"{self.root}/x.pod", None), (f"{self.root}/x.pod", 1)])
+
+    def test_explain_knows_every_level(self):
+        self.assertIn("Accepted: always, on-failure or never", self.ok("explain", "containers.restart.policy"))
+        self.assertIn("did you mean \"memory\"", self.fails(1, "explain", "memroy"))
+        self.assertIn("max_starts", self.ok("explain", "--daemon"))
+
+    def test_doctor_says_what_is_missing_and_fails_only_for_what_is_needed(self):
+        (self.root / "podvisord.conf").write_text('qemu = "/nonexistent/qemu";\n')
+        done = self.run_cli("doctor")
+        self.assertEqual(done.returncode, 1)
+        self.assertRegex(done.stdout, r"(?m)^QEMU +missing +yes +/nonexistent/qemu: No such file")
+        self.assertIn("apt install qemu-system-x86", done.stdout)
+        states = {row["what"]: row for row in json.loads(self.run_cli("doctor", "--json=short").stdout)}
+        self.assertEqual(states["QEMU"]["state"], "missing")
+        self.assertFalse(states["KVM"]["needed"])
+
+    def test_output_that_cannot_be_written_is_a_failure(self):
+        with open("/dev/full", "w") as full:
+            done = subprocess.run([BIN / "podvisor", "explain"], stdout=full, stderr=subprocess.PIPE, text=True)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("No space left", done.stderr)
+
+    # With it
+
+    def test_a_pod_is_stopped_and_started_and_each_verb_waits(self):
+        self.start("web")
+        states = {"stop": "inactive", "start": "ready", "pause": "paused", "resume": "ready", "restart": "ready",
+                  "kill": "inactive"}
+        for verb, state in states.items():
+            self.ok(verb, "web")
+            self.assertRegex(self.ok("list", "--no-legend"), rf"^web +{state} ", verb)
+        self.assertEqual(self.fails(3, "status", "web"), "")
+
+    def test_the_list_is_a_table_or_json(self):
+        self.start("web", "db")
+        lines = self.ok("list").splitlines()
+        self.assertEqual(lines[0].split(), "POD STATE READY BACKEND GEN RESTARTS CPU MEMORY SINCE".split())
+        self.assertEqual([line.split()[0] for line in lines[1:]], ["db", "web"])
+        self.assertFalse([line for line in lines if line != line.rstrip()])
+        pods = json.loads(self.ok("list", "--json=pretty"))
+        self.assertEqual([(p["name"], p["state"], p["containers"][0]["name"]) for p in pods],
+                         [("db", "ready", "a"), ("web", "ready", "a")])
+        self.assertEqual(len(self.ok("list", "--no-legend").splitlines()), 2)
+
+    def test_names_of_pods_that_are_not_there(self):
+        self.start("web")
+        for words in (("start", "wbe"), ("status", "wbe"), ("status", "../x"), ("logs", "wbe")):
+            self.assertIn("wbe" if words[1] == "wbe" else "x", self.fails(4 if words[1] == "wbe" or words[0] == "status" else 2, *words))
+
+    def test_a_start_that_fails_tells_why_and_what_to_look_at(self):
+        self.start()
+        self.declare("bad", 'null = { fail_start = true; }; restart = { policy = "never"; }; autostart = false;' + POD)
+        self.run_cli("wait", "bad", "--for=inactive", "--timeout=30s")
+        said = self.fails(1, "start", "bad")
+        self.assertIn("bad did not start: ", said)
+        self.assertIn("start-failed", said)
+        self.assertIn("podvisor status bad", said)
+
+    def test_a_wait_ends_in_time_and_says_what_the_pod_is(self):
+        self.start("web")
+        said = self.fails(5, "wait", "web", "--for=paused", "--timeout=100ms")
+        self.assertIn("web did not become paused in time", said)
+        self.assertIn("there is no such pod", self.fails(5, "wait", "later", "--timeout=100ms"))
+
+    def test_a_wait_hears_of_a_pod_that_comes_later(self):
+        self.start()
+        ours, theirs = os.openpty()
+        waiting = subprocess.Popen([BIN / "podvisor", "--root", self.root, "wait", "late"], stderr=theirs)
+        self.assertIn(b"no pod late yet", os.read(ours, 4096))
+        self.declare("late")
+        self.assertEqual(waiting.wait(PATIENCE), 0)
+        os.close(ours)
+        os.close(theirs)
+
+    def test_a_pod_that_ends_by_itself_has_succeeded(self):
+        self.start()
+        self.declare("job", 'null = { run_time = "50ms"; }; restart = { policy = "never"; };' + POD)
+        self.ok("wait", "job", "--for=succeeded", "--timeout=30s")
+        self.assertRegex(self.ok("list", "--no-legend"), "^job +succeeded ")
+
+    def test_errors_of_a_file_are_on_the_page_of_the_pod(self):
+        self.start("web")
+        self.declare("web", "containers = 1;\n")
+        self.run_cli("reload")
+        self.assertRegex(self.ok("status", "web"), r"(?m)^ +Errors: .*/web\.pod:1: containers: 1 is not accepted")
+
+    def test_reload_says_each_error_on_a_line_of_its_own(self):
+        self.start()
+        self.declare("one", "x = 1;\n")
+        said = self.fails(1, "reload")
+        self.assertRegex(said, r"(?m)^podvisor: .*/one\.pod:1: x: unknown key")
+        self.assertNotIn("\\x0a", said)
+
+    def test_a_podvisord_that_hangs_is_named_within_five_seconds(self):
+        self.start("web")
+        self.daemon.send_signal(signal.SIGSTOP)
+        begin = time.monotonic()
+        said = self.fails(6, "list")
+        self.assertLess(time.monotonic() - begin, 7)
+        self.assertIn(f"process {self.daemon.pid}) does not answer within 5s", said)
+
+    def test_checkpoints_are_shown_without_podvisord_and_with_what_is_wrong(self):
+        self.start("web")
+        self.daemon.send_signal(signal.SIGSTOP)
+        shown = json.loads(self.ok("checkpoint", "show", "web", "--json=short"))
+        self.assertEqual(shown["definition.msgpack"]["body"]["name"], "web")
+        self.assertEqual(shown["definition.msgpack"]["body"]["token"], "not shown")
+        self.assertIn("vm/runner.msgpack", shown)
+        run = self.root / "run/pods/web"
+        good = (run / "supervisor.msgpack").read_bytes()
+        (run / "supervisor.msgpack").write_bytes(good[:-1])
+        done = self.run_cli("checkpoint", "show", "web")
+        (run / "supervisor.msgpack").write_bytes(good)
+        self.assertEqual(done.returncode, 1)
+        self.assertEqual(json.loads(done.stdout)["supervisor.msgpack"]["outcome"], "corrupt")
+        self.assertIn("no run path", self.fails(4, "checkpoint", "show", "none"))
+
+    def test_images_are_imported_listed_and_removed(self):
+        self.start()
+        self.assertRegex(self.ok("image", "list", "--no-legend"), r"^small +sha256:[0-9a-f]{12} ")
+        self.ok("image", "tag", "small", "other")
+        self.assertEqual(json.loads(self.ok("image", "list", "--json=short"))[0]["names"], ["other", "small"])
+        self.ok("image", "verify", "small")
+        self.ok("image", "remove", "small", "other")
+        self.assertEqual(self.ok("image", "list", "--no-legend"), "")
+        self.assertIn("there is no image", self.fails(4, "image", "remove", "small"))
+        self.assertIn("tree", self.fails(4, "image", "import", "x", self.root / "no-tree"))
+
+    def test_tables_on_a_terminal_have_colours_unless_they_are_not_wanted(self):
+        self.start("web")
+        for environment, coloured in (({}, True), ({"NO_COLOR": "1"}, False), ({"TERM": "dumb"}, False)):
+            shown = subprocess.run(["script", "-qec", f"{BIN}/podvisor --root {self.root} list --no-pager", "/dev/null"],
+                                   env={"PATH": os.environ["PATH"], "TERM": "xterm", **environment}, capture_output=True, text=True,
+                                   stdin=subprocess.DEVNULL, timeout=PATIENCE).stdout
+            self.assertEqual("\033[32mready" in shown, coloured, shown)
+            self.assertTrue(re.search("web .*ready", shown))
+
+
+unittest.main(argv=sys.argv[:1])
