@@ -13,6 +13,7 @@
 #include "base/process.h"
 #include "base/socket.h"
 #include "base/units.h"
+#include "tests/contract/guest.h"
 #include "tests/contract/harness.h"
 
 #define SOCKET_FILE "runners"
@@ -46,6 +47,8 @@ void harness_init(Harness *h, const char *program, BackendKind backend)
     ContainerDefinition *c = field_append(schema_field(&pod_schema, "containers"), &d->pod);
     c->name = strdup("main");
     c->image = strdup("busybox");
+    if (backend == BACKEND_QEMU)
+        guest_fill(d);
 }
 
 void harness_freeze(Harness *h)
