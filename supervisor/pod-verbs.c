@@ -210,7 +210,7 @@ static int adopt_by_frozen(Pod *pod, VerbCall *call)
 {
     Recovered r;
 
-    int error = recovery_read(pod->supervisor->pods_dir, pod->name, &r);
+    int error = run_path_read(pod->supervisor->pods_dir, pod->name, &r);
     if (error < 0 || !r.has_definition) {
         char *message = strf(
             "The frozen definition of pod \"%s\" cannot be read, so nothing can prove to be its machine. "

@@ -391,13 +391,13 @@ void pod_recover(Pod *pod, Recovered *r, const ProcessId *runner)
     recover_record(pod, r);
     recover_definition(pod, r);
     pod->observed.alone_since = now_usec(CLOCK_BOOTTIME);
-    if (r->verdict == RECOVERY_DOUBT) {
+    if (r->verdict == RUN_PATH_DOUBT) {
         pod_set_doubt(pod, r->why);
         return;
     }
-    if (r->verdict == RECOVERY_NOT_STARTED)
+    if (r->verdict == RUN_PATH_NOT_STARTED)
         pod_set_phase(pod, MACHINE_NONE);
-    if (r->verdict == RECOVERY_ALIVE)
+    if (r->verdict == RUN_PATH_ALIVE)
         pod_set_state(pod, POD_EVENT_FOUND);
     if (pod->observed.phase != MACHINE_NONE)
         recover_runner(pod, runner);

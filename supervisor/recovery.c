@@ -8,48 +8,41 @@
 #include "supervisor/recovery.h"
 
 DEFINE_ENUM_TABLE(
-    recovery, "recovery", RECOVERY_MAX, [RECOVERY_NOTHING] = { "nothing", "nothing had been begun" },
-    [RECOVERY_STALE] = { "stale", "it is of another boot of the host, so nothing of it can run" },
-    [RECOVERY_AT_REST] = { "at-rest", "nothing runs, and what is to be remembered is remembered" },
-    [RECOVERY_NOT_STARTED] = { "not-started", "a start was meant, and not begun" },
-    [RECOVERY_ALIVE] = { "alive", "its machine may live; its runner comes back, or is launched again" },
-    [RECOVERY_DOUBT] = { "doubt", "it cannot be told what runs" });
+    run_path_verdict, "run path verdict",
+    RUN_PATH_MAX, [RUN_PATH_NOTHING] = { "nothing", "nothing had been begun" },
+    [RUN_PATH_STALE] = { "stale", "it is of another boot of the host, so nothing of it can run" },
+    [RUN_PATH_AT_REST] = { "at-rest", "nothing runs, and what is to be remembered is remembered" },
+    [RUN_PATH_NOT_STARTED] = { "not-started", "a start was meant, and not begun" },
+    [RUN_PATH_ALIVE] = { "alive", "its machine may live; its runner comes back, or is launched again" },
+    [RUN_PATH_DOUBT] = { "doubt", "it cannot be told what runs" });
 
 /* --- the verdict -------------------------------------------------------------------------------------------------- */
 
 enum { ANY = -1, BAD = -2, NO = 0, YES = 1, MOVING = -3 };
 
-typedef struct RecoveryRow {
-    int record, frozen; /* a CheckpointOutcome, ANY, or BAD: neither good nor absent */
-    int vm, same_boot;  /* YES, NO, ANY */
-    int phase;          /* a MachinePhase, ANY, or MOVING: launching, live or stopping */
-    int same_attempt;
-    Recovery verdict;
-    const char *why;
-} RecoveryRow;
-
 /* The first row that fits decides; the last one fits all. */
-static const RecoveryRow rows[] = {
+const RunPathRow run_path_rows[] = {
     /* record, frozen, vm, boot, phase, attempt */
-    { CHECKPOINT_ABSENT, CHECKPOINT_ABSENT, NO, ANY, ANY, ANY, RECOVERY_NOTHING,
+    { CHECKPOINT_ABSENT, CHECKPOINT_ABSENT, NO, ANY, ANY, ANY, RUN_PATH_NOTHING,
       "podvisord ended before it had recorded anything" },
-    { CHECKPOINT_ABSENT, ANY, ANY, ANY, ANY, ANY, RECOVERY_DOUBT,
+    { CHECKPOINT_ABSENT, ANY, ANY, ANY, ANY, ANY, RUN_PATH_DOUBT,
       "a machine was launched from here, but podvisord's record of it is missing" },
-    { BAD, ANY, ANY, ANY, ANY, ANY, RECOVERY_DOUBT, "podvisord's record cannot be used" },
-    { CHECKPOINT_GOOD, ANY, ANY, NO, ANY, ANY, RECOVERY_STALE, "the host was booted since" },
-    { CHECKPOINT_GOOD, ANY, ANY, YES, MACHINE_NONE, ANY, RECOVERY_AT_REST, "nothing had been launched" },
-    { CHECKPOINT_GOOD, ANY, ANY, YES, MACHINE_ENDED, ANY, RECOVERY_AT_REST, "its machine's end is recorded" },
-    { CHECKPOINT_GOOD, CHECKPOINT_ABSENT, ANY, YES, MACHINE_LAUNCHING, ANY, RECOVERY_NOT_STARTED,
+    { BAD, ANY, ANY, ANY, ANY, ANY, RUN_PATH_DOUBT, "podvisord's record cannot be used" },
+    { CHECKPOINT_GOOD, ANY, ANY, NO, ANY, ANY, RUN_PATH_STALE, "the host was booted since" },
+    { CHECKPOINT_GOOD, ANY, ANY, YES, MACHINE_NONE, ANY, RUN_PATH_AT_REST, "nothing had been launched" },
+    { CHECKPOINT_GOOD, ANY, ANY, YES, MACHINE_ENDED, ANY, RUN_PATH_AT_REST, "its machine's end is recorded" },
+    { CHECKPOINT_GOOD, CHECKPOINT_ABSENT, ANY, YES, MACHINE_LAUNCHING, ANY, RUN_PATH_NOT_STARTED,
       "podvisord ended before it launched the runner" },
-    { CHECKPOINT_GOOD, CHECKPOINT_GOOD, ANY, YES, MACHINE_LAUNCHING, NO, RECOVERY_NOT_STARTED,
+    { CHECKPOINT_GOOD, CHECKPOINT_GOOD, ANY, YES, MACHINE_LAUNCHING, NO, RUN_PATH_NOT_STARTED,
       "podvisord ended before it launched the runner" },
-    { CHECKPOINT_GOOD, CHECKPOINT_GOOD, ANY, YES, MOVING, YES, RECOVERY_ALIVE, "its machine may live" },
-    { CHECKPOINT_GOOD, CHECKPOINT_GOOD, ANY, YES, MOVING, NO, RECOVERY_DOUBT,
+    { CHECKPOINT_GOOD, CHECKPOINT_GOOD, ANY, YES, MOVING, YES, RUN_PATH_ALIVE, "its machine may live" },
+    { CHECKPOINT_GOOD, CHECKPOINT_GOOD, ANY, YES, MOVING, NO, RUN_PATH_DOUBT,
       "the frozen definition is not the one that was launched" },
-    { CHECKPOINT_GOOD, CHECKPOINT_ABSENT, ANY, YES, MOVING, ANY, RECOVERY_DOUBT,
+    { CHECKPOINT_GOOD, CHECKPOINT_ABSENT, ANY, YES, MOVING, ANY, RUN_PATH_DOUBT,
       "a machine was launched, but its frozen definition is missing" },
-    { ANY, ANY, ANY, ANY, ANY, ANY, RECOVERY_DOUBT, "the frozen definition cannot be used" },
+    { ANY, ANY, ANY, ANY, ANY, ANY, RUN_PATH_DOUBT, "the frozen definition cannot be used" },
 };
+const size_t n_run_path_rows = ELEMENTSOF(run_path_rows);
 
 static bool outcome_fits(int row, CheckpointOutcome outcome)
 {
@@ -70,9 +63,9 @@ static bool phase_fits(int row, MachinePhase phase)
     return row == ANY || row == (int)phase;
 }
 
-Recovery recovery_verdict(const RecoveryFacts *f, const char **ret_why)
+RunPathVerdict run_path_verdict(const RunPathFacts *f, const char **ret_why)
 {
-    const RecoveryRow *row = rows;
+    const RunPathRow *row = run_path_rows;
 
     while (!outcome_fits(row->record, f->record) || !outcome_fits(row->frozen, f->frozen) ||
            !flag_fits(row->vm, f->vm) || !flag_fits(row->same_boot, f->same_boot) ||
@@ -84,10 +77,10 @@ Recovery recovery_verdict(const RecoveryFacts *f, const char **ret_why)
 
 /* --- what is on disk ---------------------------------------------------------------------------------------------- */
 
-int recovery_read(int pods, const char *name, Recovered *ret)
+int run_path_read(int pods, const char *name, Recovered *ret)
 {
     Recovered r = { 0 };
-    RecoveryFacts facts = { 0 };
+    RunPathFacts facts = { 0 };
     _cleanup_(freep) char *record_detail = NULL, *frozen_detail = NULL;
     const char *why;
     struct stat st;
@@ -109,9 +102,9 @@ int recovery_read(int pods, const char *name, Recovered *ret)
     facts.same_attempt = r.has_record && r.has_definition && r.record.attempt == r.definition.attempt &&
                          id128_equal(r.record.uuid, r.definition.uuid);
 
-    r.verdict = recovery_verdict(&facts, &why);
+    r.verdict = run_path_verdict(&facts, &why);
     const char *detail = facts.record != CHECKPOINT_GOOD ? record_detail : frozen_detail;
-    r.why = r.verdict == RECOVERY_DOUBT && detail ? strf("%s: %s", why, detail) : strdup(why);
+    r.why = r.verdict == RUN_PATH_DOUBT && detail ? strf("%s: %s", why, detail) : strdup(why);
     if (!r.why) {
         recovered_done(&r);
         return -ENOMEM;

@@ -7,31 +7,43 @@
 #include "schemas/run-definition.h"
 #include "supervisor/pod-record.h"
 
-typedef enum Recovery {
-    RECOVERY_NOTHING,     /* nothing was begun; the run path can go */
-    RECOVERY_STALE,       /* of another boot of the host: nothing of it can run; the run path can go */
-    RECOVERY_AT_REST,     /* nothing runs; the record says what is to be remembered */
-    RECOVERY_NOT_STARTED, /* a start was meant and not begun: no runner was launched */
-    RECOVERY_ALIVE,       /* a machine may live, and its runner comes back or is launched again */
-    RECOVERY_DOUBT,       /* it cannot be told; nothing is started, nothing is killed */
-    RECOVERY_MAX,
-} Recovery;
-extern const EnumTable recovery_table;
+typedef enum RunPathVerdict {
+    RUN_PATH_NOTHING,     /* nothing was begun; the run path can go */
+    RUN_PATH_STALE,       /* of another boot of the host: nothing of it can run; the run path can go */
+    RUN_PATH_AT_REST,     /* nothing runs; the record says what is to be remembered */
+    RUN_PATH_NOT_STARTED, /* a start was meant and not begun: no runner was launched */
+    RUN_PATH_ALIVE,       /* a machine may live, and its runner comes back or is launched again */
+    RUN_PATH_DOUBT,       /* it cannot be told; nothing is started, nothing is killed */
+    RUN_PATH_MAX,
+} RunPathVerdict;
+extern const EnumTable run_path_verdict_table;
 
-typedef struct RecoveryFacts {
+typedef struct RunPathFacts {
     CheckpointOutcome record;
     CheckpointOutcome frozen;
     bool vm;            /* RUN/vm is there */
     bool same_boot;     /* record: written in this boot */
     MachinePhase phase; /* record */
     bool same_attempt;  /* the frozen definition is of the record's attempt */
-} RecoveryFacts;
+} RunPathFacts;
+
+/* One cause: what each fact must be, where -1 stands for anything; more in recovery.c. The first row that fits decides. */
+typedef struct RunPathRow {
+    int record, frozen;
+    int vm, same_boot;
+    int phase;
+    int same_attempt;
+    RunPathVerdict verdict;
+    const char *why; /* a clause for people */
+} RunPathRow;
+extern const RunPathRow run_path_rows[];
+extern const size_t n_run_path_rows;
 
 /* *ret_why: static text, the row's. */
-Recovery recovery_verdict(const RecoveryFacts *facts, const char **ret_why);
+RunPathVerdict run_path_verdict(const RunPathFacts *facts, const char **ret_why);
 
 typedef struct Recovered {
-    Recovery verdict;
+    RunPathVerdict verdict;
     char *why;                       /* a sentence */
     bool has_record, has_definition; /* what was readable, whatever the verdict */
     PodRecord record;
@@ -39,7 +51,7 @@ typedef struct Recovered {
 } Recovered;
 
 /* Reads the run path of a pod: 0, or negative errno when it cannot even be opened. */
-int recovery_read(int pods, const char *name, Recovered *ret);
+int run_path_read(int pods, const char *name, Recovered *ret);
 void recovered_done(Recovered *r);
 
 /* A process of this host that has a run path among its arguments: a runner, or a machine. */

@@ -14,6 +14,9 @@
 #include "runner/recovery.h"
 #include "schemas/daemon-config.h"
 #include "schemas/pod-status.h"
+#include "supervisor/events.h"
+#include "supervisor/reconcile.h"
+#include "supervisor/recovery.h"
 
 /* Text at the beginning of a line or in an argument, without what mdoc(7) would take for its own. */
 static void put_text(const char *text)
@@ -167,6 +170,45 @@ static void recovery(void)
     puts(".El");
 }
 
+static void run_paths(void)
+{
+    puts(".Bl -tag -width Ds");
+    for (size_t i = 0; i < n_run_path_rows; i++) {
+        printf(".It ");
+        put_text(run_path_rows[i].why);
+        printf("\n.Cm %s :\n", enum_to_string(&run_path_verdict_table, (int)run_path_rows[i].verdict));
+        put_text(run_path_verdict_table.rows[run_path_rows[i].verdict].doc);
+        puts(".");
+    }
+    puts(".El");
+}
+
+static void rules(void)
+{
+    put_enum(&rule_table);
+}
+
+static void all_operator_events(void)
+{
+    puts(".Bl -tag -width Ds");
+    TABLE_FOREACH (row, operator_events) {
+        printf(".It Cm %s\n.Li %s\n.br\n", row->name, row->message_id);
+        put_text(row->doc);
+        puts(".");
+        put_sentence(row->advice);
+    }
+    puts(".El");
+}
+
+/* For journald: what `journalctl -x` shows below a message. */
+static void catalog(void)
+{
+    TABLE_FOREACH (row, operator_events)
+        printf("-- %s\nSubject: Pod @PODVISOR_POD@: %s\nDefined-By: podvisor\nSupport: podvisor(7)\n\n%s: "
+               "%s.\n%s\n\n",
+               row->message_id, row->name, "About pod @PODVISOR_POD@", row->doc, row->advice);
+}
+
 static void status_fields(void)
 {
     puts(".Bl -tag -width Ds -compact");
@@ -193,6 +235,10 @@ static const struct {
     { "@end-reasons@", end_reasons },
     { "@verdicts@", verdicts },
     { "@recovery@", recovery },
+    { "@run-paths@", run_paths },
+    { "@rules@", rules },
+    { "@operator-events@", all_operator_events },
+    { "@catalog@", catalog },
     { "@status-fields@", status_fields },
 };
 

@@ -11,34 +11,34 @@
 static void every_cause_has_its_verdict(void **state)
 {
     const struct {
-        RecoveryFacts facts; /* record, frozen, vm, same_boot, phase, same_attempt */
-        Recovery verdict;
+        RunPathFacts facts; /* record, frozen, vm, same_boot, phase, same_attempt */
+        RunPathVerdict verdict;
     } cases[] = {
-        { { ABSENT, ABSENT, false, false, MACHINE_NONE, false }, RECOVERY_NOTHING },
-        { { ABSENT, ABSENT, true, false, MACHINE_NONE, false }, RECOVERY_DOUBT },
-        { { ABSENT, GOOD, true, false, MACHINE_NONE, false }, RECOVERY_DOUBT },
-        { { CORRUPT, GOOD, true, false, MACHINE_NONE, false }, RECOVERY_DOUBT },
-        { { NEWER, GOOD, true, false, MACHINE_NONE, false }, RECOVERY_DOUBT },
-        { { CORRUPT, ABSENT, false, false, MACHINE_NONE, false }, RECOVERY_DOUBT },
-        { { GOOD, GOOD, true, false, MACHINE_LIVE, true }, RECOVERY_STALE },
-        { { GOOD, CORRUPT, true, false, MACHINE_LIVE, false }, RECOVERY_STALE },
-        { { GOOD, ABSENT, false, true, MACHINE_NONE, false }, RECOVERY_AT_REST },
-        { { GOOD, GOOD, true, true, MACHINE_ENDED, true }, RECOVERY_AT_REST },
-        { { GOOD, CORRUPT, true, true, MACHINE_ENDED, false }, RECOVERY_AT_REST },
-        { { GOOD, ABSENT, false, true, MACHINE_LAUNCHING, false }, RECOVERY_NOT_STARTED },
-        { { GOOD, GOOD, true, true, MACHINE_LAUNCHING, false }, RECOVERY_NOT_STARTED },
-        { { GOOD, GOOD, true, true, MACHINE_LAUNCHING, true }, RECOVERY_ALIVE },
-        { { GOOD, GOOD, true, true, MACHINE_LIVE, true }, RECOVERY_ALIVE },
-        { { GOOD, GOOD, true, true, MACHINE_STOPPING, true }, RECOVERY_ALIVE },
-        { { GOOD, GOOD, true, true, MACHINE_LIVE, false }, RECOVERY_DOUBT },
-        { { GOOD, ABSENT, true, true, MACHINE_LIVE, false }, RECOVERY_DOUBT },
-        { { GOOD, CORRUPT, true, true, MACHINE_LAUNCHING, false }, RECOVERY_DOUBT },
-        { { GOOD, NEWER, true, true, MACHINE_STOPPING, false }, RECOVERY_DOUBT },
+        { { ABSENT, ABSENT, false, false, MACHINE_NONE, false }, RUN_PATH_NOTHING },
+        { { ABSENT, ABSENT, true, false, MACHINE_NONE, false }, RUN_PATH_DOUBT },
+        { { ABSENT, GOOD, true, false, MACHINE_NONE, false }, RUN_PATH_DOUBT },
+        { { CORRUPT, GOOD, true, false, MACHINE_NONE, false }, RUN_PATH_DOUBT },
+        { { NEWER, GOOD, true, false, MACHINE_NONE, false }, RUN_PATH_DOUBT },
+        { { CORRUPT, ABSENT, false, false, MACHINE_NONE, false }, RUN_PATH_DOUBT },
+        { { GOOD, GOOD, true, false, MACHINE_LIVE, true }, RUN_PATH_STALE },
+        { { GOOD, CORRUPT, true, false, MACHINE_LIVE, false }, RUN_PATH_STALE },
+        { { GOOD, ABSENT, false, true, MACHINE_NONE, false }, RUN_PATH_AT_REST },
+        { { GOOD, GOOD, true, true, MACHINE_ENDED, true }, RUN_PATH_AT_REST },
+        { { GOOD, CORRUPT, true, true, MACHINE_ENDED, false }, RUN_PATH_AT_REST },
+        { { GOOD, ABSENT, false, true, MACHINE_LAUNCHING, false }, RUN_PATH_NOT_STARTED },
+        { { GOOD, GOOD, true, true, MACHINE_LAUNCHING, false }, RUN_PATH_NOT_STARTED },
+        { { GOOD, GOOD, true, true, MACHINE_LAUNCHING, true }, RUN_PATH_ALIVE },
+        { { GOOD, GOOD, true, true, MACHINE_LIVE, true }, RUN_PATH_ALIVE },
+        { { GOOD, GOOD, true, true, MACHINE_STOPPING, true }, RUN_PATH_ALIVE },
+        { { GOOD, GOOD, true, true, MACHINE_LIVE, false }, RUN_PATH_DOUBT },
+        { { GOOD, ABSENT, true, true, MACHINE_LIVE, false }, RUN_PATH_DOUBT },
+        { { GOOD, CORRUPT, true, true, MACHINE_LAUNCHING, false }, RUN_PATH_DOUBT },
+        { { GOOD, NEWER, true, true, MACHINE_STOPPING, false }, RUN_PATH_DOUBT },
     };
 
     for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
         const char *why = NULL;
-        if (recovery_verdict(&cases[i].facts, &why) != cases[i].verdict)
+        if (run_path_verdict(&cases[i].facts, &why) != cases[i].verdict)
             fail_msg("case %zu: %s", i, why);
         assert_non_null(why);
     }
@@ -64,12 +64,12 @@ static void make_run_path(int pods)
     schema_done(&run_definition_schema, &definition);
 }
 
-static Recovery look(int pods)
+static RunPathVerdict look(int pods)
 {
     Recovered r;
 
-    assert_success(recovery_read(pods, "web", &r));
-    Recovery verdict = r.verdict;
+    assert_success(run_path_read(pods, "web", &r));
+    RunPathVerdict verdict = r.verdict;
     recovered_done(&r);
     return verdict;
 }
@@ -79,7 +79,7 @@ static void a_whole_run_path_tells_of_a_machine(void **state)
     TestDir dir = test_dir_new();
 
     make_run_path(dir.fd);
-    assert_int_equal(look(dir.fd), RECOVERY_ALIVE);
+    assert_int_equal(look(dir.fd), RUN_PATH_ALIVE);
     assert_success(run_path_remove(dir.fd, "web"));
     assert_success(run_path_remove(dir.fd, "web"));
     test_dir_done(&dir);
@@ -99,7 +99,7 @@ static void truncate_everywhere(int pods, int run, const char *file)
     assert_success(file_read_at(run, file, 1024 * 1024, &whole));
     for (size_t n = 0; n < whole.size; n++) {
         put(run, file, whole.data, n);
-        assert_int_equal(look(pods), RECOVERY_DOUBT);
+        assert_int_equal(look(pods), RUN_PATH_DOUBT);
     }
     put(run, file, whole.data, whole.size);
     bytes_done(&whole);
@@ -115,9 +115,9 @@ static void flip_everywhere(int pods, int run, const char *file)
         whole.data[bit / 8] ^= (uint8_t)(1U << bit % 8);
         put(run, file, whole.data, whole.size);
         whole.data[bit / 8] ^= (uint8_t)(1U << bit % 8);
-        Recovery verdict = look(pods);
-        if (verdict != RECOVERY_DOUBT && verdict != RECOVERY_ALIVE)
-            fail_msg("bit %zu of %s: %s", bit, file, enum_to_string(&recovery_table, (int)verdict));
+        RunPathVerdict verdict = look(pods);
+        if (verdict != RUN_PATH_DOUBT && verdict != RUN_PATH_ALIVE)
+            fail_msg("bit %zu of %s: %s", bit, file, enum_to_string(&run_path_verdict_table, (int)verdict));
     }
     put(run, file, whole.data, whole.size);
     bytes_done(&whole);
@@ -133,7 +133,7 @@ static void damage_is_a_doubt_at_every_byte(void **state)
     truncate_everywhere(dir.fd, run, RUN_DEFINITION_FILE);
     flip_everywhere(dir.fd, run, RUN_SUPERVISOR_FILE);
     flip_everywhere(dir.fd, run, RUN_DEFINITION_FILE);
-    assert_int_equal(look(dir.fd), RECOVERY_ALIVE);
+    assert_int_equal(look(dir.fd), RUN_PATH_ALIVE);
     test_dir_done(&dir);
 }
 
