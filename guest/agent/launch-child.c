@@ -32,11 +32,16 @@ static int reset_process(Failure *f)
     return 0;
 }
 
+/* As programs expect them, as far as the machine itself allows. */
 static int set_limits(void)
 {
-    static const struct rlimit files = { .rlim_cur = 1024, .rlim_max = 524288 };
-    static const struct rlimit core = { .rlim_cur = 0, .rlim_max = RLIM_INFINITY };
+    struct rlimit files, core;
 
+    if (getrlimit(RLIMIT_NOFILE, &files) < 0 || getrlimit(RLIMIT_CORE, &core) < 0)
+        return -errno;
+    core.rlim_cur = 0;
+    files.rlim_max = MIN(files.rlim_max, (rlim_t)524288);
+    files.rlim_cur = MIN(files.rlim_max, (rlim_t)1024);
     return setrlimit(RLIMIT_NOFILE, &files) < 0 || setrlimit(RLIMIT_CORE, &core) < 0 ? -errno : 0;
 }
 

@@ -1,0 +1,333 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <fcntl.h>
+#include <sched.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+#include "tests/unit/agent/peer.h"
+
+/* --- the machine --- */
+
+static Peer *peer_of(Platform *p)
+{
+    return CONTAINER_OF(p, Peer, platform);
+}
+
+static int mount_image(Platform *platform, uint64_t disk, const char *target)
+{
+    const char *image = peer_of(platform)->image;
+
+    if (!image)
+        return -ENODEV;
+    return mount(image, target, NULL, MS_BIND, NULL) < 0 ? -errno : 0;
+}
+
+static void set_time(Platform *platform, usec_t time)
+{
+    peer_of(platform)->time = time;
+}
+
+static int set_hostname(Platform *platform, const char *name)
+{
+    Peer *p = peer_of(platform);
+    (void)snprintf(p->hostname, sizeof p->hostname, "%s", name);
+    return 0;
+}
+
+static int add_entropy(Platform *platform, const void *data, size_t size)
+{
+    peer_of(platform)->entropy += size;
+    return 0;
+}
+
+static void power_off(Platform *platform)
+{
+    peer_of(platform)->powered_off = true;
+}
+
+static const PlatformOps ops = {
+    .mount_image = mount_image,
+    .set_time = set_time,
+    .set_hostname = set_hostname,
+    .add_entropy = add_entropy,
+    .power_off = power_off,
+};
+
+/* --- what comes --- */
+
+static void take_reply(Peer *p, const Message *m)
+{
+    const RunnerReply *reply = m->body;
+
+    p->reply_id = m->id;
+    p->reply_error = reply->error;
+    (void)snprintf(p->reply, sizeof p->reply, "%s", reply->message ?: "");
+}
+
+static void take_welcome(Peer *p, const Message *m)
+{
+    const AgentWelcome *w = m->body;
+
+    p->welcomes++;
+    p->welcome_version = w->version;
+    p->welcome_configured = w->configured;
+}
+
+static void take_report(Peer *p, const Message *m)
+{
+    schema_done(&agent_report_schema, &p->report);
+    assert_success(schema_copy(&agent_report_schema, m->body, &p->report));
+}
+
+static void take_log(Peer *p, const Message *m)
+{
+    const LogRecord *r = m->body;
+    _cleanup_(freep) char *line =
+        strf("%s %s %.*s%s", r->container, enum_to_string(&stream_channel_table, (int)r->channel),
+             (int)r->data.size, (const char *)r->data.data, r->partial ? "" : "\n");
+
+    assert_true(r->seq > p->log_seq);
+    assert_success(bytes_append(&p->log, line, strlen(line)));
+    assert_success(bytes_terminate(&p->log));
+    p->log_seq = r->seq;
+    p->log_dropped += r->dropped;
+    if (p->acknowledges)
+        peer_send(p, AGENT_LOG_ACK, &(AgentLogAck){ .seq = r->seq });
+}
+
+static void take_data(Peer *p, const Message *m)
+{
+    const AgentData *d = m->body;
+
+    if (d->data.size == 0) {
+        p->ends[d->channel]++;
+        return;
+    }
+    assert_success(bytes_append(&p->streams[d->channel], d->data.data, d->data.size));
+    if (p->grants)
+        peer_send(p, AGENT_CREDIT,
+                  &(AgentCredit){ .stream = d->stream, .channel = d->channel, .bytes = d->data.size });
+}
+
+static void take_credit(Peer *p, const Message *m)
+{
+    p->input_credit += ((const AgentCredit *)m->body)->bytes;
+}
+
+static void take_exit(Peer *p, const Message *m)
+{
+    p->exit = *(const AgentExit *)m->body;
+    p->exit.message = NULL;
+    p->exits++;
+}
+
+static void (*const takers[AGENT_MESSAGE_MAX])(Peer *p, const Message *m) = {
+    [AGENT_REPLY] = take_reply, [AGENT_WELCOME] = take_welcome, [AGENT_REPORT] = take_report,
+    [AGENT_LOG] = take_log,     [AGENT_DATA] = take_data,       [AGENT_CREDIT] = take_credit,
+    [AGENT_EXIT] = take_exit,
+};
+
+static void take_all(Peer *p)
+{
+    const uint8_t *payload;
+    uint8_t buffer[16384];
+    uint32_t session;
+    size_t size;
+    Message m;
+
+    for (ssize_t n; (n = read(p->fd, buffer, sizeof buffer)) > 0;)
+        assert_success(frame_decoder_push(&p->decoder, buffer, (size_t)n));
+    while (frame_decoder_next(&p->decoder, &session, &payload, &size) > 0) {
+        assert_success(message_from_bytes(&agent_protocol, payload, size, &m));
+        assert_non_null(takers[m.type]);
+        if (session == p->session)
+            takers[m.type](p, &m);
+        message_done(&m);
+    }
+}
+
+/* --- rounds --- */
+
+static void on_deadline(void *userdata)
+{
+    ((Peer *)userdata)->timed_out = true;
+}
+
+void peer_deadline(Peer *p, usec_t timeout)
+{
+    p->timed_out = false;
+    p->deadline = (Timer){ .func = on_deadline, .userdata = p };
+    loop_timer_set(&p->agent->loop, &p->deadline, usec_add(loop_now(&p->agent->loop), timeout));
+    take_all(p);
+}
+
+void peer_round(Peer *p)
+{
+    assert_success(agent_round(p->agent));
+    /* What the round has made is moved before the next one waits. */
+    while (agent_pump(p->agent))
+        continue;
+    take_all(p);
+}
+
+/* What the agent mounts goes away with one mount, which nobody else sees. */
+static bool make_private(TestDir *d)
+{
+    if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+        mount("tmpfs", d->path, "tmpfs", 0, NULL) < 0)
+        return false;
+    safe_close(d->fd);
+    d->fd = dir_open_at(AT_FDCWD, d->path);
+    assert_true(d->fd >= 0);
+    return true;
+}
+
+/* A directory of the real control groups if that can be had, else one that only looks so. */
+static int open_cgroup(Peer *p)
+{
+    _cleanup_(freep) char *path = strf("%s/cgroup", p->dir.path);
+
+    assert_true(path && mkdir(path, 0755) == 0);
+    if (p->privileged && mount("cgroup2", path, "cgroup2", 0, NULL) == 0) {
+        p->cgroup_top = dir_open_at(AT_FDCWD, path);
+        int fd = dir_make_at(p->cgroup_top, strrchr(p->dir.path, '/') + 1, 0755);
+        if (fd >= 0)
+            return fd;
+        p->cgroup_top = safe_close(p->cgroup_top);
+    }
+    return dir_open_at(AT_FDCWD, path);
+}
+
+bool peer_can_run(const Peer *p)
+{
+    return p->cgroup_top >= 0;
+}
+
+void peer_open(Peer *p)
+{
+    int fds[2];
+
+    *p =
+        (Peer){ .dir = test_dir_new(), .session = 7, .acknowledges = true, .grants = true, .cgroup_top = -1 };
+    p->privileged = make_private(&p->dir);
+    p->platform = (Platform){ .ops = &ops, .run = p->dir.path, .cgroup = open_cgroup(p) };
+    assert_true(p->platform.cgroup >= 0);
+    assert_success(id128_random(&p->token));
+    assert_success(agent_new(&p->agent, &p->platform, NULL));
+    assert_success(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds));
+    assert_success(port_open(&p->agent->port, fds[0]));
+    p->fd = fds[1];
+}
+
+void peer_end_agent(Peer *p)
+{
+    char names[CONTAINERS_MAX][64];
+    size_t n = p->agent->n_containers;
+
+    loop_timer_clear(&p->agent->loop, &p->deadline);
+    for (size_t i = 0; i < n; i++)
+        (void)snprintf(names[i], sizeof names[i], "%s", p->agent->containers[i].config->definition.name);
+    p->agent = agent_free(p->agent);
+    /* What cannot be removed is not empty: the agent left a process behind. */
+    for (size_t i = 0; i < n; i++)
+        assert_success(unlinkat(p->platform.cgroup, names[i], AT_REMOVEDIR));
+    if (p->cgroup_top >= 0)
+        assert_success(unlinkat(p->cgroup_top, strrchr(p->dir.path, '/') + 1, AT_REMOVEDIR));
+}
+
+void peer_close(Peer *p)
+{
+    if (p->agent)
+        peer_end_agent(p);
+    safe_close(p->cgroup_top);
+    schema_done(&agent_report_schema, &p->report);
+    frame_decoder_done(&p->decoder);
+    bytes_done(&p->log);
+    for (int i = 0; i < STREAM_CHANNEL_MAX; i++)
+        bytes_done(&p->streams[i]);
+    safe_close(p->fd);
+    safe_close(p->platform.cgroup);
+    if (p->privileged)
+        assert_success(umount2(p->dir.path, MNT_DETACH));
+    test_dir_done(&p->dir);
+}
+
+/* --- what goes --- */
+
+static void send_with_id(Peer *p, AgentMessageType type, uint64_t id, const void *body)
+{
+    _cleanup_(bytes_done) Bytes message = { 0 };
+    _cleanup_(bytes_done) Bytes frame = { 0 };
+
+    assert_success(message_to_bytes(&agent_protocol, type, id, body, &message));
+    assert_success(frame_append(&frame, p->session, message.data, message.size));
+    for (size_t done = 0; done < frame.size;) {
+        ssize_t n = write(p->fd, frame.data + done, frame.size - done);
+        if (n < 0)
+            assert_success(loop_round(&p->agent->loop, false));
+        else
+            done += (size_t)n;
+    }
+}
+
+void peer_send(Peer *p, AgentMessageType type, const void *body)
+{
+    send_with_id(p, type, 0, body);
+}
+
+int peer_ask(Peer *p, AgentMessageType type, const void *body)
+{
+    send_with_id(p, type, ++p->last_id, body);
+    peer_until(p, p->reply_id == p->last_id);
+    return (int)p->reply_error;
+}
+
+void peer_hello(Peer *p, uint32_t session, Id128 token, uint64_t version_min, uint64_t version_max)
+{
+    AgentHello hello = {
+        .token = token, .version_min = version_min, .version_max = version_max, .time = 1000
+    };
+    unsigned welcomes = p->welcomes;
+
+    p->session = session;
+    p->log_seq = 0;
+    send_with_id(p, AGENT_HELLO, ++p->last_id, &hello);
+    peer_until(p, p->welcomes > welcomes || p->reply_id == p->last_id);
+}
+
+void peer_configure(Peer *p, const AgentContainer *containers, size_t n)
+{
+    VolumeDefinition volume = { .name = (char[]){ "cache" }, .size = 1024 * 1024 };
+    AgentConfigure configure = {
+        .hostname = (char[]){ "web" },
+        .entropy = { .data = (uint8_t[]){ 1, 2, 3, 4 }, .size = 4 },
+        .volumes = &volume,
+        .n_volumes = p->privileged ? 1 : 0,
+        .containers = (AgentContainer *)(uintptr_t)containers,
+        .n_containers = n,
+    };
+
+    peer_hello(p, 7, p->token, 1, 1);
+    if (peer_ask(p, AGENT_CONFIGURE, &configure) != 0)
+        fail_msg("configure: %s", p->reply);
+}
+
+const ContainerReport *peer_container(const Peer *p, const char *name)
+{
+    for (size_t i = 0; i < p->report.n_containers; i++)
+        if (streq(p->report.containers[i].name, name))
+            return &p->report.containers[i];
+    return NULL;
+}
+
+bool peer_state_is(const Peer *p, const char *name, ContainerState state)
+{
+    const ContainerReport *c = peer_container(p, name);
+    return c && c->state == state;
+}
+
+bool peer_log_has(const Peer *p, const char *text)
+{
+    return p->log.data && strstr((const char *)p->log.data, text);
+}
