@@ -421,7 +421,8 @@ static bool text_parse(Reader *r, config_t *config, const char *text, size_t siz
 int schema_read_config(const Schema *schema, void *object, const char *name, const void *text, size_t size,
                        Diagnostics *diagnostics, Locations *locations)
 {
-    Reader r = { .name = name, .diagnostics = diagnostics, .locations = locations };
+    _cleanup_(locations_done) Locations own = { 0 };
+    Reader r = { .name = name, .diagnostics = diagnostics, .locations = locations ?: &own };
     size_t before = diagnostics->n_items;
     _cleanup_(freep) char *copy = strndup(text, size);
     _cleanup_(config_destroyp) config_t config;

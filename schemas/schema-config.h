@@ -28,6 +28,7 @@ void locations_done(Locations *l);
 /*
  * Reads text (size bytes) of the file called name (only for messages) into uninitialised object. 0 when the text was right;
  * 1 when diagnostics were added: the object is then valid but must not be used as a definition; -ENOMEM (then nothing needs schema_done).
+ * locations: where each key stands is added to it; may be NULL.
  */
 int schema_read_config(const Schema *schema, void *object, const char *name, const void *text, size_t size,
                        Diagnostics *diagnostics, Locations *locations) _warn_unused_;

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "schemas/daemon-config.h"
 #include "schemas/pod-definition.h"
 #include "schemas/run-definition.h"
 #include "tests/unit/test.h"
@@ -172,6 +173,22 @@ static void only_real_pod_file_names_are_pods(void **state)
         assert_null(pod_name_from_file(*other));
 }
 
+static void the_lines_of_keys_need_not_be_asked_for(void **state)
+{
+    static const char text[] = "log_size = \"1M\";\ncontainers = 3;\nmax_starts = \"many\";\n";
+    Diagnostics d = { 0 };
+    DaemonConfig config;
+
+    assert_int_equal(
+        schema_read_config(&daemon_config_schema, &config, "podvisord.conf", text, sizeof text - 1, &d, NULL),
+        1);
+    assert_int_equal(d.n_items, 2);
+    assert_int_equal(d.items[1].line, 3);
+    assert_true(config.log_size == 1024 * 1024);
+    schema_done(&daemon_config_schema, &config);
+    diagnostics_done(&d);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -182,6 +199,7 @@ int main(void)
         cmocka_unit_test(a_wrong_type_is_refused_and_named),
         cmocka_unit_test(keys_are_found_and_explained_by_path),
         cmocka_unit_test(only_real_pod_file_names_are_pods),
+        cmocka_unit_test(the_lines_of_keys_need_not_be_asked_for),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
