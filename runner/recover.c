@@ -5,6 +5,10 @@
 #include "runner/recovery.h"
 #include "runner/runner-state.h"
 
+/* From the gate to the exec it takes a millisecond; a host that swaps may need seconds. */
+#define LOOK_INTERVAL (20 * USEC_PER_MSEC)
+enum { LOOKS_MAX = 500 };
+
 /* The old record goes on when it is of this attempt; otherwise the new one stays as it was made. */
 static CheckpointOutcome record_load(Runner *r, bool *ret_same, char **ret_detail)
 {
@@ -58,6 +62,25 @@ static void recover_adopt(Runner *r, const BackendFacts *facts)
     runner_set_phase(r, "the machine's proof of its identity");
 }
 
+static int on_look(sd_event_source *source, uint64_t now, void *userdata)
+{
+    Runner *r = userdata;
+
+    r->deadline = sd_event_source_disable_unref(r->deadline);
+    runner_recover(r);
+    return 0;
+}
+
+static void recover_look_again(Runner *r, const BackendFacts *facts)
+{
+    int e = -ETIMEDOUT;
+
+    if (r->looks++ < LOOKS_MAX)
+        e = sd_event_add_time_relative(r->event, &r->deadline, CLOCK_MONOTONIC, LOOK_INTERVAL, 1, on_look, r);
+    if (e < 0)
+        runner_doubt(r, "a process of the machine neither begins nor ends", e);
+}
+
 static void recover_report_end(Runner *r, const BackendFacts *facts)
 {
     const BackendEnd *end = &facts->end;
@@ -80,6 +103,7 @@ static void recover_wait(Runner *r, const BackendFacts *facts)
 static void (*const recover_actions[RECOVERY_ACTION_MAX])(Runner *r, const BackendFacts *facts) = {
     [RECOVERY_START] = recover_start,
     [RECOVERY_ADOPT] = recover_adopt,
+    [RECOVERY_LOOK_AGAIN] = recover_look_again,
     [RECOVERY_REPORT_END] = recover_report_end,
     [RECOVERY_WAIT] = recover_wait,
 };

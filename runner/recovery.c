@@ -4,6 +4,7 @@
 DEFINE_ENUM_TABLE(recovery_action, "recovery action",
                   RECOVERY_ACTION_MAX, [RECOVERY_START] = { "start", "the machine is started" },
                   [RECOVERY_ADOPT] = { "adopt", "the machine is taken over if it proves to be ours" },
+                  [RECOVERY_LOOK_AGAIN] = { "look-again", "it is looked at again in a moment" },
                   [RECOVERY_REPORT_END] = { "report-end", "the end is reported" },
                   [RECOVERY_WAIT] = { "wait", "nothing is done until an operator decides" });
 
@@ -48,6 +49,8 @@ const RecoveryRow recovery_table[] = {
       "no machine was started before" },
     { BIT(TRUST_GOOD), BIT(BACKEND_STEP_NONE), ANY, VERDICT_INDETERMINATE, RECOVERY_WAIT,
       "a machine runs, but the checkpoint says that none was started" },
+    { BIT(TRUST_GOOD), BIT(BACKEND_STEP_STARTING), BIT(SIGN_PROCESS), VERDICT_NONE, RECOVERY_LOOK_AGAIN,
+      "the machine's process is on its way to its exec, or gives up since its runner is gone" },
     { BIT(TRUST_GOOD), ANY, ALIVE, VERDICT_ADOPTED, RECOVERY_ADOPT, "the recorded machine runs" },
     { BIT(TRUST_GOOD), ANY, HELD, VERDICT_INDETERMINATE, RECOVERY_WAIT,
       "a machine runs, but it is not the recorded process" },

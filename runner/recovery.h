@@ -11,6 +11,7 @@
 typedef enum RecoveryAction {
     RECOVERY_START,      /* clean up, then start */
     RECOVERY_ADOPT,      /* let the machine prove that it is ours */
+    RECOVERY_LOOK_AGAIN, /* soon: a process is on its way to its exec, or to its end */
     RECOVERY_REPORT_END, /* tell the recorded end */
     RECOVERY_WAIT,       /* do nothing; an operator decides */
     RECOVERY_ACTION_MAX,
