@@ -96,14 +96,33 @@ static bool status_has_signal(const char *status, const char *key, int signal)
     return line && (strtoull(line + strlen(key), NULL, 16) >> (signal - 1)) & 1;
 }
 
+static bool read_proc(pid_t pid, const char *file, char *text, size_t size)
+{
+    char path[64];
+
+    snprintf(path, sizeof path, "/proc/%d/%s", (int)pid, file);
+    _cleanup_(closep) int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd < 0 ? -1 : read(fd, text, size - 1);
+    if (n <= 0)
+        return false;
+    text[n] = 0;
+    return true;
+}
+
+/* In sigwait(3) and its like the kernel takes the awaited signals out of the mask that it shows, and only there. */
+static bool waits_for_signals(pid_t pid)
+{
+    char text[256];
+
+    return !read_proc(pid, "syscall", text, sizeof text) || strtol(text, NULL, 10) == SYS_rt_sigtimedwait;
+}
+
 bool process_hears(pid_t pid, int signal)
 {
-    char path[64], status[4096] = { 0 };
+    char status[4096];
 
-    snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
-    _cleanup_(closep) int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0 || read(fd, status, sizeof status - 1) <= 0)
+    if (!read_proc(pid, "status", status, sizeof status))
         return true;
     return signal == SIGKILL || status_has_signal(status, "\nSigCgt:", signal) ||
-           status_has_signal(status, "\nSigBlk:", signal);
+           status_has_signal(status, "\nSigBlk:", signal) || waits_for_signals(pid);
 }

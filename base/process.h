@@ -23,7 +23,7 @@ int process_open(const ProcessId *id) _warn_unused_;
 /* pidfd_send_signal(2): 0, -ESRCH when it has ended. */
 int process_signal(int pidfd, int signal);
 
-/* True when the process handles the signal, or holds it back to wait for it; also when that cannot be told. */
+/* True when the process handles the signal, holds it back, or waits for signals; also when that cannot be told. */
 bool process_hears(pid_t pid, int signal);
 
 /* True when the process of the pidfd has ended. Does not reap. */

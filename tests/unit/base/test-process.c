@@ -72,6 +72,32 @@ static void a_signal_is_heard_when_it_is_handled_or_waited_for(void **state)
     assert_true(process_hears(4194304 + 1, SIGTERM));
 }
 
+static void a_process_that_waits_for_signals_hears_them(void **state)
+{
+    int ready[2], signal;
+    char byte;
+    sigset_t set;
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    assert_int_equal(pipe(ready), 0);
+    pid_t pid = fork();
+    if (pid == 0) {
+        sigprocmask(SIG_BLOCK, &set, NULL);
+        (void)!write(ready[1], "x", 1);
+        _exit(sigwait(&set, &signal));
+    }
+    assert_int_equal(read(ready[0], &byte, 1), 1);
+    /* Before, in and after the wait: at each moment it hears. */
+    for (int i = 0; i < 1000; i++)
+        assert_true(process_hears(pid, SIGTERM));
+    assert_false(process_hears(getpid(), SIGTERM));
+    kill(pid, SIGTERM);
+    assert_int_equal(waitpid(pid, NULL, 0), pid);
+    close(ready[0]);
+    close(ready[1]);
+}
+
 static void nobody_has_no_identity(void **state)
 {
     ProcessId id;
@@ -84,6 +110,7 @@ int main(void)
         cmocka_unit_test(a_recorded_process_is_found_until_it_ends),
         cmocka_unit_test(the_same_number_is_not_the_same_process),
         cmocka_unit_test(a_signal_is_heard_when_it_is_handled_or_waited_for),
+        cmocka_unit_test(a_process_that_waits_for_signals_hears_them),
         cmocka_unit_test(nobody_has_no_identity),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
