@@ -9,12 +9,15 @@
 #include "base/strings.h"
 #include "cli/exit-status.h"
 #include "cli/verbs.h"
+#include "images/image-store.h"
 #include "schemas/formats.h"
 #include "schemas/pod-definition.h"
 
 typedef struct Check {
     Diagnostics diagnostics;
-    char **good; /* files without an error */
+    Diagnostics warnings; /* about this host, not about the file */
+    char **good;          /* files without an error */
+    ImageStore *images;   /* NULL: this host has none */
 } Check;
 
 static const char *file_name_of(const char *path)
@@ -36,14 +39,30 @@ static void check_name(Check *c, const char *path)
         diagnostics_add(&c->diagnostics, path, 0, "podvisord reads only files whose name ends in .pod");
 }
 
+/* The file is right all the same: images come and go, and a file may be checked elsewhere than where it is to run. */
+static void check_images(Check *c, const char *path, const PodDefinition *pod)
+{
+    for (size_t i = 0; c->images && i < pod->n_containers; i++) {
+        const ContainerDefinition *container = &pod->containers[i];
+        _cleanup_(freep) char *sentence = NULL;
+        if (container->image && image_lookup(c->images, container->image, NULL, NULL, &sentence) < 0)
+            diagnostics_add(&c->warnings, path, 0, "warning: container %s: %s", container->name ?: "?",
+                            sentence ?: "its image cannot be looked up");
+    }
+}
+
 static void check_text(Check *c, const char *path, const Bytes *text)
 {
+    size_t before = c->diagnostics.n_items;
     PodDefinition pod;
 
-    if (pod_definition_read(&pod, path, text->data ?: (const uint8_t *)"", text->size, &c->diagnostics) < 0)
+    if (pod_definition_read(&pod, path, text->data ?: (const uint8_t *)"", text->size, &c->diagnostics) < 0) {
         c->diagnostics.lost = true;
-    else
-        pod_definition_done(&pod);
+        return;
+    }
+    if (c->diagnostics.n_items == before)
+        check_images(c, path, &pod);
+    pod_definition_done(&pod);
 }
 
 static void refuse_file(Check *c, const char *path, int error)
@@ -126,33 +145,45 @@ static void check_all(Check *c, char **directories)
             check_directory(c, *directory);
 }
 
-static Json *diagnostic_to_json(const Diagnostic *d)
+static Json *diagnostic_to_json(const Diagnostic *d, const char *severity)
 {
     _cleanup_(json_releasep) Json *object = json_new_object();
 
     if (json_put(object, "file", json_text(d->file)) < 0 ||
         json_put(object, "line", d->line > 0 ? json_whole(d->line) : json_text(NULL)) < 0 ||
+        json_put(object, "severity", json_text(severity)) < 0 ||
         json_put(object, "message", json_text(d->text)) < 0)
         return NULL;
     return take_ptr(object);
+}
+
+static int append_all(Json *array, const Diagnostics *d, const char *severity)
+{
+    for (size_t i = 0; i < d->n_items; i++)
+        if (json_append(array, diagnostic_to_json(&d->items[i], severity)) < 0)
+            return -ENOMEM;
+    return 0;
 }
 
 static int print_json(const Check *c, JsonStyle style)
 {
     _cleanup_(json_releasep) Json *array = json_new_array();
 
-    for (size_t i = 0; i < c->diagnostics.n_items; i++)
-        if (json_append(array, diagnostic_to_json(&c->diagnostics.items[i])) < 0)
-            return log_error_errno(-ENOMEM, "The result cannot be shown");
-    return json_print(array, style, stdout);
+    int r = append_all(array, &c->diagnostics, "error");
+    if (r >= 0)
+        r = append_all(array, &c->warnings, "warning");
+    return r < 0 ? log_error_errno(r, "The result cannot be shown") : json_print(array, style, stdout);
 }
 
 static void print_text(Check *c, bool legend)
 {
-    _cleanup_(freep) char *text = diagnostics_format(&c->diagnostics);
+    _cleanup_(freep) char *text = diagnostics_format(&c->diagnostics),
+                          *warnings = diagnostics_format(&c->warnings);
 
     if (text && *text)
         fprintf(stderr, "%s\n", text);
+    if (warnings && *warnings)
+        fprintf(stderr, "%s\n", warnings);
     if (!text)
         log_error("The errors cannot be shown: out of memory");
     STRV_FOREACH (file, c->good)
@@ -160,9 +191,28 @@ static void print_text(Check *c, bool legend)
             printf("%s: good\n", *file);
 }
 
+/* NULL where nothing was ever imported, or where this user may not look. */
+static ImageStore *open_images(const Paths *paths)
+{
+    _cleanup_(closep) int state = dir_open_at(AT_FDCWD, paths->state);
+    ImageStore *store = NULL;
+
+    if (state < 0 || faccessat(state, PATHS_IMAGES, R_OK | X_OK, 0) < 0)
+        return NULL;
+    return image_store_open(state, IMAGE_READ, &store, NULL) < 0 ? NULL : store;
+}
+
+static void check_done(Check *c)
+{
+    diagnostics_done(&c->diagnostics);
+    diagnostics_done(&c->warnings);
+    strv_free(c->good);
+    image_store_free(c->images);
+}
+
 int verb_check(Context *context)
 {
-    Check c = { 0 };
+    Check c = { .images = open_images(&context->paths) };
     int r = 0;
 
     if (!context->arguments)
@@ -175,7 +225,6 @@ int verb_check(Context *context)
     else
         print_text(&c, !option_given(context, OPTION_NO_LEGEND));
     bool bad = diagnostics_any(&c.diagnostics) || r < 0;
-    diagnostics_done(&c.diagnostics);
-    strv_free(c.good);
+    check_done(&c);
     return bad ? STATUS_FAILURE : STATUS_OK;
 }

@@ -59,7 +59,8 @@ const Verb verbs[] = {
       .description =
           "Reads pod files as podvisord would and shows all that is wrong with them, each error with "
           "its file and line. Of a directory, every *.pod in it is read; without arguments, every "
-          "directory of definitions. Nothing is started or changed." },
+          "directory of definitions. An image that this host has not is a warning, and no error. "
+          "Nothing is started or changed." },
     { .name = "explain",
       .synopsis = "[KEY]",
       .max = 1,

@@ -107,6 +107,13 @@ class Null(unittest.TestCase):
         said = json.loads(self.run_cli("check", "--json=short", self.root / "x.pod").stdout)
         self.assertEqual([(d["file"], d["line"]) for d in said], [(f"{self.root}/x.pod", None), (f"{self.root}/x.pod", 1)])
 
+    def test_an_image_that_is_not_here_is_a_warning(self):
+        self.start()
+        self.declare("other", POD.replace("small", "big"))
+        done = self.run_cli("check", self.pods / "other.pod")
+        self.assertEqual((done.returncode, done.stdout), (0, f"{self.pods}/other.pod: good\n"))
+        self.assertRegex(done.stderr, r'^/.*/other\.pod: warning: container a: there is no image "big"')
+
     def test_explain_knows_every_level(self):
         self.assertIn("Accepted: always, on-failure or never", self.ok("explain", "containers.restart.policy"))
         self.assertIn("did you mean \"memory\"", self.fails(1, "explain", "memroy"))
