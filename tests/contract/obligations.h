@@ -13,7 +13,6 @@ uint64_t orphan_machine(Harness *h);
 /* Kills the machine. */
 void end_machine(Harness *h);
 
-void f(Harness *h);
 void a_machine_starts_and_stops_as_asked(Harness *h);
 void a_kill_is_reported_as_a_kill(Harness *h);
 void a_machine_pauses_and_goes_on(Harness *h);
@@ -52,3 +51,11 @@ void a_runner_outlives_podvisord(Harness *h);
 void an_end_without_podvisord_is_told_when_it_is_back(Harness *h);
 void what_podvisord_does_not_mean_ends_the_connection_only(Harness *h);
 void a_bye_before_the_end_is_refused(Harness *h);
+
+void a_guest_that_hangs_ends_by_its_deadline_with_its_last_lines(Harness *h);
+void a_guest_that_powers_off_by_itself_is_told_so(Harness *h);
+void a_kernel_that_panics_is_told_with_its_words(Harness *h);
+void a_missing_vmm_says_what_to_install(Harness *h);
+void a_vmm_that_is_none_ends_the_start(Harness *h);
+void a_missing_image_is_told_with_its_container(Harness *h);
+void a_vmm_that_hangs_can_be_killed(Harness *h);

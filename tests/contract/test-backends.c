@@ -12,6 +12,7 @@ static BackendKind arg_backend;
 
 enum {
     NEEDS_NULL_OPTIONS = 1 << 0, /* a backend that plays its part as the definition says */
+    NEEDS_GUEST = 1 << 1,        /* a real VMM with a real guest */
 };
 
 typedef struct Obligation {
@@ -25,6 +26,7 @@ typedef struct Obligation {
         .name = #f, .prove = f, __VA_ARGS__                                                                  \
     }
 #define OF_NULL .needs = NEEDS_NULL_OPTIONS
+#define OF_GUEST .needs = NEEDS_GUEST
 static const Obligation obligations[] = {
     OBLIGATION(a_machine_starts_and_stops_as_asked),
     OBLIGATION(a_kill_is_reported_as_a_kill),
@@ -64,6 +66,13 @@ static const Obligation obligations[] = {
     OBLIGATION(an_end_without_podvisord_is_told_when_it_is_back),
     OBLIGATION(what_podvisord_does_not_mean_ends_the_connection_only),
     OBLIGATION(a_bye_before_the_end_is_refused),
+    OBLIGATION(a_guest_that_hangs_ends_by_its_deadline_with_its_last_lines, OF_GUEST),
+    OBLIGATION(a_guest_that_powers_off_by_itself_is_told_so, OF_GUEST),
+    OBLIGATION(a_kernel_that_panics_is_told_with_its_words, OF_GUEST),
+    OBLIGATION(a_missing_vmm_says_what_to_install, OF_GUEST),
+    OBLIGATION(a_vmm_that_is_none_ends_the_start, OF_GUEST),
+    OBLIGATION(a_missing_image_is_told_with_its_container, OF_GUEST),
+    OBLIGATION(a_vmm_that_hangs_can_be_killed, OF_GUEST),
 };
 
 /* What a test works with; freed by teardown(), which also runs after a failure. */
@@ -89,6 +98,10 @@ static void prove(void **state)
 
     if (f->obligation->needs & NEEDS_NULL_OPTIONS && arg_backend != BACKEND_NULL) {
         print_message("           (only a null machine can be told to do this)\n");
+        skip();
+    }
+    if (f->obligation->needs & NEEDS_GUEST && arg_backend == BACKEND_NULL) {
+        print_message("           (a null machine has no guest)\n");
         skip();
     }
     f->obligation->prove(&f->harness);
