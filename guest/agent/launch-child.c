@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <fcntl.h>
 #include <grp.h>
-#include <linux/close_range.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
@@ -203,34 +202,55 @@ static int execute(char *const *command, char *const *environment, Failure *f)
     return explain(*command, r, f);
 }
 
-/* From inside of the container to the program. */
-static int run(const LaunchSpec *spec, const int stdio[3], int status, Failure *f)
-{
-    Identity identity;
+/*
+ * Of what the agent has open nothing is left but the streams and the status socket, which moves to KEPT: a working directory or
+ * a program that is named by way of /proc/self/fd would otherwise be found outside of the container.
+ */
+enum { KEPT = 3 };
 
+static int close_rest(int status)
+{
+    if (status != KEPT && dup3(status, KEPT, O_CLOEXEC) < 0)
+        return -errno;
+    return close_range(KEPT + 1, ~0U, 0) < 0 ? -errno : 0;
+}
+
+static int enter_directory(int root, const char *path)
+{
+    _cleanup_(closep) int fd = open_beneath(root, path, O_PATH | O_DIRECTORY, 0);
+    return fd < 0 ? fd : fchdir(fd) < 0 ? -errno : 0;
+}
+
+/* From inside of the container to the streams and the directory of the program. */
+static int settle(const LaunchSpec *spec, const int stdio[3], int status, Identity *identity, Failure *f)
+{
     _cleanup_(closep) int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-    int r = root < 0 ? -errno : identity_read(root, spec->user, &identity);
+    int r = root < 0 ? -errno : identity_read(root, spec->user, identity);
     if (r == -ENOENT)
         return failure_say(f, r, "user %s is not in the image", spec->user);
     if (r < 0)
         return failure_set(f, r, "user %s", spec->user ?: "root");
-    r = spec->terminal ? open_terminal(spec, root, identity.uid, status) : take_stdio(stdio);
+    r = spec->terminal ? open_terminal(spec, root, identity->uid, status) : take_stdio(stdio);
     if (r < 0)
         return failure_set(f, r, "the standard streams could not be set up");
-    _cleanup_(strv_freep) char **environment = make_environment(spec, &identity);
+    const char *dir = str_empty(spec->working_dir) ? "/" : spec->working_dir;
+    r = enter_directory(root, dir);
+    return r < 0 ? failure_set(f, r, "working directory %s", dir) : 0;
+}
+
+/* From there to the program. */
+static int run(const LaunchSpec *spec, const Identity *identity, Failure *f)
+{
+    _cleanup_(strv_freep) char **environment = make_environment(spec, identity);
     if (!environment)
         return failure_set(f, -ENOMEM, "the environment could not be set up");
-    const char *dir = str_empty(spec->working_dir) ? "/" : spec->working_dir;
-    if (chdir(dir) < 0)
-        return failure_set(f, -errno, "working directory %s", dir);
-    if ((r = set_limits()) < 0)
+    int r = set_limits();
+    if (r < 0)
         return failure_set(f, r, "limits could not be set");
-    if ((r = become(spec, &identity, f)) < 0)
+    if ((r = become(spec, identity, f)) < 0)
         return r;
-    if (close_range(3, ~0U, CLOSE_RANGE_CLOEXEC) < 0)
-        return failure_set(f, -errno, "descriptors could not be closed");
-    if ((r = packet_send(status, LAUNCH_WORD_READY, strlen(LAUNCH_WORD_READY), -1)) < 0)
-        return r;
+    if ((r = packet_send(KEPT, LAUNCH_WORD_READY, strlen(LAUNCH_WORD_READY), -1)) < 0)
+        return failure_set(f, r, "the agent does not listen");
     return execute(spec->command, environment, f);
 }
 
@@ -244,17 +264,28 @@ static int open_stdio(const LaunchSpec *spec, int ret[3], Failure *f)
     return 0;
 }
 
+static void __attribute__((noreturn)) tell_failure(int status, const Failure *f)
+{
+    char word[FAILURE_TEXT_MAX + 32];
+    int n = snprintf(word, sizeof word, LAUNCH_WORD_FAILED "%d %s", f->error, f->text);
+
+    (void)packet_send(status, word, MIN((size_t)MAX(n, 0), sizeof word - 1), -1);
+    _exit(127);
+}
+
 void launch_child(const LaunchSpec *spec, int status)
 {
     Failure f = { 0 };
+    Identity identity;
     int stdio[3];
 
-    int r = reset_process(&f);
-    if (r >= 0 && (spec->terminal || (r = open_stdio(spec, stdio, &f)) >= 0) &&
-        (r = spec->enter(spec->userdata, &f)) >= 0)
-        (void)run(spec, stdio, status, &f);
-    char word[FAILURE_TEXT_MAX + 32];
-    int n = snprintf(word, sizeof word, LAUNCH_WORD_FAILED "%d %s", f.error, f.text);
-    (void)packet_send(status, word, MIN((size_t)MAX(n, 0), sizeof word - 1), -1);
-    _exit(127);
+    if (reset_process(&f) < 0 || (!spec->terminal && open_stdio(spec, stdio, &f) < 0) ||
+        spec->enter(spec->userdata, &f) < 0 || settle(spec, stdio, status, &identity, &f) < 0)
+        tell_failure(status, &f);
+    int r = close_rest(status);
+    if (r < 0)
+        failure_set(&f, r, "descriptors could not be closed");
+    else
+        (void)run(spec, &identity, &f);
+    tell_failure(r < 0 ? status : KEPT, &f);
 }

@@ -82,7 +82,7 @@ static int do_status(char **argv)
     FILE *f = fopen("/proc/self/status", "re");
 
     while (f && fgets(line, sizeof line, f))
-        if (str_after(line, argv[0]))
+        if (strncmp(line, argv[0], strlen(argv[0])) == 0)
             fputs(line, stdout);
     printf("uid %u gid %u pid %d cwd %s home %s term %s\n", getuid(), getgid(), getpid(),
            getcwd(line, sizeof line) ?: "?", getenv("HOME") ?: "", getenv("TERM") ?: "");

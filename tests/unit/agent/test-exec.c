@@ -79,6 +79,25 @@ static void a_program_that_cannot_start_is_refused_in_words(void **state)
     peer_until(p, !p->agent->execs);
 }
 
+static void descriptors_of_the_agent_lead_nowhere(void **state)
+{
+    char web[] = "web", probe[] = "probe", write[] = "write", file[] = "x",
+         *command[] = { probe, write, file, NULL };
+    Peer *p = start_web(state);
+
+    for (int fd = 0; fd < 32; fd++) {
+        _cleanup_(freep) char *dir = strf("/proc/self/fd/%d", fd);
+        AgentExec e = { .stream = STREAM,
+                        .request = { .container = web, .command = command, .working_dir = dir } };
+        assert_true(peer_ask(p, AGENT_EXEC, &e) != 0);
+        e.request.command =
+            (char *[]){ strf("/proc/self/fd/%d/containers/web/root/bin/probe", fd), write, file, NULL };
+        e.request.working_dir = NULL;
+        assert_true(peer_ask(p, AGENT_EXEC, &e) != 0);
+        free(e.request.command[0]);
+    }
+}
+
 static void bytes_go_through_unchanged(void **state)
 {
     enum { SIZE = 1000000, STEP = 10000 };
@@ -226,6 +245,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         WITH_PEER(streams_are_apart_and_the_status_comes_last),
         WITH_PEER(a_program_that_cannot_start_is_refused_in_words),
+        WITH_PEER(descriptors_of_the_agent_lead_nowhere),
         WITH_PEER(bytes_go_through_unchanged),
         WITH_PEER(output_waits_for_credit_and_none_is_lost_at_the_end),
         WITH_PEER(more_input_than_was_granted_ends_the_program),
