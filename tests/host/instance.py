@@ -11,10 +11,13 @@ import pathlib
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
+import unittest
 
-BUILD = pathlib.Path(os.environ.get("PODVISOR_BUILD", pathlib.Path(__file__).resolve().parents[2] / "build"))
+HERE = pathlib.Path(__file__).resolve().parent
+BUILD = pathlib.Path(os.environ.get("PODVISOR_BUILD", HERE.parents[1] / "build"))
 BIN = BUILD / "bin"
 # Far beyond any honest duration, on two processors that emulate five guests: reaching it is a failure, not slowness.
 PATIENCE = 240
@@ -56,23 +59,71 @@ def mounts_below(directory):
         return [line.split()[1] for line in f if str(directory) in line]
 
 
+def until(what, condition, deadline=PATIENCE):
+    """The first true value of condition, which is looked at again and again: for what nothing tells of its change."""
+    end = time.monotonic() + deadline
+    while not (value := condition()):
+        if time.monotonic() > end:
+            raise AssertionError(f"in vain: {what}")
+        time.sleep(0.05)
+    return value
+
+
+def process_state(pid):
+    """The letter of /proc/PID/stat; None when there is no such process."""
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        return pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+
+
+def alive(pid):
+    return process_state(pid) not in (None, "Z", "X")
+
+
+def stop(pid):
+    """SIGSTOP, and the process has really stopped."""
+    os.kill(pid, signal.SIGSTOP)
+    until(f"process {pid} stops", lambda: process_state(pid) == "T")
+
+
+def compile_static(source, program, *options):
+    subprocess.run(["cc", "-static", "-O1", "-Wall", *options, HERE / source, "-o", program], check=True)
+    return program
+
+
+def resident(pid):
+    """Bytes of its own: anonymous memory, not the files that it maps."""
+    for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("RssAnon:"):
+            return int(line.split()[1]) * 1024
+
+
 class Instance:
-    def __init__(self, config=""):
-        self.root = pathlib.Path(tempfile.mkdtemp(prefix="pv-"))
+    """before: words that each of our programs is started with, as `setpriv ...`. root: a directory of the caller's."""
+
+    def __init__(self, config="", before=(), root=None):
+        self.root = pathlib.Path(root or tempfile.mkdtemp(prefix="pv-"))
         self.pods = self.root / "pods.d"
-        self.pods.mkdir()
+        self.pods.mkdir(exist_ok=True)
         (self.root / "podvisord.conf").write_text(config)
         self.log = open(self.root / "podvisord.out", "ab")
+        self.before = list(before)
+        self.where = ["--root", self.root]
+        self.run = self.root / "run"
+        self.environment = None
         self.daemon = None
 
     def __enter__(self):
-        self.start()
+        try:
+            self.start()
+        except BaseException:
+            self.__exit__(*sys.exc_info())
+            raise
         return self
 
     def __exit__(self, kind, error, trace):
         if kind:
             self.show()
-        for path in self.pods.iterdir():
+        for path in self.pods.iterdir() if self.pods.is_dir() else ():
             path.unlink()
         if self.daemon:
             self.kill(signal.SIGKILL)
@@ -91,8 +142,8 @@ class Instance:
 
     def start(self):
         """Starts podvisord and returns when it answers."""
-        self.daemon = subprocess.Popen([BIN / "podvisord", "--root", self.root], stdout=self.log, stderr=self.log,
-                                       stdin=subprocess.DEVNULL)
+        self.daemon = subprocess.Popen([*self.before, BIN / "podvisord", *self.where], stdout=self.log, stderr=self.log,
+                                       stdin=subprocess.DEVNULL, env=self.environment)
         deadline = time.monotonic() + 30
         while self.cli("list", "--json=short", check=False).returncode != 0:
             if self.daemon.poll() is not None:
@@ -106,11 +157,28 @@ class Instance:
 
     def cli(self, *words, check=True, timeout=PATIENCE, **more):
         more.setdefault("stdin", subprocess.DEVNULL)
-        return subprocess.run([BIN / "podvisor", "--root", self.root, *words], check=check, timeout=timeout, text=True,
-                              capture_output=True, **more)
+        more.setdefault("text", True)
+        return subprocess.run(self.words(*words), check=check, timeout=timeout, capture_output=True, env=self.environment,
+                              **more)
+
+    def words(self, *words):
+        return [*self.before, BIN / "podvisor", *self.where, *words]
 
     def list(self):
         return {pod["name"]: pod for pod in json.loads(self.cli("list", "--json=short").stdout)}
+
+    def status(self, pod):
+        return json.loads(self.cli("status", pod, "--json=short", check=False).stdout)[0]
+
+    def page(self, pod):
+        """What a person sees."""
+        return self.cli("status", pod, check=False).stdout
+
+    def container(self, pod, name):
+        return next(c for c in self.status(pod)["containers"] if c["name"] == name)
+
+    def sh(self, target, script, check=True, **more):
+        return self.cli("exec", target, "--", "sh", "-c", script, check=check, **more)
 
     def wait(self, *pods, state="ready"):
         for pod in pods:
@@ -127,7 +195,14 @@ class Instance:
     def remove(self, name):
         (self.pods / f"{name}.pod").unlink(missing_ok=True)
 
-    def import_busybox(self, name="busybox"):
+    def clear(self):
+        """Removes all pods, so that the next test finds the instance as it was."""
+        for path in self.pods.glob("*.pod"):
+            path.unlink()
+        for pod in self.list():
+            self.cli("wait", pod, "--for=gone", f"--timeout={PATIENCE}s")
+
+    def import_busybox(self, name="busybox", files=()):
         tree = self.root / "busybox-tree"
         (tree / "bin").mkdir(parents=True)
         for folder in ("etc", "tmp", "var"):
@@ -136,6 +211,8 @@ class Instance:
         for applet in subprocess.run(["/bin/busybox", "--list"], check=True, capture_output=True, text=True).stdout.split():
             if applet != "busybox":
                 (tree / "bin" / applet).symlink_to("busybox")
+        for file in files:
+            shutil.copy(file, tree / "bin")
         (tree / "etc/passwd").write_text("root:x:0:0:root:/:/bin/sh\nwww:x:33:33:www:/tmp:/bin/sh\n")
         (tree / "etc/group").write_text("root:x:0:\nwww:x:33:\n")
         self.cli("image", "import", name, tree)
@@ -146,7 +223,7 @@ class Instance:
     def machines(self):
         """{pod: [pid]} by who holds the lock of a machine: one, or something is very wrong."""
         found = {}
-        for pid, (program, files) in processes_below(self.root / "run" / "pods").items():
+        for pid, (program, files) in processes_below(self.run / "pods").items():
             for file in files:
                 if file.endswith("/vm/machine.lock") and not program.startswith("podvisor-runner"):
                     found.setdefault(file.split("/")[0], []).append(pid)
@@ -155,7 +232,7 @@ class Instance:
     def runners(self):
         """{pod: [pid]}"""
         found = {}
-        for pid, (program, files) in processes_below(self.root / "run" / "pods").items():
+        for pid, (program, files) in processes_below(self.run / "pods").items():
             if program.startswith("podvisor-runner"):
                 for pod in {file.split("/")[0] for file in files if "/" in file or file}:
                     found.setdefault(pod, []).append(pid)
@@ -164,12 +241,30 @@ class Instance:
     def leftovers(self):
         """What there should be nothing of when no pod is declared and podvisord has gone."""
         return {
-            "processes": processes_below(self.root / "run"),
+            "processes": processes_below(self.run),
             "sockets": [s for s in sockets_below(self.root) if not s.endswith(("/bus", "/runners"))],
             "mounts": mounts_below(self.root),
-            "run paths": [p.name for p in (self.root / "run" / "pods").iterdir()],
+            "run paths": [p.name for p in (self.run / "pods").iterdir()],
         }
 
     def uptime(self, pod, container):
         """Seconds of the guest's life, by its own word."""
         return float(self.cli("exec", f"{pod}/{container}", "--", "cat", "/proc/uptime").stdout.split()[0])
+
+
+class HostTest(unittest.TestCase):
+    """Tests that share one instance, self.host: what podvisord said is shown for each that fails."""
+    config = ""
+    files = ()
+
+    @classmethod
+    def setUpClass(cls):
+        cls.host = cls.enterClassContext(Instance(cls.config))
+        cls.host.import_busybox(files=cls.files)
+
+    def run(self, result=None):
+        before = len(result.failures) + len(result.errors) if result else 0
+        super().run(result)
+        if result and len(result.failures) + len(result.errors) > before:
+            self.host.show()
+        return result

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a container is to do for a test and no usual program does: linked statically, put into the image by the test. */
+#include <stdio.h>
+#include <string.h>
+
+static void crash(void)
+{
+    *(volatile int *)0 = 1;
+}
+
+/* 100000 numbered lines, as fast as they go. */
+static void lines(void)
+{
+    for (int i = 1; i <= 100000; i++)
+        printf("line %06d of a hundred thousand\n", i);
+    fflush(stdout);
+}
+
+static const struct {
+    const char *name;
+    void (*run)(void);
+} tools[] = { { "crash", crash }, { "lines", lines } };
+
+int main(int argc, char **argv)
+{
+    for (size_t i = 0; argc == 2 && i < sizeof tools / sizeof *tools; i++) {
+        if (strcmp(tools[i].name, argv[1]) == 0) {
+            tools[i].run();
+            return 0;
+        }
+    }
+    return 2;
+}
