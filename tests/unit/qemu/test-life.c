@@ -293,6 +293,9 @@ static void test_qemu_can_gain_nothing_dumps_nothing_and_inherits_no_environment
                           *environment = proc_text(m->vmm.pid, "environ");
     assert_non_null(strstr(status, "NoNewPrivs:\t1\n"));
     assert_non_null(strstr(status, "Seccomp:\t2\n"));
+    assert_non_null(strstr(status, "CapEff:\t0000000000000000\n"));
+    assert_non_null(strstr(status, "CapPrm:\t0000000000000000\n"));
+    assert_non_null(strstr(status, "CapInh:\t0000000000000000\n"));
     assert_non_null(strstr(status, "Umask:\t0077\n"));
     assert_non_null(strstr(limits, "Max core file size        0                    0 "));
     assert_null(strstr(environment, "CANARY"));
