@@ -197,7 +197,7 @@ static int parse_argument(Parser *p, const char *argument)
         return 0;
     }
     if (streq(argument, "--") && !p->command_begun && strv_length(p->context->arguments) == 1 &&
-        p->context->verb->command) {
+        p->context->verb && p->context->verb->command) {
         p->command_begun = true;
         return 0;
     }

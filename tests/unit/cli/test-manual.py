@@ -3,7 +3,7 @@
 """The manual has no mistakes of form, and knows every verb, option, key and state that the programs know."""
 import os, re, subprocess, sys, unittest
 
-PODVISOR, PAGES = sys.argv[1], {os.path.basename(p): p for p in sys.argv[2:]}
+PODVISOR, PODVISORD, PAGES = sys.argv[1], sys.argv[2], {os.path.basename(p): p for p in sys.argv[3:]}
 # Without a root of its own, a podvisor on this host would be asked.
 ENVIRONMENT = {"PATH": os.environ["PATH"], "PODVISOR_ROOT": "/nonexistent", "LC_ALL": "C.UTF-8"}
 
@@ -60,6 +60,15 @@ class Manual(unittest.TestCase):
     def test_every_key_of_podvisord_conf_is_in_the_manual(self):
         for key in keys("--daemon"):
             self.assertIn(f"\n.It Ic {key}\n", page("podvisord.conf.5"))
+
+    def test_every_option_of_podvisord_is_in_the_manual(self):
+        said = subprocess.run([PODVISORD, "--help"], check=True, capture_output=True, text=True).stdout
+        options = re.findall(r"(?m)^  --([a-z-]+)", said)
+        self.assertIn("root", options)
+        for option in options:
+            self.assertRegex(page("podvisord.8"), rf"(?m)^\.It Fl -{option}\b")
+        for signal in re.findall(r"SIG[A-Z]+", said):
+            self.assertIn(signal, page("podvisord.8"))
 
     def test_every_state_that_one_can_wait_for_is_in_the_manual(self):
         words = subprocess.run([PODVISOR, "wait", "x", "--for=?"], env=ENVIRONMENT, capture_output=True, text=True).stderr
