@@ -263,7 +263,9 @@ int qemu_session_begin(QemuVm *q, usec_t greeting_timeout)
     if (socket < 0)
         return socket;
     q->qmp = qmp_free(q->qmp);
-    if ((r = qmp_new(&q->qmp, c->event, socket, greeting_timeout, &handlers, q)) < 0)
+    /* The clock is beyond all ids that were used before: a runner gives less than a command each microsecond. */
+    uint64_t first_id = now_usec(CLOCK_MONOTONIC);
+    if ((r = qmp_new(&q->qmp, c->event, socket, first_id, greeting_timeout, &handlers, q)) < 0)
         return r;
     r = qmp_command(q->qmp, "query-uuid", greeting_timeout, -1, on_uuid, q, NULL);
     return r < 0 ? r : qmp_command(q->qmp, "query-status", greeting_timeout, -1, on_status, q, NULL);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <fcntl.h>
+#include <inttypes.h>
 #include <jansson.h>
 #include <stdarg.h>
 #include <sys/epoll.h>
@@ -40,8 +41,8 @@ struct Qmp {
     const QmpHandlers *handlers;
     void *userdata;
     Bytes input;
-    size_t scanned; /* bytes of input without a line end */
-    uint64_t last_id;
+    size_t scanned;                         /* bytes of input without a line end */
+    uint64_t first_id, last_id;             /* of this connection's commands */
     QmpCommand commands[QMP_QUEUE_MAX + 1]; /* in the order of their ids; one more for qmp_capabilities */
     size_t n_commands;
     unsigned major, minor;
@@ -268,10 +269,10 @@ static int on_greeting(Qmp *q, const json_t *greeting)
     q->minor = (unsigned)minor;
     q->state = QMP_NEGOTIATING;
 
-    QmpCommand c = { .timeout = QMP_COMMAND_TIMEOUT, .deadline = USEC_INFINITY, .fd = -1 };
+    QmpCommand c = { .id = q->first_id, .timeout = QMP_COMMAND_TIMEOUT, .deadline = USEC_INFINITY, .fd = -1 };
     c.func = on_capabilities;
     c.userdata = q;
-    c.line = strdup("{\"execute\":\"qmp_capabilities\",\"id\":0}\n");
+    c.line = strf("{\"execute\":\"qmp_capabilities\",\"id\":%" PRIu64 "}\n", c.id);
     return queue(q, 0, &c);
 }
 
@@ -307,7 +308,7 @@ static int on_reply(Qmp *q, const json_t *message)
         command_answer(&c, message);
         return 0;
     }
-    return 0; /* too late: its deadline has passed */
+    return 0; /* too late: its deadline has passed, or its asker is gone */
 }
 
 static int on_message(Qmp *q, const json_t *message)
@@ -393,8 +394,8 @@ static int on_io(sd_event_source *source, int fd, uint32_t revents, void *userda
     return 0;
 }
 
-int qmp_new(Qmp **ret, sd_event *event, int socket, usec_t greeting_timeout, const QmpHandlers *handlers,
-            void *userdata)
+int qmp_new(Qmp **ret, sd_event *event, int socket, uint64_t first_id, usec_t greeting_timeout,
+            const QmpHandlers *handlers, void *userdata)
 {
     _cleanup_(qmp_freep) Qmp *q = calloc(1, sizeof *q);
 
@@ -403,6 +404,7 @@ int qmp_new(Qmp **ret, sd_event *event, int socket, usec_t greeting_timeout, con
         return -ENOMEM;
     }
     *q = (Qmp){ .socket = socket, .handlers = handlers, .userdata = userdata };
+    q->first_id = q->last_id = first_id;
     int r = sd_event_add_io(event, &q->io, socket, EPOLLIN, on_io, q);
     if (r < 0)
         return r;

@@ -13,6 +13,8 @@
  * - QEMU is taken for hostile: a line has at most QMP_LINE_MAX bytes, QMP_DEPTH_MAX levels and QMP_VALUES_MAX values, all
  *   checked before jansson sees it; what exceeds that, is no JSON, or answers what nobody asked, closes the connection.
  * - An answer that comes after its deadline is dropped; the connection stays, and what a deadline means is the owner's to say.
+ * - QEMU gives what an earlier client had asked to the next one, behind its greeting. No two connections use the same ids, so
+ *   such an answer is known and dropped.
  * - After `closed` no handler is called any more; all commands that were pending have been answered with -ECONNRESET before.
  * - Handlers may call anything of this file but qmp_free(). To let go of a Qmp in a handler, call qmp_close().
  *
@@ -54,9 +56,12 @@ typedef struct QmpHandlers {
     void (*closed)(int error, void *userdata);
 } QmpHandlers;
 
-/* Takes over the connected stream socket (also on failure). handlers lives as long as the Qmp. 0 or negative errno. */
-int qmp_new(Qmp **ret, sd_event *event, int socket, usec_t greeting_timeout, const QmpHandlers *handlers,
-            void *userdata);
+/*
+ * Takes over the connected stream socket (also on failure). handlers lives as long as the Qmp. The commands' ids count from
+ * first_id on, which must be beyond the ids of all earlier connections to this QEMU. 0 or negative errno.
+ */
+int qmp_new(Qmp **ret, sd_event *event, int socket, uint64_t first_id, usec_t greeting_timeout,
+            const QmpHandlers *handlers, void *userdata);
 /* Pending commands are forgotten: their handlers are not called. */
 Qmp *qmp_free(Qmp *q);
 DEFINE_CLEANUP(Qmp *, qmp_free)

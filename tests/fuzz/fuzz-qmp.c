@@ -58,7 +58,7 @@ void fuzz_one(const uint8_t *data, size_t size)
 
     if (sd_event_new(&event) < 0 ||
         socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) < 0 ||
-        qmp_new(&q, event, pair[0], USEC_PER_HOUR, &handlers, &told) < 0)
+        qmp_new(&q, event, pair[0], 0, USEC_PER_HOUR, &handlers, &told) < 0)
         abort();
     if (qmp_command(q, "query-uuid", USEC_PER_HOUR, -1, on_reply, &told, NULL) < 0 ||
         qmp_command(q, "query-status", USEC_PER_HOUR, -1, on_reply, &told, NULL) < 0)

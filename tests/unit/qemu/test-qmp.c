@@ -56,7 +56,7 @@ static void on_reply(int error, const QmpValue *value, const char *description, 
 
 static const QmpHandlers handlers = { on_ready, on_event, on_closed };
 
-static Play *play_new(void)
+static Play *play_new_from(uint64_t first_id)
 {
     Play *p = calloc(1, sizeof *p);
     int pair[2];
@@ -66,8 +66,13 @@ static Play *play_new(void)
     assert_success(sd_event_new(&p->event));
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair), 0);
     p->server = pair[1];
-    assert_success(qmp_new(&p->qmp, p->event, pair[0], 200 * USEC_PER_MSEC, &handlers, p));
+    assert_success(qmp_new(&p->qmp, p->event, pair[0], first_id, 200 * USEC_PER_MSEC, &handlers, p));
     return p;
+}
+
+static Play *play_new(void)
+{
+    return play_new_from(0);
 }
 
 static void play_done(Play *p)
@@ -181,6 +186,23 @@ static void test_a_command_without_an_answer_ends_by_its_deadline_and_the_late_a
     say(p, "{\"return\":{\"UUID\":\"late\"},\"id\":1}\r\n");
     assert_int_equal(p->replies, 1);
     assert_int_equal(p->closed, 1);
+    play_done(p);
+}
+
+static void test_an_answer_to_the_client_before_is_dropped(void **state)
+{
+    Play *p = play_new_from(100);
+    char buffer[4096];
+
+    assert_success(qmp_command(p->qmp, "query-uuid", USEC_PER_SEC, -1, on_reply, p, NULL));
+    say(p, GREETING "{\"return\":{},\"id\":0}\r\n{\"return\":{\"UUID\":\"theirs\"},\"id\":3}\r\n");
+    assert_false(p->ready);
+    assert_string_equal(hear(p, buffer), "{\"execute\":\"qmp_capabilities\",\"id\":100}\n"
+                                         "{\"execute\":\"query-uuid\",\"id\":101}\n");
+    say(p, "{\"return\":{},\"id\":100}\r\n{\"return\":{\"UUID\":\"ours\"},\"id\":101}\r\n");
+    assert_true(p->ready);
+    assert_int_equal(p->replies, 1);
+    assert_string_equal(p->text, "ours");
     play_done(p);
 }
 
@@ -350,6 +372,7 @@ int main(void)
         cmocka_unit_test(test_a_line_may_arrive_byte_by_byte),
         cmocka_unit_test(
             test_a_command_without_an_answer_ends_by_its_deadline_and_the_late_answer_is_dropped),
+        cmocka_unit_test(test_an_answer_to_the_client_before_is_dropped),
         cmocka_unit_test(test_a_server_that_never_greets_is_given_up),
         cmocka_unit_test(test_a_close_answers_all_that_was_pending_and_then_tells_once),
         cmocka_unit_test(test_a_full_queue_is_refused),
