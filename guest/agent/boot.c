@@ -19,7 +19,10 @@
 
 #define NEW_ROOT "/tmp"
 #define MODULES_LOAD "/lib/podvisor/modules.load"
-enum { MODULES_LOAD_MAX = 64 * 1024 };
+enum {
+    MODULES_LOAD_MAX = 64 * 1024,
+    AGENT_MEMORY = 8 * 1024 * 1024, /* the agent with a full ring, a full port and all its streams */
+};
 
 /* The later root is made first, and everything is mounted in it at once. */
 static const struct {
@@ -121,6 +124,9 @@ static int open_cgroup(void)
     if (fd < 0)
         return log_error_errno(fd, "the containers' control group could not be made");
     (void)cgroup_delegate(fd);
+    int r = cgroup_leave_memory(fd, AGENT_MEMORY);
+    if (r < 0)
+        log_error_errno(r, "memory could not be reserved for the agent");
     return fd;
 }
 

@@ -28,6 +28,22 @@ int cgroup_delegate(int dir)
     return 0;
 }
 
+int cgroup_leave_memory(int dir, uint64_t reserve)
+{
+    _cleanup_(closep) int fd = open("/proc/meminfo", O_RDONLY | O_CLOEXEC);
+    char text[4096];
+
+    ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
+    if (n <= 0)
+        return -EIO;
+    text[n] = 0;
+    const char *available = strstr(text, "MemAvailable:");
+    uint64_t bytes = available ? strtoull(available + strlen("MemAvailable:"), NULL, 10) * 1024 : 0;
+    if (bytes <= reserve)
+        return -ENOMEM;
+    return put(dir, "memory.max", "%llu", (unsigned long long)(bytes - reserve));
+}
+
 int cgroup_make(int dir, const char *name)
 {
     int fd = dir_make_at(dir, name, 0755);

@@ -8,6 +8,11 @@
 
 /* Mounts nothing; dir is the directory under which containers get theirs. Controllers that it lacks are no error here. */
 int cgroup_delegate(int dir);
+/*
+ * Whatever containers do, with programs or with files in memory, `reserve` of the memory that is available now stays free for the
+ * agent and the kernel: the machine as a whole is never out of memory, which would be its end once nothing is left to kill.
+ */
+int cgroup_leave_memory(int dir, uint64_t reserve);
 /* Makes the group below dir: its descriptor or negative errno. */
 int cgroup_make(int dir, const char *name) _warn_unused_;
 /* 0; -EOPNOTSUPP when a limit is asked for whose controller is not there; other negative errno. */
