@@ -138,7 +138,7 @@ static int run(const Paths *paths, const DaemonConfig *config)
 int main(int argc, char **argv)
 {
     Options options;
-    DaemonConfig config;
+    DaemonConfig config = { 0 };
     Paths paths;
 
     log_open("podvisord", LOG_INFO);

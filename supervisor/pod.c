@@ -288,6 +288,11 @@ const char *pod_hello(Pod *pod, RunnerLink *link, const RunnerHello *hello)
     pod->linked_since = now_usec(CLOCK_BOOTTIME);
     pod->observed.linked = true;
     pod->observed.alone_since = pod->linked_since;
+    /* podvisord had ended between launching the runner and recording that. */
+    if (pod->observed.phase == MACHINE_LAUNCHING) {
+        pod_set_phase(pod, MACHINE_LIVE);
+        (void)pod_save(pod);
+    }
     /* Of an ended machine: its runner had not heard that this is recorded. */
     if (pod->observed.phase == MACHINE_ENDED)
         (void)runner_link_send(link, RUNNER_BYE, NULL, -1);

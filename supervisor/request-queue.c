@@ -93,6 +93,7 @@ int request_submit(Pod *pod, RunnerMessageType type, const ExecRequest *request,
     int r = request_new(&q, pod, request, fd, timeout);
     if (r < 0)
         return r;
+    assert(q);
     q->type = type;
     q->func = func;
     q->userdata = userdata;

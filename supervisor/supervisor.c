@@ -264,8 +264,10 @@ static int recover_all(Supervisor *s)
     _cleanup_(freep) char *path = strf("%s/" PATHS_PODS, s->paths->run);
     _cleanup_(closedirp) DIR *d = path ? opendir(path) : NULL;
     RunProcesses processes = { 0 };
-    int r = d ? run_processes_find(path, &processes) : -errno;
 
+    if (!d)
+        return path ? -errno : -ENOMEM;
+    int r = run_processes_find(path, &processes);
     for (struct dirent *e; r >= 0 && (e = readdir(d));) {
         _cleanup_(freep) char *file = strf("%s.pod", e->d_name);
         _cleanup_(freep) char *name = file ? pod_name_from_file(file) : NULL;

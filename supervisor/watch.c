@@ -87,9 +87,9 @@ static void directory_arm(Watch *w, WatchedDirectory *d)
 
 static void note(Watch *w, const char *name)
 {
-    if (!name || strv_length(w->names) >= NAMES_MAX)
-        w->everything = true;
-    else if (!strv_contains(w->names, name) && strv_append(&w->names, name) < 0)
+    bool known = name && strv_contains(w->names, name);
+
+    if (!known && (!name || strv_length(w->names) >= NAMES_MAX || strv_append(&w->names, name) < 0))
         w->everything = true;
     if (sd_event_source_get_enabled(w->timer, NULL) > 0)
         return;
