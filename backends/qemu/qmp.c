@@ -42,6 +42,7 @@ struct Qmp {
     void *userdata;
     Bytes input;
     size_t scanned;                         /* bytes of input without a line end */
+    usec_t rate_due;                        /* when all lines so far would have come at QMP_RATE_MAX */
     uint64_t first_id, last_id;             /* of this connection's commands */
     QmpCommand commands[QMP_QUEUE_MAX + 1]; /* in the order of their ids; one more for qmp_capabilities */
     size_t n_commands;
@@ -326,10 +327,21 @@ static int on_message(Qmp *q, const json_t *message)
     return on_reply(q, message);
 }
 
+/* False when lines come faster than they may. */
+static bool rate_take(Qmp *q)
+{
+    usec_t now = now_usec(CLOCK_MONOTONIC), step = USEC_PER_SEC / QMP_RATE_MAX;
+
+    q->rate_due = MAX(q->rate_due, usec_sub(now, QMP_BURST_MAX * step)) + step;
+    return q->rate_due <= now;
+}
+
 static int on_line(Qmp *q, const char *line, size_t size)
 {
     static const JsonLimits limits = { .depth = QMP_DEPTH_MAX, .values = QMP_VALUES_MAX };
 
+    if (!rate_take(q))
+        return -EBUSY;
     if (json_limits_check(line, size, &limits) < 0)
         return -EMSGSIZE;
     json_t *message = json_loadb(line, size, JSON_REJECT_DUPLICATES, NULL);

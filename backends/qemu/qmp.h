@@ -11,7 +11,8 @@
  *
  * Invariants
  * - QEMU is taken for hostile: a line has at most QMP_LINE_MAX bytes, QMP_DEPTH_MAX levels and QMP_VALUES_MAX values, all
- *   checked before jansson sees it; what exceeds that, is no JSON, or answers what nobody asked, closes the connection.
+ *   checked before jansson sees it, and there are at most so many of them. What exceeds that, is no JSON, or answers what nobody
+ *   asked, closes the connection.
  * - An answer that comes after its deadline is dropped; the connection stays, and what a deadline means is the owner's to say.
  * - QEMU gives what an earlier client had asked to the next one, behind its greeting. No two connections use the same ids, so
  *   such an answer is known and dropped.
@@ -29,7 +30,9 @@ enum {
     QMP_LINE_MAX = 256 * 1024,
     QMP_DEPTH_MAX = 24,
     QMP_VALUES_MAX = 8192,
-    QMP_QUEUE_MAX = 64, /* commands without an answer */
+    QMP_QUEUE_MAX = 64,   /* commands without an answer */
+    QMP_BURST_MAX = 2000, /* lines at once; an honest QEMU says some dozens in its life */
+    QMP_RATE_MAX = 200,   /* lines per second in the long run */
 };
 
 #define QMP_COMMAND_TIMEOUT (2 * USEC_PER_SEC)
@@ -51,7 +54,7 @@ typedef struct QmpHandlers {
     void (*event)(const char *name, const QmpValue *data, void *userdata);
     /*
      * The connection has ended. error 0: QEMU closed it. -ETIMEDOUT: no greeting. -EBADMSG, -EMSGSIZE, -EPROTO: what came
-     * was no QMP. Other negative errno: of the socket. Not called for qmp_close().
+     * was no QMP, -EBUSY: it was too much. Other negative errno: of the socket. Not called for qmp_close().
      */
     void (*closed)(int error, void *userdata);
 } QmpHandlers;

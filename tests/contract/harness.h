@@ -12,7 +12,7 @@
 #include "schemas/stream.h"
 #include "tests/unit/test.h"
 
-enum { HARNESS_TIMEOUT_MSEC = 20000 };
+enum { HARNESS_TIMEOUT_MSEC = 60000 };
 
 typedef struct Harness {
     TestDir dir;

@@ -296,8 +296,8 @@ static void flood(const char *unit, size_t n, int closed)
     char *line = malloc(n * size);
 
     assert_non_null(line);
-    for (size_t i = 0; i < n; i++)
-        memcpy(line + i * size, unit, size);
+    for (size_t i = 0; i < n * size; i++)
+        line[i] = unit[i % size];
     say(p, "{\"event\":");
     say_n(p, line, n * size);
     say(p, "\n");
@@ -320,6 +320,16 @@ static void test_deep_nesting_is_refused_before_it_is_parsed(void **state)
 static void test_a_crowd_of_values_is_refused_before_it_is_parsed(void **state)
 {
     flood("0,", QMP_VALUES_MAX + 1, -EMSGSIZE);
+}
+
+static void test_a_flood_of_events_closes_the_connection(void **state)
+{
+    Play *p = play_ready(play_new());
+
+    for (int i = 0; i < 2 * QMP_BURST_MAX && p->closed == 1; i++)
+        say(p, "{\"event\":\"STOP\"}\n");
+    assert_int_equal(p->closed, -EBUSY);
+    play_done(p);
 }
 
 static void test_a_descriptor_travels_with_its_command(void **state)
@@ -381,6 +391,7 @@ int main(void)
         cmocka_unit_test(test_a_line_without_an_end_costs_at_most_its_limit),
         cmocka_unit_test(test_deep_nesting_is_refused_before_it_is_parsed),
         cmocka_unit_test(test_a_crowd_of_values_is_refused_before_it_is_parsed),
+        cmocka_unit_test(test_a_flood_of_events_closes_the_connection),
         cmocka_unit_test(test_a_descriptor_travels_with_its_command),
         cmocka_unit_test(test_a_handler_may_close_and_nothing_follows),
     };
