@@ -108,6 +108,7 @@ class Instance:
         self.log = open(self.root / "podvisord.out", "ab")
         self.before = list(before)
         self.where = ["--root", self.root]
+        self.programs = BIN
         self.run = self.root / "run"
         self.environment = None
         self.daemon = None
@@ -142,7 +143,7 @@ class Instance:
 
     def start(self):
         """Starts podvisord and returns when it answers."""
-        self.daemon = subprocess.Popen([*self.before, BIN / "podvisord", *self.where], stdout=self.log, stderr=self.log,
+        self.daemon = subprocess.Popen([*self.before, self.programs / "podvisord", *self.where], stdout=self.log, stderr=self.log,
                                        stdin=subprocess.DEVNULL, env=self.environment)
         deadline = time.monotonic() + 30
         while self.cli("list", "--json=short", check=False).returncode != 0:
@@ -162,7 +163,7 @@ class Instance:
                               **more)
 
     def words(self, *words):
-        return [*self.before, BIN / "podvisor", *self.where, *words]
+        return [*self.before, self.programs / "podvisor", *self.where, *words]
 
     def list(self):
         return {pod["name"]: pod for pod in json.loads(self.cli("list", "--json=short").stdout)}

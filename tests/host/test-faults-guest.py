@@ -1,0 +1,103 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Guests that are broken or hostile: each pod has an init that is not the agent, and its end is told as what it is."""
+import pathlib
+import subprocess
+import tempfile
+import time
+import unittest
+
+from instance import BUILD, HERE, HELLO, Instance, compile_static, resident, until
+
+POD = 'start_timeout = "12s"; memory = "128M"; restart = {{ policy = "{}"; delay = "100ms"; }};\n' + HELLO.replace("{", "{{").replace("}", "}}")
+NULL = 'backend = "null"; containers = ( { name = "a"; image = "none"; } );'
+MEGABYTE = 1 << 20
+
+
+class Guests(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.directory = pathlib.Path(cls.enterClassContext(tempfile.TemporaryDirectory(prefix="pv-")))
+
+    def host(self, part):
+        """An instance whose guests run that part of false-agent.c, and a pod that is none of its business."""
+        program, initrd = self.directory / part, self.directory / f"{part}.initrd"
+        compile_static("false-agent.c", program, f"-DPART={part}", "-Wno-unused-function")
+        subprocess.run([HERE.parents[1] / "guest/image/build", "--agent", program, "--kernel-dir", BUILD / "guest/kernel",
+                        "--out", initrd], check=True)
+        host = self.enterContext(Instance(f'initrd = "{initrd}";'))
+        host.import_busybox()
+        host.write("calm", NULL)
+        host.wait("calm")
+        return host
+
+    def end(self, host, policy="never"):
+        host.write("odd", POD.format(policy))
+        host.wait("odd", state="failed")
+        self.assertEqual(host.machines(), {})
+        self.assertEqual(host.status("calm")["state"], "ready")
+        return host.status("odd")
+
+    def test_an_init_that_ends_is_a_panic_of_the_kernel(self):
+        host = self.host("leave")
+        self.assertEqual(self.end(host)["reason"], "guest-panic")
+        page = host.page("odd")
+        self.assertIn("Attempted to kill init", page)
+        self.assertIn("Console:", page)
+
+    def test_a_guest_that_resets(self):
+        self.assertEqual(self.end(self.host("reset"))["reason"], "guest-reset")
+
+    def test_a_silent_guest_ends_at_its_deadline_with_its_last_words(self):
+        host = self.host("sleep_on")
+        began = time.monotonic()
+        self.assertEqual(self.end(host)["reason"], "boot-timeout")
+        self.assertGreater(time.monotonic() - began, 11)
+        self.assertIn("the false agent sleeps now", host.page("odd"))
+        self.assertIn("the false agent sleeps now", host.cli("start", "odd", check=False).stderr)
+
+    def test_a_silent_guest_is_tried_again_by_policy(self):
+        host = self.host("sleep_on")
+        host.write("odd", POD.format("on-failure"))
+        until("a second try", lambda: (pods := host.list()).get("odd", {}).get("restarts", 0) >= 1)
+        self.assertEqual(host.status("odd")["reason"], "boot-timeout")
+
+    def flood(self, part):
+        """Runner and podvisord stay small and quick all the time until the guest is given up."""
+        host = self.host(part)
+        before = resident(host.daemon.pid)
+        host.write("odd", POD.format("never"))
+        host.wait("odd", state="starting")
+        runner, largest, slowest = host.status("odd")["runner_pid"], 0, 0
+        while (state := host.status("odd")["state"]) == "starting":
+            began = time.monotonic()
+            self.assertEqual(host.list()["calm"]["state"], "ready")
+            slowest = max(slowest, time.monotonic() - began)
+            with self.subTest("the runner may be gone by now"):
+                try:
+                    largest = max(largest, resident(runner) or 0)
+                except FileNotFoundError:
+                    pass
+        host.wait("odd", state="failed")
+        self.assertIn(host.status("odd")["reason"], ("boot-timeout", "agent-lost", "agent-refused"))
+        self.assertEqual(host.machines(), {})
+        self.assertGreater(largest, 0)
+        self.assertLess(largest, 8 * MEGABYTE)
+        self.assertLess(slowest, 1)
+        self.assertLess(resident(host.daemon.pid) - before, 2 * MEGABYTE)
+
+    def test_noise_on_the_port(self):
+        self.flood("noise")
+
+    def test_frames_that_never_end(self):
+        self.flood("endless")
+
+    def test_frames_whose_content_lies(self):
+        self.flood("frames")
+
+    def test_a_console_that_never_ends_is_kept_small(self):
+        self.flood("mute")
+
+
+if __name__ == "__main__":
+    unittest.main()
