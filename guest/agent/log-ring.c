@@ -39,7 +39,9 @@ static void push_out(LogRing *r)
 
 static void acknowledge_first(LogRing *r)
 {
-    r->in_flight -= cost(r->first);
+    /* An earlier session may have had it already, though this one was not sent it. */
+    if (r->first != r->unsent)
+        r->in_flight -= cost(r->first);
     remove_first(r);
 }
 
@@ -92,15 +94,16 @@ void log_ring_sent(LogRing *r)
 
 int log_ring_ack(LogRing *r, uint64_t seq)
 {
-    if (seq > r->last_sent)
+    if (seq >= r->next_seq)
         return -EINVAL;
-    while (r->first && r->first != r->unsent && r->first->seq <= seq)
+    while (r->first && r->first->seq <= seq)
         acknowledge_first(r);
     if (seq >= r->lost_through) {
         r->in_flight -= r->lost_in_flight;
         r->lost_in_flight = 0;
     }
     r->acked = MAX(r->acked, seq);
+    r->last_sent = MAX(r->last_sent, seq);
     return 0;
 }
 

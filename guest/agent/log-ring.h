@@ -55,7 +55,7 @@ void log_ring_append(LogRing *r, usec_t time, const char *container, StreamChann
 const LogEntry *log_ring_peek(const LogRing *r, uint64_t *ret_dropped);
 /* The record of log_ring_peek() was sent. */
 void log_ring_sent(LogRing *r);
-/* A number beyond what was sent in this session frees nothing: -EINVAL. */
+/* Also of what only an earlier session was sent. A number that no record has had yet frees nothing: -EINVAL. */
 int log_ring_ack(LogRing *r, uint64_t seq);
 /* A new session begins. */
 void log_ring_rewind(LogRing *r);

@@ -104,7 +104,24 @@ static void what_was_pushed_out_stays_in_the_window_until_it_is_acknowledged(voi
     log_ring_done(&r);
 }
 
-static void acknowledging_what_was_never_sent_frees_nothing(void **state)
+static void a_new_session_may_acknowledge_what_an_earlier_one_got(void **state)
+{
+    LogRing r;
+    uint64_t dropped = 9;
+
+    log_ring_init(&r, 100 * record, 50 * record);
+    add(&r, 10);
+    assert_int_equal(send_all(&r, &dropped), 10);
+    log_ring_rewind(&r);
+    assert_success(log_ring_ack(&r, 7));
+    assert_int_equal(log_ring_first(&r), 8);
+    assert_int_equal(r.in_flight, 0);
+    assert_int_equal(send_all(&r, &dropped), 3);
+    assert_int_equal(dropped, 0);
+    log_ring_done(&r);
+}
+
+static void acknowledging_what_never_was_frees_nothing(void **state)
 {
     LogRing r;
     uint64_t dropped;
@@ -112,7 +129,7 @@ static void acknowledging_what_was_never_sent_frees_nothing(void **state)
     log_ring_init(&r, 10 * record, 2 * record);
     add(&r, 5);
     assert_int_equal(send_all(&r, &dropped), 2);
-    assert_int_equal(log_ring_ack(&r, 3), -EINVAL);
+    assert_int_equal(log_ring_ack(&r, 6), -EINVAL);
     assert_int_equal(log_ring_ack(&r, UINT64_MAX), -EINVAL);
     assert_int_equal(log_ring_first(&r), 1);
     log_ring_done(&r);
@@ -152,7 +169,8 @@ int main(void)
         cmocka_unit_test(no_more_than_the_window_is_in_flight),
         cmocka_unit_test(the_oldest_go_first_and_their_number_is_told),
         cmocka_unit_test(what_was_pushed_out_stays_in_the_window_until_it_is_acknowledged),
-        cmocka_unit_test(acknowledging_what_was_never_sent_frees_nothing),
+        cmocka_unit_test(a_new_session_may_acknowledge_what_an_earlier_one_got),
+        cmocka_unit_test(acknowledging_what_never_was_frees_nothing),
         cmocka_unit_test(room_is_enough_for_the_shortest_lines),
         cmocka_unit_test(a_record_larger_than_the_window_is_not_stuck),
     };
