@@ -205,7 +205,7 @@ static int on_start(sd_event_source *source, void *userdata)
     if (r >= 0)
         r = launch(q, &message);
     if (r >= 0)
-        r = qemu_session_begin(q, QEMU_GREETING_TIMEOUT);
+        r = qemu_session_begin(q, q->greeting_timeout);
     if (r < 0)
         start_failed(q, r, message);
     return 0;

@@ -62,9 +62,9 @@ typedef struct QemuVm {
     bool answered; /* `pause` or `resume` has been answered by the event itself */
     bool retried;  /* KVM had failed, so this is the second try of a start */
     bool kill_wanted;
-    /* The host as it is, and QEMU_ADOPT_TIMEOUT; tests put others in their place. */
+    /* The host as it is, and the QEMU_ times; tests put others in their place. */
     KvmFacts (*ask_kvm)(void);
-    usec_t adopt_timeout;
+    usec_t greeting_timeout, adopt_timeout;
     BackendEnd seen; /* what is known of the end before the process is gone; END_NONE: nothing */
     OomWatch oom;
     sd_event_source *process;  /* of pidfd */

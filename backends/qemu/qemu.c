@@ -108,6 +108,7 @@ static int qemu_new(const BackendContext *context, Vm **ret)
     if (!q)
         return -ENOMEM;
     *q = (QemuVm){ .vm = { &qemu_backend, context }, .pidfd = -1, .log = -1, .born = tsc_sample() };
+    q->greeting_timeout = QEMU_GREETING_TIMEOUT;
     q->adopt_timeout = QEMU_ADOPT_TIMEOUT;
     q->ask_kvm = kvm_facts;
     int r = schema_init(qemu_checkpoint.schema, &q->record);
