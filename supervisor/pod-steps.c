@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The deeds of a pod: one function for each step that reconcile() can decide. */
+#include <limits.h>
 #include <signal.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 
 #include "base/file.h"
 #include "base/strings.h"
@@ -246,10 +248,33 @@ static void take_running(Pod *pod, RunDefinition *d)
     d->pod = (PodDefinition){ 0 };
 }
 
+/*
+ * A pod takes two descriptors for as long as it runs. The last ones are not for starting pods: they keep the API and the
+ * runners of those that run served. Descriptors are given out from below, so the limit's last few tell.
+ */
+static int check_descriptors(void)
+{
+    enum { DESCRIPTORS_KEPT = 24 };
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+        return -errno;
+    if (limit.rlim_cur == RLIM_INFINITY || limit.rlim_cur <= DESCRIPTORS_KEPT)
+        return 0;
+    int lowest = (int)MIN(limit.rlim_cur, (rlim_t)INT_MAX) - DESCRIPTORS_KEPT;
+    _cleanup_(closep) int fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, lowest);
+    return fd == lowest ? 0 : -EMFILE;
+}
+
 static int launch(Pod *pod, RunDefinition *d, char **ret_error)
 {
-    int r = describe(pod, d, ret_error);
-    if (r < 0)
+    int r = check_descriptors();
+    if (r < 0) {
+        *ret_error =
+            strf("podvisord has no file descriptors left for another pod (LimitNOFILE= of its unit)");
+        return r;
+    }
+    if ((r = describe(pod, d, ret_error)) < 0)
         return r;
     if ((r = run_path_freeze(pod->supervisor->pods_dir, d)) < 0) {
         *ret_error = strf("its definition cannot be written to its run path: %s", strerror(-r));

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """podvisord as a whole, with null machines."""
-import os, pathlib, signal, subprocess, sys, time, unittest
+import os, pathlib, signal, socket, subprocess, sys, time, unittest
 
 sys.path.insert(0, os.path.dirname(__file__))
 from instance import PROGRAMS, Instance, alive, until
@@ -370,6 +370,54 @@ class Recovery(PodvisordTest):
         self.i.await_gone("pod-0")
         self.assertFalse(alive(machines["pod-0"]))
         self.assertFalse(alive(stuck))
+
+
+class Limits(PodvisordTest):
+    def test_without_descriptors_no_more_pods_start_and_those_that_run_are_served(self):
+        names = [f"pod-{n:02}" for n in range(40)]
+        for name in names:
+            self.i.define(name, 'restart = { delay = "1s"; max_delay = "1s"; };')
+        self.i.start(["prlimit", "--nofile=80:80"])
+
+        def look():
+            states = [pod["state"] for pod in self.i.pods().values()]
+            return states.count("ready") >= 10 and states.count("backoff") > 0 and \
+                not {"queued", "starting", "inactive"} & set(states)
+        until("some run, the others wait", look)
+        waiting = next(p for p in self.i.pods().values() if p["state"] == "backoff")
+        self.assertIn("file descriptors", waiting["message"])
+        # Those that run are looked after as ever, and room that becomes free is used.
+        running = [p["name"] for p in self.i.pods().values() if p["state"] == "ready"]
+        os.kill(self.i.pod(running[0])["runner_pid"], signal.SIGKILL)
+        for name in running[1:5]:
+            self.i.undefine(name)
+        self.i.await_state(running[0], "ready")
+        until("another one starts", lambda: [p["state"] for p in self.i.pods().values()].count("ready") > len(running) - 5)
+
+    def test_an_image_that_is_not_there_is_named(self):
+        (self.i.definitions / "web.pod").write_text('containers = ( { name = "a"; image = "nowhere"; } );')
+        self.i.start()
+        pod = self.i.await_state("web", "backoff")
+        self.assertEqual(pod["reason"], "start-failed")
+        self.assertIn("nowhere", pod["message"])
+
+    def test_strangers_on_the_sockets_harm_nobody(self):
+        self.i.define("web")
+        self.i.start()
+        self.i.await_state("web", "ready")
+        for kind, name in [(socket.SOCK_SEQPACKET, "runners"), (socket.SOCK_STREAM, "bus")] * 100:
+            s = socket.socket(socket.AF_UNIX, kind)
+            self.addCleanup(s.close)
+            s.connect(str(self.i.run / name))
+            try:
+                s.send(os.urandom(100))
+            except BrokenPipeError:  # refused: there are too many
+                pass
+        before = self.i.pod("web")
+        os.kill(before["runner_pid"], signal.SIGKILL)
+        until("another runner", lambda: (p := self.i.pod("web"))["state"] == "ready"
+              and p["runner_pid"] not in (0, before["runner_pid"]))
+        self.assertEqual(self.i.pod("web")["vmm_pid"], before["vmm_pid"])
 
 
 @unittest.skipUnless(os.geteuid() == 0, "needs to mount")
