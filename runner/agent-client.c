@@ -121,8 +121,9 @@ static bool points_take(AgentClient *c, uint64_t n)
 {
     usec_t t = now(), oldest = usec_sub(t, AGENT_POINTS_MAX * USEC_PER_SEC);
 
-    c->points_since = usec_add(MAX(c->points_since, oldest), n * USEC_PER_SEC);
-    return c->points_since <= t;
+    c->points_since =
+        usec_add(MAX(c->points_since, oldest), MIN(n, (uint64_t)AGENT_POINTS_MAX) * USEC_PER_SEC);
+    return c->points_since < t;
 }
 
 static bool take_broken(AgentClient *c)
@@ -133,10 +134,11 @@ static bool take_broken(AgentClient *c)
 
 static bool take_skipped(AgentClient *c)
 {
-    uint64_t before = c->counters.skipped / AGENT_POINT_SKIPPED;
+    uint64_t before = c->counters.skipped / AGENT_POINT_SKIPPED, torn = c->decoder.torn - c->counters.torn;
 
     c->counters.skipped = c->decoder.skipped;
-    return points_take(c, c->counters.skipped / AGENT_POINT_SKIPPED - before);
+    c->counters.torn = c->decoder.torn;
+    return points_take(c, c->counters.skipped / AGENT_POINT_SKIPPED - before + torn);
 }
 
 /* --- sending ------------------------------------------------------------------------------------------------------- */

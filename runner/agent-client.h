@@ -54,6 +54,7 @@ typedef struct AgentCounters {
     uint64_t messages; /* that were taken */
     uint64_t broken;   /* frames that hold no message */
     uint64_t strange;  /* messages that mean nothing here: other sessions, unknown ids and types */
+    uint64_t torn;     /* frames whose header was good and whose payload was not */
     uint64_t skipped;  /* bytes that belong to no frame */
 } AgentCounters;
 

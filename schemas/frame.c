@@ -71,6 +71,7 @@ int frame_decoder_next(FrameDecoder *d, uint32_t *ret_session, const uint8_t **r
             /* The payload is torn; a whole frame may begin inside of it. */
             d->offset++;
             d->skipped++;
+            d->torn++;
             continue;
         }
         d->offset += FRAME_HEADER_SIZE + size;

@@ -9,7 +9,7 @@
  *
  * Invariants: a frame is handed out only when both checksums hold and its length is at most FRAME_PAYLOAD_MAX; after
  * garbage the decoder finds the next whole frame; it never holds more than one frame of the largest size plus
- * what was pushed last; its work is linear in the bytes pushed.
+ * what was pushed last; its work is linear in the bytes pushed, and in addition FRAME_PAYLOAD_MAX for each torn frame.
  */
 #include "base/bytes.h"
 
@@ -22,6 +22,8 @@ typedef struct FrameDecoder {
     Bytes buffer;
     size_t offset;    /* where the next look begins */
     uint64_t skipped; /* bytes that belonged to no frame */
+    uint64_t
+        torn; /* good headers whose payload was not; each costs a checksum over it, so a reader counts them */
 } FrameDecoder;
 
 /* Appends one frame to out: 0, -EMSGSIZE, -ENOMEM. */

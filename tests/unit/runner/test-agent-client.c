@@ -303,6 +303,21 @@ static void wrong_types_are_broken(void **state)
     repeat_until_lost(*state, wrong, sizeof wrong - 1, true);
 }
 
+/* Each header is good and promises as much as can be, which costs a checksum over all that follows. */
+static void headers_inside_of_headers_are_a_lost_agent(void **state)
+{
+    Bytes nested = { 0 }, one = { 0 };
+    uint8_t *payload = calloc(1, FRAME_PAYLOAD_MAX);
+    assert_non_null(payload);
+    assert_success(frame_append(&one, 1, payload, FRAME_PAYLOAD_MAX));
+    for (size_t i = 0; i < FRAME_PAYLOAD_MAX / FRAME_HEADER_SIZE; i++)
+        assert_success(bytes_append(&nested, one.data, FRAME_HEADER_SIZE));
+    repeat_until_lost(*state, nested.data, nested.size, false);
+    bytes_done(&nested);
+    bytes_done(&one);
+    free(payload);
+}
+
 static void an_empty_frame_is_broken(void **state)
 {
     repeat_until_lost(*state, "", 0, true);
@@ -361,6 +376,7 @@ int main(void)
         TEST(deep_nesting_is_broken),
         TEST(a_promise_of_many_elements_is_broken),
         TEST(wrong_types_are_broken),
+        TEST(headers_inside_of_headers_are_a_lost_agent),
         TEST(an_empty_frame_is_broken),
         TEST(a_flood_of_good_messages_costs_no_memory),
         TEST(an_agent_that_does_not_read_stops_no_one),
