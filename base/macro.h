@@ -34,6 +34,14 @@
         _taken;                                                                                              \
     })
 
+/* As take_ptr(), for a struct that owns what its members point to: all of it is zero behind this. */
+#define take_struct(s)                                                                                       \
+    ({                                                                                                       \
+        __typeof__(s) *_taken_from = &(s), _taken = *_taken_from;                                            \
+        *_taken_from = (__typeof__(s)){ 0 };                                                                 \
+        _taken;                                                                                              \
+    })
+
 /* For _cleanup_(x_freep): calls x_free(X *), which accepts NULL. */
 #define DEFINE_CLEANUP(type, func)                                                                           \
     static inline _unused_ void func##p(type *p)                                                             \

@@ -322,6 +322,7 @@ int child_run(const Child *child, char **ret_error)
     int r = child_find(child->program, child->path, &file, ret_error);
     if (r < 0)
         return r;
+    assert(file);
     if ((r = child_environment(child, &environment)) < 0)
         return r;
     if ((r = start(&run, file, environment)) >= 0) {

@@ -86,8 +86,7 @@ int image_config_merge(const ImageConfig *image, const ImageConfig *container, I
         (r = merge_word(&p.working_dir, container->working_dir, image->working_dir, "/")) < 0 ||
         (r = merge_word(&p.stop_signal, container->stop_signal, image->stop_signal, "SIGTERM")) < 0)
         return r;
-    *ret = p;
-    p = (ImageProcess){ 0 };
+    *ret = take_struct(p);
     return 0;
 }
 

@@ -205,7 +205,7 @@ static int run_mkfs(Import *import, char **ret_error)
 /* The bytes are on disk, nobody writes them again, and the record says what they are. */
 static int seal(Import *import, char **ret_error)
 {
-    struct stat st;
+    struct stat st = { 0 };
     char hex[SHA256_TEXT_SIZE], digest[IMAGE_DIGEST_TEXT_SIZE];
 
     _cleanup_(closep) int fd = file_open_at(import->work->fd, WORK_IMAGE_FILE, O_RDONLY, 0);

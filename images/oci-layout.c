@@ -367,8 +367,7 @@ int oci_layout_read(int dir, const char *tag, const char *architecture, OciImage
     if ((r = choose_manifest(dir, index, tag, architecture, &descriptor, ret_error)) < 0 ||
         (r = read_chosen(dir, descriptor, architecture, &image, ret_error)) < 0)
         return r;
-    *ret = image;
-    image = (OciImage){ 0 };
+    *ret = take_struct(image);
     return 0;
 }
 

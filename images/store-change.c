@@ -99,8 +99,7 @@ static int list_locked(ImageStore *store, ImageList *ret)
             qsort(list.images[i].names, strv_length(list.images[i].names), sizeof(char *), compare_strings);
     if (list.n_images > 0)
         qsort(list.images, list.n_images, sizeof *list.images, compare_infos);
-    *ret = list;
-    list = (ImageList){ 0 };
+    *ret = take_struct(list);
     return 0;
 }
 
@@ -294,7 +293,6 @@ int image_prune(ImageStore *store, bool dry_run, ImageList *ret, char **ret_erro
             all.images[i] = (ImageInfo){ 0 };
         }
     }
-    *ret = removed;
-    removed = (ImageList){ 0 };
+    *ret = take_struct(removed);
     return 0;
 }

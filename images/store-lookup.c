@@ -165,10 +165,8 @@ static int lookup_digest(ImageStore *store, const char *reference, const char *d
             ret_error, -EBADMSG,
             "the image \"%s\" is damaged: it has %ju bytes instead of %ju; remove it and import it again",
             reference, (uintmax_t)size, (uintmax_t)record.size);
-    if (ret) {
-        *ret = record;
-        record = (ImageRecord){ 0 };
-    }
+    if (ret)
+        *ret = take_struct(record);
     if (ret_fd)
         *ret_fd = take_fd(&fd);
     return 0;
@@ -204,6 +202,7 @@ int image_verify(ImageStore *store, const char *reference, char **ret_error)
         return r;
     if ((r = sha256_text_fd(fd, hex)) < 0)
         return image_fail_errno(ret_error, r, "the image \"%s\" cannot be read", reference);
+    assert(record.digest);
     if (streq(hex, record.digest + strlen("sha256:")))
         return 0;
     return image_fail(ret_error, -EBADMSG,

@@ -86,7 +86,8 @@ static usec_t backoff(const ContainerLife *l)
         delay = usec_add(delay, delay);
     delay = MIN(delay, MAX(l->restart->max_delay, l->restart->delay));
     /* A tenth is random, so that many do not come back at once. */
-    return delay - delay / 10 + (usec_t)((double)(delay / 10) * l->random() / UINT32_MAX);
+    usec_t tenth = delay / 10;
+    return delay - tenth + (usec_t)((double)tenth * l->random() / UINT32_MAX);
 }
 
 static LifeAction exited(ContainerLife *l, usec_t now)

@@ -276,8 +276,8 @@ static void __attribute__((noreturn)) tell_failure(int status, const Failure *f)
 void launch_child(const LaunchSpec *spec, int status)
 {
     Failure f = { 0 };
-    Identity identity;
-    int stdio[3];
+    Identity identity = { 0 };
+    int stdio[3] = { -1, -1, -1 };
 
     if (reset_process(&f) < 0 || (!spec->terminal && open_stdio(spec, stdio, &f) < 0) ||
         spec->enter(spec->userdata, &f) < 0 || settle(spec, stdio, status, &identity, &f) < 0)
