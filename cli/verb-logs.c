@@ -2,6 +2,7 @@
 /* podvisor logs: what containers wrote. podvisord need not run. */
 #include <time.h>
 
+#include "base/file.h"
 #include "base/journal.h"
 #include "base/log.h"
 #include "base/strings.h"
@@ -10,6 +11,7 @@
 #include "cli/log-view.h"
 #include "cli/terminal.h"
 #include "cli/verbs.h"
+#include "schemas/checkpoint.h"
 #include "schemas/formats.h"
 
 enum { FOLLOW_LINES = 10 };
@@ -167,6 +169,20 @@ static int complain(const LogQuery *query, int error)
     return error == -ENOENT ? STATUS_NO_SUCH_POD : STATUS_FAILURE;
 }
 
+/* By the frozen definition, where there is one and we may read it: so that the first line has a name already. */
+static bool has_several_containers(const Paths *paths, const char *pod)
+{
+    _cleanup_(freep) char *path = strf("%s/" PATHS_PODS "/%s", paths->run, pod);
+    _cleanup_(closep) int dir = path ? dir_open_at(AT_FDCWD, path) : -1;
+    RunDefinition definition;
+
+    if (dir < 0 || checkpoint_read(dir, &run_definition_kind, &definition, NULL, NULL) != CHECKPOINT_GOOD)
+        return false;
+    bool several = definition.pod.n_containers > 1;
+    schema_done(&run_definition_schema, &definition);
+    return several;
+}
+
 static int show(const Context *c, const LogQuery *query, LogSource *source)
 {
     _cleanup_(backlog_done) Backlog backlog = { .limit = query->last };
@@ -181,7 +197,7 @@ static int show(const Context *c, const LogQuery *query, LogSource *source)
 
     int r = backlog_read(&backlog, source);
     view.may_prefix = !query->container;
-    view.prefix = backlog.several && view.may_prefix;
+    view.prefix = view.may_prefix && (backlog.several || has_several_containers(&c->paths, query->pod));
     if (r >= 0 && backlog.n_items == 0 && !following && query->since == 0 && query->last > 0)
         r = -ENOENT;
     if (r >= 0) {
