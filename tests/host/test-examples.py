@@ -1,0 +1,96 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Every example does what its comment says, and the command line shows it."""
+import json
+import pathlib
+import subprocess
+import unittest
+
+from instance import BIN, Instance
+
+EXAMPLES = pathlib.Path(__file__).resolve().parents[2] / "examples"
+PATIENCE = 120
+
+
+class Examples(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.host = cls.enterClassContext(Instance())
+        cls.host.import_busybox()
+
+    def declare(self, name):
+        self.host.write(name, (EXAMPLES / f"{name}.pod").read_text())
+        self.addCleanup(self.host.wait, name, state="gone")
+        self.addCleanup(self.host.remove, name)
+
+    def follow(self, *words):
+        """The output of `podvisor logs -f`, a line at a time."""
+        process = subprocess.Popen([BIN / "podvisor", "--root", self.host.root, "logs", "-f", *words], stdin=subprocess.DEVNULL,
+                                   stdout=subprocess.PIPE, text=True)
+        self.addCleanup(process.stdout.close)
+        self.addCleanup(process.wait, PATIENCE)
+        self.addCleanup(process.terminate)
+        return process.stdout
+
+    def test_there_is_no_example_without_a_test(self):
+        tested = {name.split("_")[1] for name in dir(self) if name.startswith("test_") and name.endswith("_example")}
+        self.assertEqual({file.stem for file in EXAMPLES.glob("*.pod")}, tested)
+
+    def test_all_pass_the_check(self):
+        self.host.cli("check", EXAMPLES)
+
+    def test_hello_example(self):
+        self.declare("hello")
+        self.host.wait("hello")
+        kernel = self.host.cli("exec", "hello", "--", "uname", "-r").stdout.strip()
+        self.assertEqual(self.follow("hello").readline(), f"Hello from hello, Linux {kernel}\n")
+        self.assertRegex(self.host.cli("status", "hello").stdout, rf"(?m)^ +Kernel: {kernel}$")
+
+    def test_web_example(self):
+        self.declare("web")
+        self.host.wait("web")
+        answer = self.host.cli("exec", "web/httpd", "--", "sh", "-c",
+                               "until wget -qO- http://127.0.0.1/ 2>/dev/null; do :; done")
+        self.assertEqual(answer.stdout, "<h1>Served from inside of a virtual machine</h1>\n")
+        self.assertNotEqual(self.host.cli("exec", "web", "--", "touch", "/x", check=False).returncode, 0)
+        self.assertRegex(self.host.cli("status", "web").stdout, r"(?m)^ +Machine: qemu with (kvm, isolated|tcg, NOT isolated) by hardware")
+
+    def test_ticker_example(self):
+        self.declare("ticker")
+        self.host.wait("ticker")
+        lines = self.follow("ticker")
+        seen = [lines.readline() for _ in range(4)]
+        self.assertIn("writer: tick\n", seen)
+        self.assertTrue([line for line in seen if line.startswith("reader: It was ")], seen)
+        self.assertRegex(self.follow("ticker/reader").readline(), "^It was ")
+        self.assertEqual(self.host.cli("exec", "ticker", "--", "true", check=False).returncode, 125)
+
+    def test_job_example(self):
+        self.declare("job")
+        self.host.wait("job", state="inactive")
+        self.host.cli("start", "job")
+        self.host.wait("job", state="succeeded")
+        self.assertEqual(self.host.cli("logs", "job").stdout, "1\n2\n3\n")
+        status = self.host.cli("status", "job", check=False)
+        self.assertEqual(status.returncode, 3)
+        self.assertIn("completed", status.stdout)
+
+    def test_limits_example(self):
+        self.declare("limits")
+        self.host.wait("limits", state="inactive")
+        self.host.cli("start", "limits", "--no-wait")
+        self.host.wait("limits", state="running")
+        process = subprocess.run([BIN / "podvisor", "--root", self.host.root, "wait", "limits", "--for=ready", "--timeout=1s"],
+                                 capture_output=True, text=True)
+        self.assertIn(process.returncode, (0, 5))
+        containers = {}
+        while not containers.get("greedy", {}).get("oom_killed"):
+            containers = {c["name"]: c for c in json.loads(self.host.cli("status", "limits", "--json=short").stdout)[0]["containers"]}
+        self.assertEqual(containers["greedy"]["exit_signal"], 9)
+        self.assertEqual((containers["modest"]["state"], containers["modest"]["restarts"]), ("running", 0))
+        self.assertIn("killed by SIGKILL, out of memory", self.host.cli("status", "limits").stdout)
+        self.host.cli("stop", "limits")
+
+
+if __name__ == "__main__":
+    unittest.main()
