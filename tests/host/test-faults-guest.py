@@ -7,11 +7,26 @@ import tempfile
 import time
 import unittest
 
-from instance import BUILD, HERE, HELLO, Instance, compile_static, resident, until
+from instance import BUILD, HERE, HELLO, HostTest, Instance, compile_static, resident, until
 
 POD = 'start_timeout = "12s"; memory = "128M"; restart = {{ policy = "{}"; delay = "100ms"; }};\n' + HELLO.replace("{", "{{").replace("}", "}}")
 NULL = 'backend = "null"; containers = ( { name = "a"; image = "none"; } );'
 MEGABYTE = 1 << 20
+
+
+class Panic(HostTest):
+    """The kernel of a guest that was well, ended by a container that was given the power to."""
+
+    def test_a_panic_is_told_in_the_kernels_words_and_the_pod_starts_again(self):
+        self.host.write("web", POD.format("on-failure").replace("command", 'capabilities = [ "SYS_ADMIN" ]; command'))
+        self.host.wait("web")
+        machine = self.host.status("web")["vmm_pid"]
+        self.host.sh("web", "mkdir /tmp/p; mount -t proc proc /tmp/p; echo c >/tmp/p/sysrq-trigger", check=False)
+        until("a restart", lambda: self.host.status("web")["restarts"] == 1)
+        self.assertEqual(self.host.status("web")["reason"], "guest-panic")
+        self.assertIn("sysrq triggered crash", self.host.page("web"))
+        self.host.wait("web")
+        self.assertNotEqual(self.host.status("web")["vmm_pid"], machine)
 
 
 class Guests(unittest.TestCase):
