@@ -121,7 +121,7 @@ static void pump_logs(Agent *a)
     }
 }
 
-static void pump_report(Agent *a)
+void agent_report_now(Agent *a)
 {
     ContainerReport reports[CONTAINERS_MAX];
     AgentReport report = { .completed = a->ending.completed, .containers = reports };
@@ -143,7 +143,7 @@ bool agent_pump(Agent *a)
         more |= container_pump(&a->containers[i]);
     more |= exec_pump_all(a);
     pump_logs(a);
-    pump_report(a);
+    agent_report_now(a);
     bool busy = port_busy(&a->port);
     port_flush(&a->port);
     more |= busy && !port_busy(&a->port);

@@ -8,7 +8,12 @@ typedef int (*Handler)(Agent *a, uint64_t id, const void *body, Failure *f);
 
 static int on_configure(Agent *a, uint64_t id, const void *body, Failure *f)
 {
-    return agent_configure(a, body, f);
+    int r = agent_configure(a, body, f);
+
+    /* Before the answer, so that a runner to which the pod runs knows its containers. */
+    if (r >= 0)
+        agent_report_now(a);
+    return r;
 }
 
 static int on_stop(Agent *a, uint64_t id, const void *body, Failure *f)
