@@ -284,6 +284,16 @@ void agent_client_forget(AgentClient *c, const void *userdata)
 
 /* --- the heart --------------------------------------------------------------------------------------------------------- */
 
+static usec_t beat_of(const AgentClient *c)
+{
+    return c->callbacks->beat ?: AGENT_BEAT;
+}
+
+static usec_t ping_timeout_of(const AgentClient *c)
+{
+    return c->callbacks->ping_timeout ?: AGENT_PING_TIMEOUT;
+}
+
 static void beat_arm(AgentClient *c, usec_t delay)
 {
     (void)sd_event_source_set_time_accuracy(c->beat, MAX(delay / 6, (usec_t)1));
@@ -312,17 +322,17 @@ static void ping(AgentClient *c)
 
     if (c->pinging)
         return;
-    if (c->misses == 0 && silent < AGENT_BEAT) {
-        beat_arm(c, AGENT_BEAT - silent);
+    if (c->misses == 0 && silent < beat_of(c)) {
+        beat_arm(c, beat_of(c) - silent);
         return;
     }
-    int r = agent_client_request(c, AGENT_PING, NULL, AGENT_PING_TIMEOUT, on_pong, c);
+    int r = agent_client_request(c, AGENT_PING, NULL, ping_timeout_of(c), on_pong, c);
     if (r < 0) {
         client_lost(c, r == -ENOBUFS || r == -EBUSY ? -ENOBUFS : r);
         return;
     }
     c->pinging = true;
-    beat_arm(c, AGENT_BEAT);
+    beat_arm(c, beat_of(c));
 }
 
 static void hello(AgentClient *c)
@@ -365,8 +375,8 @@ void agent_client_set_paused(AgentClient *c, bool paused)
     c->heard = now();
     TABLE_FOREACH (request, c->requests)
         if (!paused && request->id != 0)
-            request->due = MAX(request->due, usec_add(c->heard, AGENT_PING_TIMEOUT));
-    beat_arm(c, c->welcome ? AGENT_BEAT : 1);
+            request->due = MAX(request->due, usec_add(c->heard, ping_timeout_of(c)));
+    beat_arm(c, c->welcome ? beat_of(c) : 1);
     deadline_update(c);
 }
 
@@ -393,7 +403,7 @@ static bool take_welcome(AgentClient *c, const Message *m)
 {
     c->welcome = true;
     c->misses = 0;
-    beat_arm(c, AGENT_BEAT);
+    beat_arm(c, beat_of(c));
     enter(c);
     c->callbacks->on[AGENT_WELCOME](c->userdata, m->body);
     return leave(c) && !c->over;

@@ -48,6 +48,7 @@ typedef struct AgentCallbacks {
     void (*room)(void *userdata);           /* agent_client_has_room() has become true again; may be NULL */
     /* -ETIMEDOUT: silent; -EBADMSG: garbage; -ENOBUFS: it does not read; else the channel broke. */
     void (*lost)(void *userdata, int error);
+    usec_t beat, ping_timeout; /* 0: AGENT_BEAT, AGENT_PING_TIMEOUT */
 } AgentCallbacks;
 
 typedef struct AgentCounters {

@@ -64,11 +64,10 @@ void harness_freeze(Harness *h)
 
 static void runner_exec(Harness *h)
 {
-    int log = open("/dev/null", O_WRONLY);
     char path[128];
 
     (void)snprintf(path, sizeof path, "%s/runner.log", h->dir.path);
-    log = open(path, O_WRONLY | O_CREAT | O_APPEND, 0600);
+    int log = open(path, O_WRONLY | O_CREAT | O_APPEND, 0600);
     (void)dup2(log, STDERR_FILENO);
     execl(h->program, h->program, "--run-path", h->run_path, "--log-level", "debug", NULL);
     _exit(127);

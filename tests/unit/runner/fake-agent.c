@@ -16,6 +16,11 @@ void fake_init(FakeAgent *f, const AgentCallbacks *callbacks, void *userdata, Ag
     assert_success(agent_client_new(f->event, pair[1], token, USEC_INFINITY, callbacks, userdata, ret));
 }
 
+void fake_init_channel(FakeAgent *f, sd_event *event, int fd)
+{
+    *f = (FakeAgent){ .event = sd_event_ref(event), .fd = fd };
+}
+
 void fake_done(FakeAgent *f)
 {
     message_done(&f->last);

@@ -14,6 +14,8 @@ typedef struct FakeAgent {
 
 /* Makes a loop, a fake agent, and a client of it. The client's hello_timeout is for ever. */
 void fake_init(FakeAgent *f, const AgentCallbacks *callbacks, void *userdata, AgentClient **ret);
+/* Plays on this end of a channel (taken), in this loop. */
+void fake_init_channel(FakeAgent *f, sd_event *event, int fd);
 void fake_done(FakeAgent *f);
 
 /* Runs the loop until nothing is left to do at once. */

@@ -53,6 +53,15 @@ static const AgentCallbacks callbacks = {
     .lost = on_lost,
 };
 
+/* The same in a hurry, so that silence is short. */
+#define HASTY (10 * USEC_PER_MSEC)
+static const AgentCallbacks hasty_callbacks = {
+    .on = { [AGENT_WELCOME] = on_welcome },
+    .lost = on_lost,
+    .beat = HASTY,
+    .ping_timeout = 5 * HASTY,
+};
+
 typedef struct Fixture {
     FakeAgent agent;
     Seen seen;
@@ -73,6 +82,16 @@ static int setup_welcome(void **state)
     Fixture *f = *state;
     fake_welcome(&f->agent);
     assert_int_equal(f->seen.welcomes, 1);
+    return 0;
+}
+
+static int setup_hasty(void **state)
+{
+    Fixture *f = calloc(1, sizeof *f);
+    assert_non_null(f);
+    fake_init(&f->agent, &hasty_callbacks, &f->seen, &f->seen.client);
+    fake_welcome(&f->agent);
+    *state = f;
     return 0;
 }
 
@@ -189,6 +208,60 @@ static void the_client_may_be_freed_by_a_callback(void **state)
     assert_int_equal(f->seen.lost, 0);
     bytes_done(&frames);
     bytes_done(&b);
+}
+
+/* Runs the loop until the client has given up. */
+static void run_until_lost(Fixture *f)
+{
+    while (f->seen.lost == 0)
+        assert_success(sd_event_run(f->agent.event, UINT64_MAX));
+}
+
+static void a_silent_agent_is_lost_after_two_pings(void **state)
+{
+    Fixture *f = *state;
+    run_until_lost(f);
+    assert_int_equal(f->seen.lost_error, -ETIMEDOUT);
+    (void)fake_expect(&f->agent, AGENT_PING);
+    (void)fake_expect(&f->agent, AGENT_PING);
+    assert_true(fake_is_silent(&f->agent));
+}
+
+static void an_agent_that_answers_pings_is_not_lost(void **state)
+{
+    enum { PINGS = 5 };
+    Fixture *f = *state;
+    for (int i = 0; i < PINGS; i++) {
+        Message m = { 0 };
+        while (m.type != AGENT_PING) {
+            assert_success(sd_event_run(f->agent.event, UINT64_MAX));
+            if (!fake_is_silent(&f->agent))
+                m = f->agent.last;
+        }
+        fake_say(&f->agent, AGENT_REPLY, m.id, &(RunnerReply){ 0 });
+    }
+    assert_int_equal(f->seen.lost, 0);
+}
+
+static int on_time(sd_event_source *source, uint64_t usec, void *userdata)
+{
+    *(bool *)userdata = true;
+    return 0;
+}
+
+static void a_paused_guest_is_not_lost_by_its_silence(void **state)
+{
+    Fixture *f = *state;
+    sd_event_source *timer = NULL;
+    bool over = false;
+    agent_client_set_paused(f->seen.client, true);
+    assert_success(
+        sd_event_add_time_relative(f->agent.event, &timer, CLOCK_MONOTONIC, 20 * HASTY, 1, on_time, &over));
+    while (!over)
+        assert_success(sd_event_run(f->agent.event, UINT64_MAX));
+    sd_event_source_unref(timer);
+    assert_int_equal(f->seen.lost, 0);
+    assert_true(fake_is_silent(&f->agent));
 }
 
 /* --- lies ---------------------------------------------------------------------------------------------------------- */
@@ -366,6 +439,9 @@ int main(void)
         TEST(requests_are_bounded),
         TEST(a_closed_channel_answers_what_is_open),
         TEST(the_client_may_be_freed_by_a_callback),
+        cmocka_unit_test_setup_teardown(a_silent_agent_is_lost_after_two_pings, setup_hasty, teardown),
+        cmocka_unit_test_setup_teardown(an_agent_that_answers_pings_is_not_lost, setup_hasty, teardown),
+        cmocka_unit_test_setup_teardown(a_paused_guest_is_not_lost_by_its_silence, setup_hasty, teardown),
         TEST(other_sessions_are_passed_over),
         TEST(half_a_frame_of_before_is_passed_over),
         TEST(a_byte_at_a_time_is_a_message_all_the_same),
