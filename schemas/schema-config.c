@@ -410,6 +410,11 @@ static bool text_parse(Reader *r, config_t *config, const char *text, size_t siz
         diagnostics_add(r->diagnostics, r->name, line, "@include is not accepted; a definition is one file");
         return false;
     }
+    const char *trap = syntax_trap(text, &line);
+    if (trap) {
+        diagnostics_add(r->diagnostics, r->name, line, "syntax error: %s", trap);
+        return false;
+    }
     if (config_read_string(config, text) == CONFIG_TRUE)
         return true;
     line = (unsigned)config_error_line(config);

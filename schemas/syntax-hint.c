@@ -176,9 +176,29 @@ static const char *habit(const char *line)
         return "syntax error: a pod file has no [sections]; groups are written key = { ... };";
     if (str_after(p, "- "))
         return "syntax error: a list is written ( { ... }, { ... } ), with no dashes";
+    if (str_after(line, "\xef\xbb\xbf"))
+        return "syntax error: the file begins with a byte order mark; UTF-8 needs none";
     if (*p == '=' || *p == ':')
         return "syntax error: a key stands before =, as in: key = value;";
     return NULL;
+}
+
+/* `key = 'value'`. */
+static bool has_single_quotes(const char *line)
+{
+    const char *p = strpbrk(line, "=:");
+    return p && p[1 + strspn(p + 1, " \t")] == '\'';
+}
+
+/* `"key" = value`: the end of a string, and = behind it. */
+static bool has_quoted_key(const char *line)
+{
+    for (const char *p = strchr(line, '"'); p; p = strchr(p + 1, '"')) {
+        size_t blanks = strspn(p + 1, " \t");
+        if (p[1 + blanks] == '=' && p > line && !strchr("={([,; \t", p[-1]))
+            return true;
+    }
+    return false;
 }
 
 static char *hint_for_bracket(const Scan *s)
@@ -191,6 +211,8 @@ static char *hint_for_bracket(const Scan *s)
 
 static char *hint_for(const Scan *s, const char *error)
 {
+    if (streq(error, "memory exhausted"))
+        return strf("syntax error: brackets are nested too deeply");
     if (!streq(error, "syntax error"))
         return strf("%s%s", error,
                     strstr(error, "duplicate") ? ": this key is set twice in its group; keep one of the two"
@@ -208,6 +230,10 @@ static char *hint_for(const Scan *s, const char *error)
         return strf("syntax error: a comma before the closing bracket; the last element has none");
     if (lacks_value(s))
         return strf("syntax error: a value is missing behind =");
+    if (s->line && has_single_quotes(s->line))
+        return strf("syntax error: text needs double quotes (\"), not single ones");
+    if (s->line && has_quoted_key(s->line))
+        return strf("syntax error: keys are written without quotes");
     if (s->line && lacks_quotes(s->line))
         return strf("syntax error: text needs double quotes: \"...\"");
     if (s->line && lacks_assignment(s->line))

@@ -7,3 +7,9 @@
 
 /* The message for an error at `line` (from 1) of text; `error` is libconfig's own word. NULL when out of memory. */
 char *syntax_hint(const char *text, unsigned line, const char *error);
+
+/*
+ * What libconfig takes without a word and nobody means: a comment that is never closed and hides the rest of the file, and two
+ * strings side by side in an array, which become one. The message (static) and the line, or NULL.
+ */
+const char *syntax_trap(const char *text, unsigned *ret_line);
