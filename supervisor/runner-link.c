@@ -7,7 +7,8 @@
 
 enum {
     PACKETS_PER_TURN = 8,
-    REQUESTS_MAX = 16, /* unanswered ones */
+    TURNS_PER_SECOND = 100, /* more would be a flood; whatever else podvisord does must go on beside it */
+    REQUESTS_MAX = 16,      /* unanswered ones */
 };
 #define HELLO_TIMEOUT (5 * USEC_PER_SEC)
 
@@ -263,6 +264,8 @@ int runner_link_new(sd_event *event, int fd, pid_t pid, const RunnerLinkOps *ops
     }
     *l = (RunnerLink){ .fd = fd, .pid = pid, .ops = ops, .userdata = userdata };
     int r = sd_event_add_io(event, &l->io, fd, EPOLLIN, on_io, l);
+    if (r >= 0)
+        r = sd_event_source_set_ratelimit(l->io, USEC_PER_SEC, TURNS_PER_SECOND);
     if (r >= 0)
         r = sd_event_add_time(event, &l->timer, CLOCK_BOOTTIME,
                               usec_add(now_usec(CLOCK_BOOTTIME), HELLO_TIMEOUT), USEC_PER_MSEC, on_timer, l);

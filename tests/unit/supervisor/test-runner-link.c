@@ -294,6 +294,34 @@ static void a_runner_that_reads_nothing_is_not_waited_for(void **state)
     assert_int_equal(r, -EAGAIN);
 }
 
+static int on_idle(sd_event_source *source, void *userdata)
+{
+    ++*(unsigned *)userdata;
+    return 0;
+}
+
+static int on_room(sd_event_source *source, int fd, uint32_t revents, void *userdata)
+{
+    send_message(userdata, RUNNER_REPORT, 0, &(RunnerReport){ .exit_code = -1 });
+    return 0;
+}
+
+static void a_runner_that_never_stops_talking_leaves_time_for_others(void **state)
+{
+    Fixture *f = *state;
+    sd_event_source *idle, *room;
+    unsigned n_idle = 0;
+
+    link_up(f);
+    assert_success(sd_event_add_io(f->event, &room, f->runner, EPOLLOUT, on_room, f));
+    assert_success(sd_event_add_defer(f->event, &idle, on_idle, &n_idle));
+    assert_success(sd_event_source_set_priority(idle, SD_EVENT_PRIORITY_IDLE));
+    assert_success(sd_event_source_set_enabled(idle, SD_EVENT_ON));
+    loop_until(f->event, n_idle > 3);
+    sd_event_source_disable_unref(idle);
+    sd_event_source_disable_unref(room);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -312,6 +340,7 @@ int main(void)
         TEST(a_request_without_an_answer_ends_by_its_deadline),
         TEST(requests_under_way_end_with_the_link),
         TEST(a_runner_that_reads_nothing_is_not_waited_for),
+        TEST(a_runner_that_never_stops_talking_leaves_time_for_others),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
