@@ -1,14 +1,18 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""podvisord is killed at its n-th system call while it starts, changes and removes pods; the next one makes everything
-true. KILL_POINTS says how many of the points are tried (0: all of them), KILL_SEED repeats a run."""
-import os, random, shutil, signal, subprocess, sys, time
+"""podvisord is killed at its n-th system call while it starts, changes and removes pods, or that call fails; it does not
+crash, and it or the next one makes everything true. KILL_POINTS says how many of the points are tried (0: all of them),
+KILL_SEED repeats a run."""
+import contextlib, os, random, shutil, signal, subprocess, sys, time
 
 sys.path.insert(0, os.path.dirname(__file__))
 from instance import PROGRAMS, Instance, alive, until
 
 POINTS = int(os.environ.get("KILL_POINTS", "25"))
 SEED = int(os.environ.get("KILL_SEED", time.time_ns() % 100000))
+# What can fail for reasons that are not ours, and how.
+FALLIBLE = "openat2,openat,write,fsync,renameat,mkdirat,unlinkat,fchmod,sendmsg,recvmsg,accept4,readlinkat,newfstatat,vfork,clone3"
+ERRORS = ["EIO", "ENOSPC", "ENOMEM", "EMFILE"]
 SETTINGS = 'restart = { delay = "10ms"; max_delay = "50ms"; }; '
 
 
@@ -39,12 +43,12 @@ def strace(i, *arguments):
                             stdin=subprocess.DEVNULL, stdout=i.log, stderr=i.log)
 
 
-def count():
+def count(*arguments):
     i = Instance()
     try:
         prepare(i)
         trace = i.root / "trace"
-        i.daemon = strace(i, "-o", trace)
+        i.daemon = strace(i, "-o", trace, *arguments)
         until("all is made true", lambda: settled(i))
         subprocess.run(["pkill", "-P", str(i.daemon.pid)], check=True)  # podvisord, which strace waits for
         i.daemon.wait()
@@ -53,13 +57,21 @@ def count():
         i.close()
 
 
-def kill_at(n):
+def crashed(returncode):
+    """strace ends as what it traces."""
+    return -returncode in (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL)
+
+
+def inject(n, fault):
+    """One point; fault: for strace."""
     i = Instance()
     try:
         before = prepare(i)
-        i.daemon = strace(i, "-o", "/dev/null", "-e", f"inject=all:signal=KILL:when={n}")
-        # Killed at that point, or it has got through without coming to it.
-        until("it is over", lambda: i.daemon.poll() is not None or settled(i))
+        i.daemon = strace(i, "-o", "/dev/null", "-e", f"inject={fault}:when={n}")
+        # Ended at that point, or got through it. What an error has made it give up for now, the next one takes up.
+        with contextlib.suppress(AssertionError):
+            until("it is over", lambda: i.daemon.poll() is not None or settled(i), 20)
+        assert i.daemon.poll() is None or not crashed(i.daemon.returncode), "podvisord crashed"
         if i.daemon.poll() is None:
             subprocess.run(["pkill", "-KILL", "-P", str(i.daemon.pid)], check=False)
             i.daemon.wait()
@@ -73,11 +85,15 @@ def kill_at(n):
         assert sorted(p.name for p in (i.run / "pods").iterdir()) == ["changes", "comes", "stays"]
     except BaseException:
         i.log.flush()
-        print(f"--- killed at system call {n}: {i.processes()}\n{(i.root / 'log').read_text(errors='replace')[-20000:]}",
+        print(f"--- {fault} at system call {n}: {i.processes()}\n{(i.root / 'log').read_text(errors='replace')[-20000:]}",
               file=sys.stderr)
         raise
     finally:
         i.close()
+
+
+def points(total):
+    return range(1, total) if POINTS == 0 else sorted(random.sample(range(1, total), min(POINTS, total - 1)))
 
 
 def main():
@@ -86,11 +102,12 @@ def main():
         sys.exit(77)
     print(f"KILL_SEED={SEED}", flush=True)
     random.seed(SEED)
-    total = count()
-    points = range(1, total) if POINTS == 0 else sorted(random.sample(range(1, total), min(POINTS, total - 1)))
-    print(f"{len(points)} of {total} system calls", flush=True)
-    for n in points:
-        kill_at(n)
+    total, fallible = count(), count("-e", FALLIBLE)
+    for n in points(total):
+        inject(n, "all:signal=KILL")
+    for n in points(fallible):
+        inject(n, f"{FALLIBLE}:error={random.choice(ERRORS)}")
+    print(f"of {total} system calls, {fallible} of which can fail")
 
 
 main()
