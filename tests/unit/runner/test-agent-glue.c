@@ -1,0 +1,403 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the agent's words mean for the pod: a runner in this process, a backend without a VMM, a fake agent. */
+#include <fcntl.h>
+#include <sys/socket.h>
+
+#include "runner/agent-glue.h"
+#include "runner/runner-state.h"
+#include "schemas/log-file.h"
+#include "tests/unit/runner/fake-agent.h"
+
+/* --- a backend that does as it is told ------------------------------------------------------------------------------- */
+
+typedef struct Fixture {
+    TestDir dir;
+    Runner *runner;
+    FakeAgent agent;
+    int ends[16]; /* of channels that the runner has opened and no fake agent has taken yet */
+    size_t n_ends;
+    unsigned kills;
+} Fixture;
+
+static Fixture *the;
+static Vm the_vm;
+static const Backend fake_backend;
+
+static int backend_check(const RunDefinition *definition, char **ret_message)
+{
+    return 0;
+}
+
+static int backend_new(const BackendContext *context, Vm **ret)
+{
+    the_vm = (Vm){ .backend = &fake_backend, .context = context };
+    *ret = &the_vm;
+    return 0;
+}
+
+static Vm *backend_free(Vm *vm)
+{
+    return NULL;
+}
+
+static int backend_inspect(Vm *vm, BackendFacts *ret)
+{
+    *ret = (BackendFacts){ .checkpoint = CHECKPOINT_ABSENT };
+    return 0;
+}
+
+static int backend_nothing(Vm *vm)
+{
+    return 0;
+}
+
+static int backend_agent_connect(Vm *vm)
+{
+    int pair[2];
+
+    if (the->n_ends == ELEMENTSOF(the->ends))
+        return -EAGAIN;
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair), 0);
+    the->ends[the->n_ends++] = pair[0];
+    return pair[1];
+}
+
+static int backend_kill(Vm *vm)
+{
+    the->kills++;
+    return 0;
+}
+
+static const CheckpointKind fake_kind = { .name = "fake", .version = 1, .schema = &backend_end_schema };
+static const Backend fake_backend = {
+    .name = "fake",
+    .kind = BACKEND_NULL,
+    .checkpoint = &fake_kind,
+    .has_agent = true,
+    .check = backend_check,
+    .new = backend_new,
+    .free = backend_free,
+    .inspect = backend_inspect,
+    .start = backend_nothing,
+    .adopt = backend_nothing,
+    .agent_connect = backend_agent_connect,
+    .kill = backend_kill,
+    .pause = backend_nothing,
+    .resume = backend_nothing,
+    .clean = backend_nothing,
+};
+
+static void backend_tells(const BackendEvent *event)
+{
+    the_vm.context->on_event(the_vm.context->userdata, event);
+    fake_run(&the->agent);
+}
+
+static void machine_ends(EndReason seen, uint64_t signal)
+{
+    BackendEnd end = { .reason = seen, .exit_code = -1, .exit_signal = signal };
+    backend_tells(&(BackendEvent){ .type = BACKEND_ENDED, .end = &end });
+}
+
+/* --- a pod that has just been started -------------------------------------------------------------------------------- */
+
+static void container_add(RunDefinition *d, const char *name, const char *digest)
+{
+    ContainerDefinition *c = field_append(schema_field(&pod_schema, "containers"), &d->pod);
+    RunImage *image = field_append(schema_field(&run_definition_schema, "images"), d);
+
+    assert_success(str_replace(&c->name, name));
+    assert_success(str_replace(&c->image, "busybox"));
+    assert_success(str_replace(&image->container, name));
+    assert_success(str_replace(&image->digest, digest));
+    assert_success(strv_append(&image->command, "sh"));
+}
+
+static void definition_write(Fixture *f)
+{
+    RunDefinition d;
+
+    assert_success(schema_init(&run_definition_schema, &d));
+    d.name = strdup("web");
+    d.uuid.bytes[0] = 5;
+    d.attempt = 1;
+    d.supervisor_socket = strf("%s/nobody", f->dir.path);
+    d.log_target = LOG_TARGET_FILES;
+    d.log_dir = strdup(f->dir.path);
+    d.log_size = LOG_FILE_SIZE_MIN;
+    d.pod.backend = BACKEND_NULL;
+    container_add(&d, "one", "sha256:a");
+    container_add(&d, "two", "sha256:b");
+    container_add(&d, "three", "sha256:a");
+    assert_success(checkpoint_write(f->dir.fd, &run_definition_kind, d.uuid, 1, &d));
+    schema_done(&run_definition_schema, &d);
+}
+
+/* The next channel that the runner opens; the loop runs until there is one. */
+static void channel_next(Fixture *f)
+{
+    fake_done(&f->agent);
+    while (f->n_ends == 0)
+        assert_success(sd_event_run(f->runner->event, UINT64_MAX));
+    fake_init_channel(&f->agent, f->runner->event, f->ends[0]);
+    memmove(f->ends, f->ends + 1, --f->n_ends * sizeof f->ends[0]);
+}
+
+static int setup(void **state)
+{
+    Fixture *f = the = calloc(1, sizeof *f);
+
+    assert_non_null(f);
+    log_open("test", LOG_EMERG);
+    f->agent.fd = -1;
+    f->dir = test_dir_new();
+    definition_write(f);
+    assert_success(runner_new(&fake_backend, dup(f->dir.fd), &f->runner));
+    assert_success(runner_begin(f->runner));
+    the_vm.context->on_event(the_vm.context->userdata,
+                             &(BackendEvent){ .type = BACKEND_STARTED, .vmm = { .pid = 1 } });
+    channel_next(f);
+    *state = f;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    Fixture *f = *state;
+
+    fake_done(&f->agent);
+    f->runner = runner_free(f->runner);
+    while (f->n_ends > 0)
+        safe_close(f->ends[--f->n_ends]);
+    test_dir_done(&f->dir);
+    free(f);
+    return 0;
+}
+
+static RunnerState state_of(const Fixture *f)
+{
+    return f->runner->record.report.state;
+}
+
+static void configure(Fixture *f)
+{
+    fake_welcome(&f->agent);
+    (void)fake_expect(&f->agent, AGENT_CONFIGURE);
+    fake_say(&f->agent, AGENT_REPLY, fake_id(&f->agent), &(RunnerReply){ 0 });
+    assert_int_equal(state_of(f), RUNNER_RUNNING);
+}
+
+/* --- tests ------------------------------------------------------------------------------------------------------------ */
+
+static void a_fresh_guest_is_configured(void **state)
+{
+    Fixture *f = *state;
+    fake_welcome(&f->agent);
+    const AgentConfigure *c = fake_expect(&f->agent, AGENT_CONFIGURE);
+    assert_string_equal(c->hostname, "web");
+    assert_true(c->entropy.size >= 32);
+    assert_int_equal(c->n_containers, 3);
+    assert_string_equal(c->containers[1].definition.name, "two");
+    assert_string_equal(c->containers[1].command[0], "sh");
+    assert_int_equal(c->containers[0].disk, 0);
+    assert_int_equal(c->containers[1].disk, 1);
+    assert_int_equal(c->containers[2].disk, 0);
+    assert_int_equal(state_of(f), RUNNER_STARTING);
+    fake_say(&f->agent, AGENT_REPLY, fake_id(&f->agent), &(RunnerReply){ 0 });
+    assert_int_equal(state_of(f), RUNNER_RUNNING);
+}
+
+static void a_guest_that_was_configured_is_not_configured_again(void **state)
+{
+    Fixture *f = *state;
+    configure(f);
+    f->agent.fd = safe_close(f->agent.fd);
+    channel_next(f);
+    (void)fake_expect(&f->agent, AGENT_HELLO);
+    fake_say(&f->agent, AGENT_WELCOME, 0, &(AgentWelcome){ .version = 1, .configured = true });
+    assert_true(fake_is_silent(&f->agent));
+    assert_int_equal(state_of(f), RUNNER_RUNNING);
+    assert_int_equal(f->kills, 0);
+}
+
+static void no_version_in_common_is_a_refusal(void **state)
+{
+    Fixture *f = *state;
+    (void)fake_expect(&f->agent, AGENT_HELLO);
+    fake_say(&f->agent, AGENT_WELCOME, 0,
+             &(AgentWelcome){ .version = 0, .version_min = 7, .version_max = 9 });
+    assert_int_equal(state_of(f), RUNNER_STOPPING);
+    assert_int_equal(f->kills, 1);
+    machine_ends(END_VMM_SIGNAL, 9);
+    assert_int_equal(f->runner->record.report.reason, END_AGENT_REFUSED);
+    assert_non_null(strstr(f->runner->record.report.message, "7 to 9"));
+}
+
+static void a_configuration_that_is_refused_says_why(void **state)
+{
+    Fixture *f = *state;
+    char why[] = "no disk\033[2J of this id";
+    fake_welcome(&f->agent);
+    (void)fake_expect(&f->agent, AGENT_CONFIGURE);
+    fake_say(&f->agent, AGENT_REPLY, fake_id(&f->agent), &(RunnerReply){ .error = ENOENT, .message = why });
+    machine_ends(END_VMM_SIGNAL, 9);
+    const RunnerReport *report = &f->runner->record.report;
+    assert_int_equal(report->reason, END_AGENT_REFUSED);
+    assert_non_null(strstr(report->message, "no disk\\x1b[2J"));
+}
+
+static void only_declared_containers_are_believed(void **state)
+{
+    Fixture *f = *state;
+    char one[] = "one", stranger[] = "../stranger", message[] = "\033]0;x";
+    ContainerReport said[] = {
+        { .name = stranger, .state = CONTAINER_RUNNING },
+        { .name = one,
+          .state = CONTAINER_ENDED,
+          .exit_code = 1 << 20,
+          .exit_signal = 1 << 20,
+          .message = message },
+    };
+    configure(f);
+    fake_say(&f->agent, AGENT_REPORT, 0,
+             &(AgentReport){ .containers = said, .n_containers = ELEMENTSOF(said) });
+    const RunnerReport *report = &f->runner->record.report;
+    assert_int_equal(report->n_containers, 3);
+    assert_string_equal(report->containers[0].name, "one");
+    assert_int_equal(report->containers[0].exit_code, -1);
+    assert_int_equal(report->containers[0].exit_signal, 0);
+    assert_null(strchr(report->containers[0].message, '\033'));
+    assert_int_equal(report->containers[1].state, CONTAINER_WAITING);
+    assert_false(report->ready);
+}
+
+static void a_pod_is_ready_when_all_run_or_ended_well(void **state)
+{
+    Fixture *f = *state;
+    char one[] = "one", two[] = "two", three[] = "three";
+    ContainerReport said[] = {
+        { .name = one, .state = CONTAINER_RUNNING },
+        { .name = two, .state = CONTAINER_ENDED, .exit_code = 0 },
+        { .name = three, .state = CONTAINER_ENDED, .exit_code = 1 },
+    };
+    AgentReport report = { .containers = said, .n_containers = ELEMENTSOF(said) };
+    configure(f);
+    fake_say(&f->agent, AGENT_REPORT, 0, &report);
+    assert_false(f->runner->record.report.ready);
+    said[2].state = CONTAINER_RUNNING;
+    fake_say(&f->agent, AGENT_REPORT, 0, &report);
+    assert_true(f->runner->record.report.ready);
+    assert_true(f->runner->record.report.ready_since > 0);
+}
+
+static void a_stop_goes_to_the_agent(void **state)
+{
+    Fixture *f = *state;
+    configure(f);
+    assert_success(runner_stop(f->runner, 30 * USEC_PER_SEC, "the test says so"));
+    const AgentStop *stop = fake_expect(&f->agent, AGENT_STOP);
+    assert_true(stop->timeout > 20 * USEC_PER_SEC && stop->timeout < 30 * USEC_PER_SEC);
+    assert_int_equal(f->kills, 0);
+    machine_ends(END_GUEST_SHUTDOWN, 0);
+    assert_int_equal(f->runner->record.report.reason, END_STOPPED);
+}
+
+static void a_stop_before_the_agent_is_there_kills(void **state)
+{
+    Fixture *f = *state;
+    (void)fake_expect(&f->agent, AGENT_HELLO);
+    assert_success(runner_stop(f->runner, 30 * USEC_PER_SEC, "the test says so"));
+    assert_int_equal(f->kills, 1);
+    machine_ends(END_VMM_SIGNAL, 9);
+    assert_int_equal(f->runner->record.report.reason, END_STOPPED);
+}
+
+static void a_pod_that_is_done_is_completed(void **state)
+{
+    Fixture *f = *state;
+    configure(f);
+    fake_say(&f->agent, AGENT_REPORT, 0, &(AgentReport){ .completed = true });
+    machine_ends(END_GUEST_SHUTDOWN, 0);
+    assert_int_equal(f->runner->record.report.reason, END_COMPLETED);
+}
+
+static void output_is_acknowledged_when_it_is_written(void **state)
+{
+    Fixture *f = *state;
+    char one[] = "one", line[] = "hello";
+    LogRecord record = { .seq = 1,
+                         .container = one,
+                         .channel = STREAM_STDOUT,
+                         .data = { .data = (uint8_t *)line, .size = sizeof line - 1 } };
+    LogReader *r;
+    LogEntry entry;
+    configure(f);
+    fake_say(&f->agent, AGENT_LOG, 0, &record);
+    assert_int_equal(((const AgentLogAck *)fake_expect(&f->agent, AGENT_LOG_ACK))->seq, 1);
+    assert_success(log_reader_open(f->dir.path, "web", &r));
+    assert_int_equal(log_reader_next(r, &entry), 1);
+    assert_memory_equal(entry.record.data.data, "hello", 5);
+    schema_done(&log_entry_schema, &entry);
+    log_reader_free(r);
+}
+
+static void a_new_session_says_what_is_safe_already(void **state)
+{
+    Fixture *f = *state;
+    output_is_acknowledged_when_it_is_written(state);
+    f->agent.fd = safe_close(f->agent.fd);
+    channel_next(f);
+    (void)fake_expect(&f->agent, AGENT_HELLO);
+    fake_say(&f->agent, AGENT_WELCOME, 0, &(AgentWelcome){ .version = 1, .configured = true });
+    assert_int_equal(((const AgentLogAck *)fake_expect(&f->agent, AGENT_LOG_ACK))->seq, 1);
+}
+
+static void garbage_again_and_again_ends_the_machine(void **state)
+{
+    Fixture *f = *state;
+    for (int i = 0; i < AGENT_GARBAGE_MAX; i++) {
+        if (i > 0)
+            channel_next(f);
+        fake_welcome(&f->agent);
+        for (int k = 0; k <= AGENT_POINTS_MAX; k++)
+            fake_say_frame(&f->agent, "\xc1", 1);
+    }
+    assert_int_equal(f->kills, 1);
+    machine_ends(END_VMM_SIGNAL, 9);
+    assert_int_equal(f->runner->record.report.reason, END_AGENT_LOST);
+}
+
+static void an_exec_needs_a_declared_container(void **state)
+{
+    Fixture *f = *state;
+    char stranger[] = "stranger", one[] = "one";
+    _cleanup_(freep) char *message = NULL, *other = NULL;
+    int fd = -1;
+    assert_int_equal(agent_glue_exec(f->runner, &(ExecRequest){ .container = one }, &fd, &other), -EAGAIN);
+    configure(f);
+    assert_int_equal(agent_glue_exec(f->runner, &(ExecRequest){ .container = stranger }, &fd, &message),
+                     -ENOENT);
+    assert_non_null(strstr(message, "stranger"));
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_fresh_guest_is_configured),
+        TEST(a_guest_that_was_configured_is_not_configured_again),
+        TEST(no_version_in_common_is_a_refusal),
+        TEST(a_configuration_that_is_refused_says_why),
+        TEST(only_declared_containers_are_believed),
+        TEST(a_pod_is_ready_when_all_run_or_ended_well),
+        TEST(a_stop_goes_to_the_agent),
+        TEST(a_stop_before_the_agent_is_there_kills),
+        TEST(a_pod_that_is_done_is_completed),
+        TEST(output_is_acknowledged_when_it_is_written),
+        TEST(a_new_session_says_what_is_safe_already),
+        TEST(garbage_again_and_again_ends_the_machine),
+        TEST(an_exec_needs_a_declared_container),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
