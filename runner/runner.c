@@ -9,6 +9,8 @@
 #include "runner/runner-state.h"
 #include "runner/supervisor-link.h"
 
+#define SAVE_INTERVAL USEC_PER_SEC
+
 #define RUNNER_LOCK_FILE RUN_RUNNER_LOCK_FILE
 
 const LogField *runner_log_fields(const Runner *r)
@@ -31,13 +33,27 @@ const LogField *runner_log_fields(const Runner *r)
     return fields;
 }
 
+static int on_save_again(sd_event_source *source, uint64_t now, void *userdata)
+{
+    runner_save(userdata);
+    return 0;
+}
+
 void runner_save(Runner *r)
 {
     int e = checkpoint_write(r->vm_dir, &runner_checkpoint, r->definition.uuid, r->definition.generation,
                              &r->record);
-    if (e < 0)
-        runner_log(r, LOG_WARNING, e, "Pod %s: the runner's checkpoint cannot be written",
+
+    if (e >= 0) {
+        r->saving = sd_event_source_disable_unref(r->saving);
+        return;
+    }
+    if (!r->saving)
+        runner_log(r, LOG_WARNING, e, "Pod %s: the runner's checkpoint cannot be written; it is tried again",
                    r->definition.name);
+    r->saving = sd_event_source_disable_unref(r->saving);
+    (void)sd_event_add_time_relative(r->event, &r->saving, CLOCK_MONOTONIC, SAVE_INTERVAL, SAVE_INTERVAL / 4,
+                                     on_save_again, r);
 }
 
 void runner_report_changed(Runner *r)
@@ -142,6 +158,7 @@ Runner *runner_free(Runner *r)
         return NULL;
     agent_glue_drop(r);
     r->deadline = sd_event_source_disable_unref(r->deadline);
+    r->saving = sd_event_source_disable_unref(r->saving);
     r->link = supervisor_link_free(r->link);
     if (r->vm)
         r->vm = r->backend->free(r->vm);

@@ -46,6 +46,7 @@ typedef struct Runner {
     unsigned looks;            /* at a process that had not made up its mind, see recover.c */
     bool paused;               /* its processors stand still */
     usec_t stop_timeout;       /* of the stop that was asked for */
+    sd_event_source *saving;   /* tries again to write runner.msgpack */
     sd_event_source *deadline; /* of starting, stopping, dying */
 } Runner;
 
@@ -64,7 +65,7 @@ int runner_begin(Runner *r);
 const LogField *runner_log_fields(const Runner *r);
 #define runner_log(r, level, error, ...) log_full(level, error, runner_log_fields(r), __VA_ARGS__)
 
-/* Writes runner.msgpack. A failure is logged, and the runner goes on from memory. */
+/* Writes runner.msgpack. A failure is logged, the runner goes on from memory, and tries again every second. */
 void runner_save(Runner *r);
 /* Something in record.report has changed: podvisord is told soon. */
 void runner_report_changed(Runner *r);

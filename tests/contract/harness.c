@@ -4,7 +4,9 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/inotify.h>
 #include <sys/ptrace.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
@@ -357,6 +359,31 @@ void harness_drop_connections(Harness *h)
 void harness_send_raw(Harness *h, const void *data, size_t size)
 {
     assert_success(packet_send(h->link, data, size, -1));
+}
+
+void harness_block_file(Harness *h, const char *file, bool block)
+{
+    char path[256];
+
+    (void)snprintf(path, sizeof path, "%s/" RUN_VM_DIR "/%s", h->run_path, file);
+    assert_int_equal(block ? mkdir(path, 0700) : rmdir(path), 0);
+}
+
+int harness_watch_file(Harness *h, const char *file)
+{
+    char path[256];
+    int watch = inotify_init1(IN_CLOEXEC);
+
+    /* The file itself: it is unlinked by the rename that puts a new one in its place. */
+    (void)snprintf(path, sizeof path, "%s/" RUN_VM_DIR "/%s", h->run_path, file);
+    assert_true(inotify_add_watch(watch, path, IN_DELETE_SELF | IN_ATTRIB) >= 0);
+    return watch;
+}
+
+void harness_wait_watch(Harness *h, int watch)
+{
+    wait_readable(h, watch, "the file is replaced");
+    safe_close(watch);
 }
 
 /* --- damage --------------------------------------------------------------------------------------------------------- */

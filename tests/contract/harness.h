@@ -82,6 +82,12 @@ typedef enum HarnessDamage {
 /* Does this to a checkpoint in RUN/vm. */
 void harness_damage(Harness *h, const char *file, HarnessDamage damage);
 
+/* Makes a directory of this name in RUN/vm, so that no file of it can be written; or removes it. */
+void harness_block_file(Harness *h, const char *file, bool block);
+/* Watches RUN/vm for this file being put in place; then waits for that, and closes the watch. */
+int harness_watch_file(Harness *h, const char *file);
+void harness_wait_watch(Harness *h, int watch);
+
 /* True while the machine lock is held. */
 bool harness_machine_runs(Harness *h);
 /* Files of RUN/vm, sorted, joined by blanks. The caller frees. */

@@ -152,3 +152,18 @@ void a_bye_before_the_end_is_refused(Harness *h)
     assert_int_equal(harness_request(h, RUNNER_BYE, NULL, -1), -EBUSY);
     stop_gently(h);
 }
+
+void a_checkpoint_that_cannot_be_written_is_written_later(Harness *h)
+{
+    start_ready(h);
+    /* A directory in the place of the temporary file: as a full disk, but for the runner's record alone. */
+    harness_block_file(h, ".runner.msgpack.new", true);
+    assert_int_equal(harness_request(h, RUNNER_PAUSE, NULL, -1), 0);
+    harness_wait_state(h, RUNNER_PAUSED);
+    assert_int_equal(harness_request(h, RUNNER_RESUME, NULL, -1), 0);
+    harness_wait_report(h, is_ready, "the pod goes on");
+    int watch = harness_watch_file(h, "runner.msgpack");
+    harness_block_file(h, ".runner.msgpack.new", false);
+    harness_wait_watch(h, watch);
+    stop_gently(h);
+}

@@ -51,6 +51,7 @@ void a_runner_outlives_podvisord(Harness *h);
 void an_end_without_podvisord_is_told_when_it_is_back(Harness *h);
 void what_podvisord_does_not_mean_ends_the_connection_only(Harness *h);
 void a_bye_before_the_end_is_refused(Harness *h);
+void a_checkpoint_that_cannot_be_written_is_written_later(Harness *h);
 
 void a_guest_that_hangs_ends_by_its_deadline_with_its_last_lines(Harness *h);
 void a_guest_that_powers_off_by_itself_is_told_so(Harness *h);

@@ -66,6 +66,7 @@ static const Obligation obligations[] = {
     OBLIGATION(an_end_without_podvisord_is_told_when_it_is_back),
     OBLIGATION(what_podvisord_does_not_mean_ends_the_connection_only),
     OBLIGATION(a_bye_before_the_end_is_refused),
+    OBLIGATION(a_checkpoint_that_cannot_be_written_is_written_later),
     OBLIGATION(a_guest_that_hangs_ends_by_its_deadline_with_its_last_lines, OF_GUEST),
     OBLIGATION(a_guest_that_powers_off_by_itself_is_told_so, OF_GUEST),
     OBLIGATION(a_kernel_that_panics_is_told_with_its_words, OF_GUEST),
