@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <fcntl.h>
 #include <sched.h>
 #include <stdio.h>
 #include <sys/pidfd.h>
@@ -13,67 +12,6 @@
 #include "schemas/formats.h"
 
 static void tell(Container *c, LifeEvent event);
-
-/* --- output --- */
-
-enum { PUMP_READ_MAX = 16 * 1024 };
-
-static void on_line(void *userdata, bool partial, const void *data, size_t size)
-{
-    ContainerOutput *o = userdata;
-
-    log_ring_append(&o->container->agent->ring, now_usec(CLOCK_REALTIME),
-                    o->container->config->definition.name, o->channel, partial, data, size);
-}
-
-static void on_output(void *userdata, uint32_t events)
-{
-    ContainerOutput *o = userdata;
-    o->readable = true;
-}
-
-static void output_close(ContainerOutput *o)
-{
-    if (o->fd < 0)
-        return;
-    line_splitter_finish(&o->splitter);
-    loop_unwatch(&o->container->agent->loop, &o->watch);
-    o->fd = safe_close(o->fd);
-    o->readable = false;
-}
-
-/* Reads once, as far as the ring has room; false when there is nothing more for now. */
-static bool output_read(ContainerOutput *o)
-{
-    uint8_t buffer[PUMP_READ_MAX];
-    size_t room = o->readable ? agent_log_room(o->container->agent) : 0;
-
-    if (o->fd < 0 || room == 0)
-        return false;
-    ssize_t n = read(o->fd, buffer, MIN(room, sizeof buffer));
-    if (n > 0)
-        (void)line_splitter_push(&o->splitter, buffer, (size_t)n);
-    else if (n < 0 && errno == EAGAIN && !o->container->process_ended)
-        o->readable = false;
-    else if (n == 0 || errno != EINTR)
-        /* Another process may hold the pipe of one that has ended, but what that one wrote has been read. */
-        output_close(o);
-    return o->readable;
-}
-
-static int output_open(ContainerOutput *o, int *ret_write)
-{
-    int fds[2];
-
-    if (pipe2(fds, O_CLOEXEC) < 0)
-        return -errno;
-    o->fd = fds[0];
-    *ret_write = fds[1];
-    if (fcntl(o->fd, F_SETFL, O_NONBLOCK) < 0)
-        return -errno;
-    o->readable = false;
-    return loop_watch(&o->container->agent->loop, &o->watch, o->fd, EPOLLIN | EPOLLET);
-}
 
 /* --- launch --- */
 
@@ -147,9 +85,9 @@ static int launch_container(Container *c)
     c->failure.error = 0;
     c->launch_ready = c->launch_failed = false;
     c->oom_kills = cgroup_oom_kills(c->cgroup);
-    int r = output_open(&c->outputs[0], &out);
+    int r = container_output_open(&c->outputs[0], &out);
     if (r >= 0)
-        r = output_open(&c->outputs[1], &err);
+        r = container_output_open(&c->outputs[1], &err);
     if (r < 0)
         return failure_set(&c->failure, r, "its output could not be set up");
     if ((r = launch_in(c, (int[]){ -1, out, err }, &launched)) < 0)
@@ -163,8 +101,8 @@ static void launch_or_refuse(Container *c)
 {
     if (launch_container(c) >= 0)
         return;
-    output_close(&c->outputs[0]);
-    output_close(&c->outputs[1]);
+    container_output_close(&c->outputs[0]);
+    container_output_close(&c->outputs[1]);
     c->life.failed = true;
     tell(c, failure_temporary(&c->failure) ? LIFE_EXITED : LIFE_REFUSED);
 }
@@ -253,7 +191,8 @@ static void on_end(void *userdata, int code, int signal)
     launch_hear(c);
     launch_close(c);
     c->process_ended = true;
-    c->outputs[0].readable = c->outputs[1].readable = true;
+    container_output_end(&c->outputs[0]);
+    container_output_end(&c->outputs[1]);
     if (c->launch_failed)
         return;
     c->ended = now_usec(CLOCK_REALTIME);
@@ -267,7 +206,7 @@ bool container_pump(Container *c)
     bool more = false;
 
     for (size_t i = 0; i < ELEMENTSOF(c->outputs); i++)
-        more |= output_read(&c->outputs[i]);
+        more |= container_output_read(&c->outputs[i]);
     if (c->process_ended && c->outputs[0].fd < 0 && c->outputs[1].fd < 0)
         finish_run(c);
     return more;
@@ -288,12 +227,8 @@ void container_init(Container *c, Agent *a, const AgentContainer *config)
     c->timer = (Timer){ .func = on_timer, .userdata = c };
     c->child = (Child){ .pidfd = -1, .on_end = on_end, .userdata = c };
     c->launch_watch = (Watch){ .func = on_launch_status, .userdata = c };
-    for (size_t i = 0; i < ELEMENTSOF(c->outputs); i++) {
-        ContainerOutput *o = &c->outputs[i];
-        *o = (ContainerOutput){ .container = c, .channel = i == 0 ? STREAM_STDOUT : STREAM_STDERR, .fd = -1 };
-        o->watch = (Watch){ .func = on_output, .userdata = o };
-        o->splitter = (LineSplitter){ .line_max = AGENT_LOG_RECORD_MAX, .func = on_line, .userdata = o };
-    }
+    container_output_init(&c->outputs[0], a, d->name, STREAM_STDOUT);
+    container_output_init(&c->outputs[1], a, d->name, STREAM_STDERR);
     loop_timer_set(&a->loop, &c->timer, c->life.deadline);
     c->cgroup = cgroup_make(a->platform->cgroup, d->name);
     int r = c->cgroup < 0 ? c->cgroup : cgroup_limit(c->cgroup, &d->limits);
@@ -309,8 +244,8 @@ void container_done(Container *c)
         kill_all(c);
     children_forget(&c->agent->children, &c->child);
     launch_close(c);
-    output_close(&c->outputs[0]);
-    output_close(&c->outputs[1]);
+    container_output_close(&c->outputs[0]);
+    container_output_close(&c->outputs[1]);
     loop_timer_clear(&c->agent->loop, &c->timer);
     c->cgroup = safe_close(c->cgroup);
 }

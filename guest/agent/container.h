@@ -6,21 +6,11 @@
  */
 #include "guest/agent/children.h"
 #include "guest/agent/container-life.h"
+#include "guest/agent/container-output.h"
 #include "guest/agent/failure.h"
-#include "guest/agent/line-splitter.h"
 #include "guest/agent/rootfs.h"
 
-typedef struct Agent Agent;
 typedef struct Container Container;
-
-typedef struct ContainerOutput {
-    Container *container;
-    StreamChannel channel;
-    int fd; /* -1: closed */
-    Watch watch;
-    bool readable; /* there may be more to read */
-    LineSplitter splitter;
-} ContainerOutput;
 
 struct Container {
     Agent *agent;

@@ -11,6 +11,7 @@
 #include <sys/types.h>
 
 #include "guest/agent/failure.h"
+#include "guest/agent/identity.h"
 
 typedef struct LaunchSpec {
     char *const *command;
@@ -49,6 +50,9 @@ LaunchNews launch_news(int status, bool *ready, int *ret_terminal, Failure *f);
 
 /* The new process's side; does not return. */
 void launch_child(const LaunchSpec *spec, int status) __attribute__((noreturn));
+
+/* Its last steps: gives up the agent's power and executes. Comes back only with a failure. */
+int launch_program(const LaunchSpec *spec, const Identity *identity, int status, Failure *f);
 
 /* Words on the status socket. */
 #define LAUNCH_WORD_READY "ready"
