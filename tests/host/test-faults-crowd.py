@@ -49,6 +49,19 @@ class Crowd(unittest.TestCase):
         host.kill(signal.SIGTERM)
         self.assertEqual(host.leftovers(), {"processes": {}, "sockets": [], "mounts": [], "run paths": []})
 
+    def test_without_descriptors_the_pods_that_run_are_kept_and_the_others_told_why_they_do_not(self):
+        host = self.enterContext(Instance(before=["prlimit", "--nofile=48:48"]))
+        names = [f"pod-{i:02}" for i in range(30)]
+        for name in names:
+            host.write(name, NULL.format('restart = { delay = "100ms"; max_delay = "500ms"; };'))
+        host.wait("pod-00")
+        host.wait("pod-29", state="backoff")
+        self.assertIn("no file descriptors left", host.page("pod-29"))
+        self.assertEqual(self.list_quickly(host)["pod-00"]["state"], "ready")
+        for name in names[:-3]:
+            host.remove(name)
+        host.wait(*names[-3:])
+
     def test_fifty_rounds_leave_no_memory_and_no_descriptor_behind(self):
         host = self.enterContext(Instance())
         host.write("anchor", NULL.format(""))

@@ -107,6 +107,33 @@ class Ends(HostTest):
         self.assertEqual(self.host.status("web")["reason"], "vmm-signal")
         self.assertIn("somebody on the host told QEMU to end", self.host.page("web"))
 
+    def kill_watchers(self, status):
+        self.host.kill(signal.SIGKILL)
+        os.kill(status["runner_pid"], signal.SIGKILL)
+        until("the runner is gone", lambda: not alive(status["runner_pid"]))
+
+    def test_killed_while_nobody_watched(self):
+        before = self.ready()
+        self.kill_watchers(before)
+        os.kill(before["vmm_pid"], signal.SIGKILL)
+        until("QEMU is gone", lambda: not alive(before["vmm_pid"]))
+        self.host.start()
+        until("a new machine", lambda: self.host.status("web")["attempt"] > before["attempt"])
+        self.host.wait("web")
+        self.assertEqual(self.host.status("web")["reason"], "lost")
+        self.assertIn("while no runner watched", self.host.page("web"))
+
+    def test_a_paused_one_is_found_paused(self):
+        before = self.ready()
+        self.host.cli("pause", "web")
+        self.kill_watchers(before)
+        self.host.start()
+        self.host.wait("web", state="paused")
+        self.host.cli("resume", "web")
+        self.host.wait("web")
+        self.assertEqual(self.host.status("web")["vmm_pid"], before["vmm_pid"])
+        self.assertEqual(self.host.sh("web", "echo fine").stdout, "fine\n")
+
     def test_one_that_hangs_is_ended_after_its_deadline(self):
         before = self.ready(more=ONCE)
         stop(before["vmm_pid"])
