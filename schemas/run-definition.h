@@ -19,7 +19,7 @@
 #define RUN_VM_DIR "vm"
 /* In vm/, locked by flock(2) and never removed but with the whole run path: a free lock proves that there is none. */
 #define RUN_MACHINE_LOCK_FILE "machine.lock" /* held by the machine's process itself, as long as it lives */
-#define RUN_RUNNER_LOCK_FILE "runner.lock"   /* held by the runner */
+#define RUN_RUNNER_LOCK_FILE "runner.lock"   /* held by the runner, as a record lock (fcntl(2)) */
 
 /* An image as one container uses it: the file, and the process that pod file and image together declare. */
 typedef struct RunImage {

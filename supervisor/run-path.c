@@ -32,9 +32,13 @@ static int lock_held(int vm, const char *file)
 
     if (fd < 0)
         return fd == -ENOENT ? 0 : fd;
-    if (flock(fd, LOCK_SH | LOCK_NB) == 0)
-        return 0;
-    return errno == EWOULDBLOCK ? 1 : -errno;
+    if (flock(fd, LOCK_SH | LOCK_NB) < 0)
+        return errno == EWOULDBLOCK ? 1 : -errno;
+    /* The machine's lock is flock(2)'s, which a child inherits; the runner's is a record lock, which none does. */
+    struct flock record = { .l_type = F_RDLCK, .l_whence = SEEK_SET };
+    if (fcntl(fd, F_OFD_GETLK, &record) < 0)
+        return -errno;
+    return record.l_type != F_UNLCK;
 }
 
 static int check_locks(int pods, const char *name)

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/wait.h>
+
 #include "supervisor/recovery.h"
 #include "supervisor/run-path.h"
 #include "tests/unit/test.h"
@@ -85,6 +89,53 @@ static void a_whole_run_path_tells_of_a_machine(void **state)
     test_dir_done(&dir);
 }
 
+/* Takes a lock in a child, as a runner or a machine would; returns the end of a pipe, whose closing ends the child. */
+static int hold(int pods, const char *file, bool record)
+{
+    int ready[2], end[2];
+    char byte;
+
+    assert_int_equal(pipe2(ready, O_CLOEXEC), 0);
+    assert_int_equal(pipe2(end, O_CLOEXEC), 0);
+    pid_t pid = fork();
+    if (pid == 0) {
+        struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+        int fd = file_open_at(pods, file, O_RDWR | O_CREAT, 0600);
+        safe_close(end[1]);
+        if ((record ? fcntl(fd, F_SETLK, &lock) : flock(fd, LOCK_EX | LOCK_NB)) == 0)
+            (void)!write(ready[1], "", 1);
+        (void)!read(end[0], &byte, 1);
+        _exit(0);
+    }
+    safe_close(ready[1]);
+    safe_close(end[0]);
+    assert_int_equal(read(ready[0], &byte, 1), 1);
+    safe_close(ready[0]);
+    return end[1];
+}
+
+static void a_run_path_in_which_a_lock_is_held_is_not_removed(void **state)
+{
+    static const struct {
+        const char *file;
+        bool record;
+    } locks[] = {
+        { "web/" RUN_VM_DIR "/" RUN_MACHINE_LOCK_FILE, false },
+        { "web/" RUN_VM_DIR "/" RUN_RUNNER_LOCK_FILE, true },
+    };
+
+    TABLE_FOREACH (lock, locks) {
+        TestDir dir = test_dir_new();
+        make_run_path(dir.fd);
+        int end = hold(dir.fd, lock->file, lock->record);
+        assert_int_equal(run_path_remove(dir.fd, "web"), -EBUSY);
+        safe_close(end);
+        assert_true(wait(NULL) > 0);
+        assert_success(run_path_remove(dir.fd, "web"));
+        test_dir_done(&dir);
+    }
+}
+
 /* Without the care for the disk that file_replace_at() takes, for some ten thousand times. */
 static void put(int run, const char *file, const void *data, size_t size)
 {
@@ -140,6 +191,7 @@ static void damage_is_a_doubt_at_every_byte(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_run_path_in_which_a_lock_is_held_is_not_removed),
         cmocka_unit_test(every_cause_has_its_verdict),
         cmocka_unit_test(a_whole_run_path_tells_of_a_machine),
         cmocka_unit_test(damage_is_a_doubt_at_every_byte),
