@@ -69,12 +69,12 @@ struct BackendContext {
 
 /* How the machine's process ended, or why there is none. Strings owned by whoever fills the struct. */
 typedef struct BackendEnd {
-    EndReason
-        reason; /* what was *seen*: the runner knows what had been asked for, and says END_STOPPED, END_KILLED, ... */
+    /* What was *seen*: the runner knows what had been asked for, and says END_STOPPED, END_KILLED, ... */
+    EndReason reason;
     int64_t exit_code;    /* of the VMM; -1: unknown or by signal */
     uint64_t exit_signal; /* of the VMM; 0: none or unknown */
-    char *
-        message; /* one sentence with the cause, escaped; never NULL when reason says that something went wrong */
+    /* One sentence with the cause, escaped; never NULL when reason says that something went wrong. */
+    char *message;
 } BackendEnd;
 extern const Schema backend_end_schema;
 

@@ -18,8 +18,8 @@ enum { VMM_FDS_MAX = 128 };
 typedef struct VmmCommand {
     char *const *arguments; /* arguments[0]: absolute path of the program */
     int vm_dir;             /* where the lock is */
-    const int *
-        fds; /* at most VMM_FDS_MAX: the only ones besides 0, 1, 2 and the lock that the VMM gets, under the same numbers */
+    /* At most VMM_FDS_MAX: the only ones besides 0, 1, 2 and the lock that the VMM gets, under the same numbers. */
+    const int *fds;
     size_t n_fds;
     int stderr_fd; /* becomes 1 and 2; -1: /dev/null. 0 is /dev/null. */
 } VmmCommand;

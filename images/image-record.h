@@ -47,8 +47,8 @@ extern const Schema image_name_record_schema;
 typedef struct ImageInfo {
     char **names; /* sorted; NULL: no name leads to it any more */
     bool in_use;  /* some process runs it now */
-    char *
-        problem; /* why it cannot be used, for people; NULL: nothing. Of record then only the digest is sure. */
+    /* Why it cannot be used, for people; NULL: nothing. Of record then only the digest is sure. */
+    char *problem;
     ImageRecord record;
 } ImageInfo;
 extern const Schema image_info_schema;

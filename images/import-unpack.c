@@ -105,8 +105,7 @@ static int unpack_layout_of(Import *import, int real, char **ret_error)
     if ((r = oci_layout_stage(&image, layout, blobs)) < 0 ||
         (r = make_tree(import, "rootfs", &import->tree)) < 0 || (r = run_umoci(import, ret_error)) < 0)
         return r;
-    import->record.config = image.config;
-    image.config = (ImageConfig){ 0 };
+    import->record.config = take_struct(image.config);
     import->architecture = take_ptr(image.architecture);
     return 0;
 }

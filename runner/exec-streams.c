@@ -355,6 +355,9 @@ static void on_started(void *userdata, int error, const char *message)
     x->started = true;
     if (x->ended || error == -ECONNRESET)
         return; /* the end of the session is told by exec_streams_free() */
+    /* It may start yet, and nobody would be there for it. */
+    if (error == -ETIMEDOUT)
+        (void)agent_client_send(x->owner->client, AGENT_HANGUP, &(AgentStream){ .stream = x->number });
     if (error < 0)
         stream_end(x, code_of(error), 0, message ?: strerror(-error));
     else

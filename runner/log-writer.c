@@ -158,8 +158,7 @@ void log_writer_take(LogWriter *w, LogRecord *record)
         w->dropped = usec_add(w->dropped, usec_add(1, record->dropped));
         return;
     }
-    item->record = *record;
-    *record = (LogRecord){ 0 };
+    item->record = take_struct(*record);
     item->record.dropped = usec_add(item->record.dropped, w->dropped);
     w->dropped = 0;
     w->pending += record_size(&item->record);

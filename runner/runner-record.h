@@ -6,8 +6,8 @@
 
 typedef struct RunnerRecord {
     uint64_t attempt;
-    bool
-        configured; /* the agent has started the containers: from then on silence is a lost agent, no slow boot */
+    /* The agent has started the containers: from then on silence is a lost agent, no slow boot. */
+    bool configured;
     bool completed;        /* every container has ended and none is to be started again */
     bool stop_asked;       /* podvisord has asked for an end */
     EndReason kill_reason; /* why this runner kills, or killed, the machine; END_NONE: it does not */

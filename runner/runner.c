@@ -70,8 +70,8 @@ void runner_set_phase(Runner *r, const char *phase)
 }
 
 /*
- * A record lock and not flock(2): it is this process's own. A child that waits at the gate of backends/vmm.h would hold an inherited one for a
- * moment longer than a runner that is killed there.
+ * A record lock and not flock(2): it is this process's own. A child that waits at the gate of backends/vmm.h would hold an
+ * inherited one for a moment longer than a runner that is killed there.
  */
 static int runner_take_lock(Runner *r)
 {

@@ -159,8 +159,8 @@ typedef struct AgentCredit {
 extern const Schema agent_credit_schema;
 
 typedef struct AgentReport {
-    bool
-        completed; /* every container ended and none is to be started again; the machine powers off after this */
+    /* Every container ended and none is to be started again; the machine powers off after this. */
+    bool completed;
     ContainerReport *containers;
     size_t n_containers;
 } AgentReport;

@@ -22,8 +22,8 @@ typedef struct FrameDecoder {
     Bytes buffer;
     size_t offset;    /* where the next look begins */
     uint64_t skipped; /* bytes that belonged to no frame */
-    uint64_t
-        torn; /* good headers whose payload was not; each costs a checksum over it, so a reader counts them */
+    /* Good headers whose payload was not; each costs a checksum over it, so a reader counts them. */
+    uint64_t torn;
 } FrameDecoder;
 
 /* Appends one frame to out: 0, -EMSGSIZE, -ENOMEM. */

@@ -28,12 +28,15 @@ typedef struct Paths {
     char *config;
     char *run;
     char *state;
-    char *
-        programs; /* where podvisord and the runners are: beside the running program, or the installed place */
-    char *guest;  /* where vmlinux and initrd are */
+    /* Where podvisord and the runners are: beside the running program, or the installed place. */
+    char *programs;
+    char *guest; /* where vmlinux and initrd are */
 } Paths;
 
-/* root: --root, else PODVISOR_ROOT is looked at; made absolute. user: --user. 0, -EINVAL for both, -ENOENT for a --user without XDG_RUNTIME_DIR or HOME, -ENOMEM. */
+/*
+ * root: --root, else PODVISOR_ROOT is looked at; made absolute. user: --user. 0, -EINVAL for both, -ENOENT for a --user
+ * without XDG_RUNTIME_DIR or HOME, -ENOMEM.
+ */
 int paths_init(Paths *ret, const char *root, bool user);
 void paths_done(Paths *p);
 

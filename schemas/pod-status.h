@@ -35,8 +35,8 @@ typedef struct PodStatus {
     char *backend;
     uint64_t generation; /* of the definition that runs, or would */
     uint64_t attempt;
-    uint64_t
-        restarts; /* of the machine, without being asked to, since it was last started by hand or by definition */
+    /* Of the machine, without being asked to, since it was last started by hand or by definition. */
+    uint64_t restarts;
     Id128 uuid;
     bool hold;         /* stopped by an operator; `podvisor start` lifts it */
     usec_t next_start; /* CLOCK_REALTIME; 0: none is due */

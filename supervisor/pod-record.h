@@ -12,8 +12,8 @@
 
 typedef struct PodRecord {
     char *name;
-    Id128
-        boot; /* of the host, in which it was written; here, below the checksum, since so much hangs on it */
+    /* Of the host, in which it was written; here, below the checksum, since so much hangs on it. */
+    Id128 boot;
     char *file;          /* the definition's, for a pod whose file cannot be looked at */
     char *definition;    /* SHA-256 of the definition that `generation` stands for */
     uint64_t generation; /* 1, 2, ... */

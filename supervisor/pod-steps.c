@@ -243,9 +243,8 @@ static void take_running(Pod *pod, RunDefinition *d)
 {
     if (pod->has_running)
         pod_definition_done(&pod->running);
-    pod->running = d->pod;
+    pod->running = take_struct(d->pod);
     pod->has_running = true;
-    d->pod = (PodDefinition){ 0 };
 }
 
 /*

@@ -59,11 +59,7 @@ static void want_started(Pod *pod)
     pod->wanted.hold = false;
     pod->wanted.asked = true;
     pod->wanted.kill = false;
-    pod->record.failures = 0;
-    pod->record.restarts = 0;
-    pod->record.next_start = 0;
-    if (pod->observed.phase == MACHINE_ENDED)
-        pod_set_phase(pod, MACHINE_NONE);
+    pod_forget_failures(pod);
 }
 
 int pod_verb_start(Pod *pod, VerbCall *call)

@@ -109,7 +109,7 @@ static bool worth_a_start(const Pod *pod, const PodDefinition *definition)
            schema_diff(&pod_schema, &pod->definition, definition, NULL, NULL, NULL) > IMPACT_NONE;
 }
 
-static void forget_failures(Pod *pod)
+void pod_forget_failures(Pod *pod)
 {
     pod->record.failures = 0;
     pod->record.restarts = 0;
@@ -144,7 +144,7 @@ static int take_definition(Pod *pod, const Definition *d)
         return 0;
     pod->record.generation++;
     if (again)
-        forget_failures(pod);
+        pod_forget_failures(pod);
     (void)str_replace(&pod->record.definition, d->digest);
     pod_log_event(pod, EVENT_DEFINITION_CHANGED, 0, "%s: generation %llu of its definition is taken over",
                   pod->name, (unsigned long long)pod->record.generation);
@@ -321,8 +321,7 @@ static void on_report(void *owner, RunnerReport *report)
     if (report->state == RUNNER_ADOPTING && pod->report.vmm_pid > 0)
         return;
     schema_done(&runner_report_schema, &pod->report);
-    pod->report = *report;
-    *report = (RunnerReport){ 0 };
+    pod->report = take_struct(*report);
     pod->record.verdict = pod->report.verdict;
     if (pod->report.state != RUNNER_ADOPTING)
         pod->observed.barren = 0;

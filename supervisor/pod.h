@@ -102,6 +102,8 @@ void pod_drop_link(Pod *pod);
 /* A fact has changed: reconcile soon, and tell the API's clients. */
 void pod_due(Pod *pod);
 void pod_set_phase(Pod *pod, MachinePhase phase);
+/* What ended or failed before counts no more; an ended machine leaves the pod as if it had never run. */
+void pod_forget_failures(Pod *pod);
 void pod_set_doubt(Pod *pod, const char *why);
 
 /* --- operators' verbs: record the wish; 0, or negative errno with *ret_why (static or owned by the pod) ----------- */

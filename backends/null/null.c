@@ -26,8 +26,8 @@ typedef struct NullVm {
     sd_event_source *io;       /* what the machine says */
     sd_event_source *exit;     /* the machine's process has ended */
     sd_event_source *deadline; /* for the machine's first words */
-    sd_event_source
-        *failure; /* an end that is told from the event loop, since start() may not tell it itself */
+    /* An end that is told from the event loop, since start() may not tell it itself. */
+    sd_event_source *failure;
 } NullVm;
 
 static NullVm *null_of(Vm *vm)

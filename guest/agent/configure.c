@@ -95,8 +95,7 @@ int agent_configure(Agent *a, const AgentConfigure *configure, Failure *f)
         return failure_set(f, r, "configure");
     bytes_done(&a->configure.entropy);
     a->configured = true;
-    a->configure_bytes = bytes;
-    bytes = (Bytes){ 0 };
+    a->configure_bytes = take_struct(bytes);
     agent_report_due(a);
     r = make_containers(a);
     return r < 0 ? failure_set(f, r, "configure") : 0;
