@@ -3,6 +3,26 @@
 #include "base/strings.h"
 #include "supervisor/supervisor.h"
 
+/* States in which a pod stays, and whose beginning is worth remembering over a restart of podvisord. */
+static const bool lasting[POD_STATE_MAX] = {
+    [POD_INACTIVE] = true, [POD_READY] = true,     [POD_PAUSED] = true,
+    [POD_BACKOFF] = true,  [POD_SUCCEEDED] = true, [POD_FAILED] = true,
+};
+
+/* A pod that is found again in the state in which it was left has been in it all the time. */
+static void note_since(Pod *pod)
+{
+    PodRecord *record = &pod->record;
+
+    pod->status_built = false;
+    if (pod->state == POD_RECOVERING || record->state == pod->state)
+        return;
+    record->state = pod->state;
+    record->since = now_usec(CLOCK_REALTIME);
+    if (lasting[pod->state] && record->attempt > 0)
+        (void)pod_save(pod);
+}
+
 void pod_set_state(Pod *pod, PodEvent event)
 {
     int next = pod_state_next(pod->state, event);
@@ -18,11 +38,7 @@ void pod_set_state(Pod *pod, PodEvent event)
     pod_log(pod, LOG_DEBUG, 0, "%s: %s -> %s", pod->name, enum_to_string(&pod_state_table, (int)pod->state),
             enum_to_string(&pod_state_table, next));
     pod->state = (PodState)next;
-    pod->record.since = now_usec(CLOCK_REALTIME);
-    /* A machine that is found again has been ready for longer than podvisord has known. */
-    if (pod->state == POD_READY && pod->report.ready_since > 0)
-        pod->record.since = MIN(pod->record.since, pod->report.ready_since);
-    pod->status_built = false;
+    note_since(pod);
     if (pod->state == POD_READY)
         pod_log_event(pod, EVENT_READY, 0, "%s: ready", pod->name);
     if (pod->state == POD_INDETERMINATE)

@@ -27,7 +27,8 @@ static const Field fields[] = {
     { F_UNSIGNED(PodRecord, exit_signal), .doc = "The signal that ended the machine's process." },
     { F_STRING(PodRecord, message), .doc = "The cause in words." },
     { F_STRV(PodRecord, console_tail), .doc = "The last lines of the guest's console." },
-    { F_DURATION(PodRecord, since), .doc = "When the state changed last, in microseconds since 1970." },
+    { F_ENUM(PodRecord, state, pod_state_table), .doc = "What the pod was doing." },
+    { F_DURATION(PodRecord, since), .doc = "Since when, in microseconds since 1970." },
 };
 DEFINE_SCHEMA_EXTRA(pod_record_schema, PodRecord, "supervisor record", "What podvisord remembers of a pod.",
                     fields);

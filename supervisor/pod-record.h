@@ -8,6 +8,7 @@
  */
 #include "base/process.h"
 #include "schemas/checkpoint.h"
+#include "schemas/pod-status.h"
 #include "supervisor/reconcile.h"
 
 typedef struct PodRecord {
@@ -37,7 +38,8 @@ typedef struct PodRecord {
     uint64_t exit_signal;
     char *message;
     char **console_tail;
-    usec_t since; /* CLOCK_REALTIME of the last change of state */
+    PodState state; /* the last one that was more than a passage */
+    usec_t since;   /* CLOCK_REALTIME of when the pod came to it */
     Bytes extra;
 } PodRecord;
 extern const Schema pod_record_schema;

@@ -33,7 +33,7 @@ enum {
 };
 
 /*
- * While a machine ends, what its runner still reports of its life does not count any more: STOPPING stays. A doubt ends by a
+ * A runner that takes over from another one hears from the agent anew: the machine that ran goes on running. While a machine ends, what its runner still reports of its life does not count any more: STOPPING stays. A doubt ends by a
  * runner's report or by an operator's word, after which anything can be found.
  */
 /* clang-format off */
@@ -43,9 +43,9 @@ static const uint8_t next[][POD_EVENT_MAX] = {
     [POD_RECOVERING]    = {  RECO, INAC, QUEU, STAR, RECO, RUNN, REDY, PAUS, STOP, BACK, SUCC, FAIL, INDE },
     [POD_QUEUED]        = {  none, INAC, QUEU, STAR, none, none, none, none, none, BACK, SUCC, FAIL, INDE },
     [POD_STARTING]      = {  none, INAC, QUEU, STAR, STAR, RUNN, REDY, PAUS, STOP, BACK, SUCC, FAIL, INDE },
-    [POD_RUNNING]       = {  none, INAC, QUEU, none, STAR, RUNN, REDY, PAUS, STOP, BACK, SUCC, FAIL, INDE },
-    [POD_READY]         = {  none, INAC, QUEU, none, STAR, RUNN, REDY, PAUS, STOP, BACK, SUCC, FAIL, INDE },
-    [POD_PAUSED]        = {  none, INAC, QUEU, none, STAR, RUNN, REDY, PAUS, STOP, BACK, SUCC, FAIL, INDE },
+    [POD_RUNNING]       = {  none, INAC, QUEU, none, RUNN, RUNN, REDY, PAUS, STOP, BACK, SUCC, FAIL, INDE },
+    [POD_READY]         = {  none, INAC, QUEU, none, REDY, RUNN, REDY, PAUS, STOP, BACK, SUCC, FAIL, INDE },
+    [POD_PAUSED]        = {  none, INAC, QUEU, none, PAUS, RUNN, REDY, PAUS, STOP, BACK, SUCC, FAIL, INDE },
     [POD_STOPPING]      = {  none, INAC, QUEU, STAR, STOP, STOP, STOP, STOP, STOP, BACK, SUCC, FAIL, INDE },
     [POD_BACKOFF]       = {  none, INAC, QUEU, STAR, none, none, none, none, none, BACK, SUCC, FAIL, INDE },
     [POD_SUCCEEDED]     = {  none, INAC, QUEU, STAR, none, none, none, none, none, BACK, SUCC, FAIL, INDE },

@@ -248,11 +248,13 @@ class Recovery(PodvisordTest):
 
     def test_a_killed_podvisord_finds_its_machines_again(self):
         machines = self.start_five()
+        since = {n: p["since"] for n, p in self.i.pods().items()}
         for _ in range(5):
             self.i.end()
             self.i.start()
             pods = self.i.await_all(machines)
             self.assertEqual({n: p["vmm_pid"] for n, p in pods.items()}, machines)
+            self.assertEqual({n: p["since"] for n, p in pods.items()}, since)
 
     def test_the_end_of_podvisord_leaves_the_pods_alone(self):
         machines = self.start_five()
@@ -436,9 +438,9 @@ class DiskFull(PodvisordTest):
                     f.write(b"x" * 4096)
             except OSError:
                 pass
-        self.i.do("stop", "web")
-        pod = self.i.await_state("web", "inactive")
-        self.assertIn("No space left", " ".join(pod["errors"]))
+        self.i.define("web", 'description = "a change to remember";')
+        until("it is told", lambda: "No space left" in " ".join(self.i.pod("web")["errors"]))
+        self.assertEqual(self.i.pod("web")["state"], "ready")
         self.i.define("other", 'restart = { delay = "100ms"; max_delay = "100ms"; };')
         self.assertIn("No space left", self.i.await_state("other", "backoff")["message"])
         filler.unlink()
@@ -446,8 +448,8 @@ class DiskFull(PodvisordTest):
         until("it is remembered now", lambda: not self.i.pod("web")["errors"])
         self.i.end()
         self.i.start()
-        self.assertTrue(self.i.pod("web")["hold"])
-        self.assertFalse(alive(before["vmm_pid"]))
+        pod = self.i.await_state("web", "ready")
+        self.assertEqual((pod["generation"], pod["vmm_pid"]), (2, before["vmm_pid"]))
 
 
 if __name__ == "__main__":

@@ -63,6 +63,13 @@ static void a_stopping_pod_does_not_become_ready_again(void **state)
         assert_int_equal(pod_state_next(POD_STOPPING, (PodEvent)e), POD_STOPPING);
 }
 
+static void a_runner_that_takes_over_does_not_make_a_pod_start(void **state)
+{
+    assert_int_equal(pod_state_next(POD_READY, POD_EVENT_STARTING), POD_READY);
+    assert_int_equal(pod_state_next(POD_RUNNING, POD_EVENT_STARTING), POD_RUNNING);
+    assert_int_equal(pod_state_next(POD_RECOVERING, POD_EVENT_STARTING), POD_RECOVERING);
+}
+
 static void no_machine_starts_beside_one_that_runs(void **state)
 {
     assert_int_equal(pod_state_next(POD_RUNNING, POD_EVENT_LAUNCHED), -EINVAL);
@@ -80,6 +87,7 @@ int main(void)
         cmocka_unit_test(each_state_takes_each_event_to_a_state_or_refuses_it),
         cmocka_unit_test(a_doubt_can_come_at_any_time),
         cmocka_unit_test(a_stopping_pod_does_not_become_ready_again),
+        cmocka_unit_test(a_runner_that_takes_over_does_not_make_a_pod_start),
         cmocka_unit_test(no_machine_starts_beside_one_that_runs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
