@@ -101,6 +101,8 @@ static Scan scan(const char *text, unsigned until)
         }
         text += whole + (text[whole] == '\n');
     }
+    if (!s.line)
+        s.line = strdup("");
     s.open = depth > 0 ? stack[depth - 1] : 0;
     s.open_line = depth > 0 ? lines[depth - 1] : 0;
     return s;
@@ -111,47 +113,63 @@ static char last_char(const char *s)
     return s && *s ? s[strlen(s) - 1] : 0;
 }
 
+/* The first character that is no blank; 'x' where there is none, which is none that is looked for. */
 static char first_char(const char *s)
 {
-    return s ? s[strspn(s, " \t")] : 0;
+    char c = s[strspn(s, " \t")];
+    return c ? c : 'x';
 }
 
-/* `key value` or `key: = value`: a word at the beginning that neither = nor : follows. */
-static bool lacks_assignment(const char *line)
+static const char *after_blanks(const char *s)
 {
-    const char *p = line + strspn(line, " \t");
-    size_t word = strspn(p, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-*");
-
-    p += word;
-    p += strspn(p, " \t");
-    return word > 0 && *p && *p != '=' && *p != ':';
+    return s + strspn(s, " \t");
 }
 
-/* `key = word;`: the value is neither quoted nor a number, a boolean or an opening bracket. */
-static bool lacks_quotes(const char *line)
+/* What follows the first = or : of the line; NULL when it has neither. */
+static const char *value_of(const char *line)
 {
     const char *p = strpbrk(line, "=:");
-
-    if (!p)
-        return false;
-    p += 1 + strspn(p + 1, " \t");
-    size_t word = strspn(p, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./");
-    if (word == 0 || strspn(p, "0123456789.-xXabcdefABCDEFL") == word)
-        return false;
-    return !(word == 4 && strncasecmp(p, "true", 4) == 0) && !(word == 5 && strncasecmp(p, "false", 5) == 0);
+    return p ? after_blanks(p + 1) : NULL;
 }
 
-/* A comma, then only blanks and a closing bracket, outside of strings. */
-static bool has_last_comma(const char *line)
+#define WORD "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-"
+
+/* --- mistakes, each by how it looks ----------------------------------------------------------------------------- */
+
+static bool has_section(const Scan *s)
+{
+    const char *p = after_blanks(s->line), *end = *p == '[' ? strchr(p, ']') : NULL;
+    return end && !end[1];
+}
+
+static bool has_dash(const Scan *s)
+{
+    return str_after(after_blanks(s->line), "- ") != NULL;
+}
+
+static bool has_byte_order_mark(const Scan *s)
+{
+    return str_after(s->line, "\xef\xbb\xbf") != NULL;
+}
+
+static bool lacks_key(const Scan *s)
+{
+    return strchr("=:", first_char(s->line)) != NULL;
+}
+
+/* A comma, then only blanks and a closing bracket, outside of strings; or on the line before and on this one. */
+static bool has_last_comma(const Scan *s)
 {
     bool quoted = false;
 
-    for (const char *p = line; *p; p++) {
+    if (strchr("})]", first_char(s->line)) && last_char(s->previous) == ',')
+        return true;
+    for (const char *p = s->line; *p; p++) {
         if (*p == '\\' && quoted && p[1])
             p++;
         else if (*p == '"')
             quoted = !quoted;
-        else if (*p == ',' && !quoted && strchr("})]", p[1 + strspn(p + 1, " \t")] ?: 'x'))
+        else if (*p == ',' && !quoted && strchr("})]", first_char(p + 1)))
             return true;
     }
     return false;
@@ -160,48 +178,86 @@ static bool has_last_comma(const char *line)
 /* `key = ;`, or `key =` at the end of the line before. */
 static bool lacks_value(const Scan *s)
 {
-    const char *p = s->line ? strpbrk(s->line, "=:") : NULL;
+    const char *value = value_of(s->line);
 
-    if (p && strchr(";,})]", p[1 + strspn(p + 1, " \t")] ?: 'x'))
+    if (value && strchr(";,})]", *value ? *value : 'x'))
         return true;
-    return last_char(s->previous) == '=' && (!first_char(s->line) || strchr(";,})]", first_char(s->line)));
+    return last_char(s->previous) == '=' && (!*after_blanks(s->line) || strchr(";,})]", first_char(s->line)));
 }
 
-/* What people write who are used to another kind of file. */
-static const char *habit(const char *line)
+static bool has_single_quotes(const Scan *s)
 {
-    const char *p = line + strspn(line, " \t");
-
-    if (*p == '[' && p[strcspn(p, "]")] == ']' && !p[strcspn(p, "]") + 1])
-        return "syntax error: a pod file has no [sections]; groups are written key = { ... };";
-    if (str_after(p, "- "))
-        return "syntax error: a list is written ( { ... }, { ... } ), with no dashes";
-    if (str_after(line, "\xef\xbb\xbf"))
-        return "syntax error: the file begins with a byte order mark; UTF-8 needs none";
-    if (*p == '=' || *p == ':')
-        return "syntax error: a key stands before =, as in: key = value;";
-    return NULL;
-}
-
-/* `key = 'value'`. */
-static bool has_single_quotes(const char *line)
-{
-    const char *p = strpbrk(line, "=:");
-    return p && p[1 + strspn(p + 1, " \t")] == '\'';
+    const char *value = value_of(s->line);
+    return value && *value == '\'';
 }
 
 /* `"key" = value`: the end of a string, and = behind it. */
-static bool has_quoted_key(const char *line)
+static bool has_quoted_key(const Scan *s)
 {
-    for (const char *p = strchr(line, '"'); p; p = strchr(p + 1, '"')) {
-        size_t blanks = strspn(p + 1, " \t");
-        if (p[1 + blanks] == '=' && p > line && !strchr("={([,; \t", p[-1]))
+    for (const char *p = strchr(s->line, '"'); p; p = strchr(p + 1, '"'))
+        if (*after_blanks(p + 1) == '=' && p > s->line && !strchr("={([,; \t", p[-1]))
             return true;
-    }
     return false;
 }
 
-static char *hint_for_bracket(const Scan *s)
+/* `key = word;`: the value is neither quoted nor a number, a boolean or an opening bracket. */
+static bool lacks_quotes(const Scan *s)
+{
+    const char *value = value_of(s->line);
+    size_t word = value ? strspn(value, WORD "./") : 0;
+
+    if (word == 0 || strspn(value, "0123456789.-xXabcdefABCDEFL") == word)
+        return false;
+    return !(word == 4 && strncasecmp(value, "true", 4) == 0) &&
+           !(word == 5 && strncasecmp(value, "false", 5) == 0);
+}
+
+/* `key value`: a word at the beginning that neither = nor : follows. */
+static bool lacks_assignment(const Scan *s)
+{
+    const char *p = after_blanks(s->line);
+    size_t word = strspn(p, WORD "*");
+
+    p = after_blanks(p + word);
+    return word > 0 && *p && *p != '=' && *p != ':';
+}
+
+/* The first that fits is told; so what is certain stands before what is only likely. */
+static const struct {
+    bool (*made)(const Scan *s);
+    const char *hint;
+} mistakes[] = {
+    { has_byte_order_mark, "the file begins with a byte order mark; UTF-8 needs none" },
+    { has_section, "a pod file has no [sections]; groups are written key = { ... };" },
+    { has_dash, "a list is written ( { ... }, { ... } ), with no dashes" },
+    { lacks_key, "a key stands before =, as in: key = value;" },
+    { has_last_comma, "a comma before the closing bracket; the last element has none" },
+    { lacks_value, "a value is missing behind =" },
+    { has_single_quotes, "text needs double quotes (\"), not single ones" },
+    { has_quoted_key, "keys are written without quotes" },
+    { lacks_quotes, "text needs double quotes: \"...\"" },
+    { lacks_assignment, "a key is followed by =, as in: key = value;" },
+};
+
+/* Errors that libconfig names itself, by a word of its name. */
+static const struct {
+    const char *word, *hint;
+} named_errors[] = {
+    { "duplicate", "duplicate setting name: this key is set twice in its group; keep one of the two" },
+    { "mismatched", "mismatched element type in array: all elements of an array [ ] are of one type; use "
+                    "quotes for all of them" },
+    { "memory exhausted", "syntax error: brackets are nested too deeply" },
+};
+
+static char *hint_for_named(const char *error)
+{
+    TABLE_FOREACH (row, named_errors)
+        if (strstr(error, row->word))
+            return strdup(row->hint);
+    return strdup(error);
+}
+
+static char *hint_for_close(const Scan *s)
 {
     if (s->wrong_open)
         return strf("syntax error: the %c of line %u is still open where %c closes something else",
@@ -209,52 +265,36 @@ static char *hint_for_bracket(const Scan *s)
     return strf("syntax error: %c closes nothing, since no bracket is open here", s->wrong_close);
 }
 
+static char *hint_for_open(const Scan *s)
+{
+    if (s->open_line == 0)
+        return strf("syntax error: expected key = value; in this line or at the end of the one before");
+    if (!*after_blanks(s->line))
+        return strf("syntax error: the file ends, but the %c of line %u is not closed", s->open,
+                    s->open_line);
+    return strf("syntax error: inside the %c of line %u%s", s->open, s->open_line,
+                s->open == '{' ? "; is it closed, and is each line before this one complete?"
+                               : ", elements are separated by commas");
+}
+
 static char *hint_for(const Scan *s, const char *error)
 {
-    if (streq(error, "memory exhausted"))
-        return strf("syntax error: brackets are nested too deeply");
     if (!streq(error, "syntax error"))
-        return strf("%s%s", error,
-                    strstr(error, "duplicate") ? ": this key is set twice in its group; keep one of the two"
-                    : strstr(error, "mismatched")
-                        ? ": all elements of an array [ ] are of one type; use quotes for all of them"
-                        : "");
+        return hint_for_named(error);
     if (s->quote_line > 0)
         return strf("syntax error: the string that begins in line %u is not closed with \"", s->quote_line);
     if (s->wrong_close)
-        return hint_for_bracket(s);
-    if (s->line && habit(s->line))
-        return strdup(habit(s->line));
-    if ((strchr("})]", first_char(s->line) ?: 'x') && last_char(s->previous) == ',') ||
-        (s->line && has_last_comma(s->line)))
-        return strf("syntax error: a comma before the closing bracket; the last element has none");
-    if (lacks_value(s))
-        return strf("syntax error: a value is missing behind =");
-    if (s->line && has_single_quotes(s->line))
-        return strf("syntax error: text needs double quotes (\"), not single ones");
-    if (s->line && has_quoted_key(s->line))
-        return strf("syntax error: keys are written without quotes");
-    if (s->line && lacks_quotes(s->line))
-        return strf("syntax error: text needs double quotes: \"...\"");
-    if (s->line && lacks_assignment(s->line))
-        return strf("syntax error: a key is followed by =, as in: key = value;");
-    if (s->open_line > 0 && !first_char(s->line))
-        return strf("syntax error: the file ends, but the %c of line %u is not closed", s->open,
-                    s->open_line);
-    if (s->open == '(' || s->open == '[')
-        return strf("syntax error: inside the %c of line %u, elements are separated by commas", s->open,
-                    s->open_line);
-    if (s->open_line > 0)
-        return strf("syntax error: inside the %c of line %u; is it closed, and is each line before this one "
-                    "complete?",
-                    s->open, s->open_line);
-    return strf("syntax error: expected key = value; in this line or at the end of the one before");
+        return hint_for_close(s);
+    TABLE_FOREACH (row, mistakes)
+        if (row->made(s))
+            return strf("syntax error: %s", row->hint);
+    return hint_for_open(s);
 }
 
 char *syntax_hint(const char *text, unsigned line, const char *error)
 {
     Scan s = scan(text, line);
-    char *hint = hint_for(&s, error);
+    char *hint = s.line ? hint_for(&s, error) : NULL;
 
     scan_done(&s);
     return hint;
