@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* What the files of the client share. Nobody else includes this. */
+#include "cli/client.h"
+
+#define BUS_PATH "/org/podvisor/Supervisor1"
+#define BUS_INTERFACE "org.podvisor.Supervisor1"
+#define BUS_POD_INTERFACE BUS_INTERFACE ".Pod"
+
+struct Client {
+    sd_bus *bus;
+    char *socket; /* path, for messages */
+    pid_t pid;    /* of who answers there; 0: unknown */
+    bool changed; /* a pod has, since client_next_change() last said so */
+};
+
+/* Says why a call failed and gives the exit status. what: the pod, or NULL for podvisord itself; error may hold nothing. */
+int client_complain(const Client *client, const char *what, const sd_bus_error *error, int r);
+/* An answer of another shape than ours. */
+int client_complain_reading(int error);
