@@ -69,7 +69,7 @@ static void page_machine(const Page *p)
             ? strdup("")
             : strf(" with %s, %s%s%s%s", accelerator, colour_begin(colour, p->colours),
                    s->isolated ? "isolated by hardware" : "NOT isolated by hardware",
-                   !s->isolated && streq(accelerator, "tcg") ? " (tcg)" : "", colour_end(colour, p->colours));
+                   s->isolated ? "" : " (podvisor doctor says why)", colour_end(colour, p->colours));
     line(p, "Machine", strf("%s%s", backend, isolation ?: ""));
     line(p, "",
          strf("process %llu, runner %llu, UUID %s", (unsigned long long)s->vmm_pid,
@@ -92,7 +92,7 @@ static void page_use(const Page *p)
     }
     if (s->restarts > 0)
         line(p, "Restarts", text_count(s->restarts, "restart of the machine", "restarts of the machine"));
-    if (s->verdict == VERDICT_ADOPTED)
+    if (s->verdict == VERDICT_ADOPTED && s->vmm_pid > 0)
         line(p, "Recovered", strdup(verdict_table.rows[s->verdict].doc));
 }
 
@@ -106,17 +106,25 @@ static char *container_end(const ContainerReport *c, usec_t now)
                 c->oom_killed ? ", out of memory" : "", age ? "," : "", age ?: "");
 }
 
-static char *container_line(const ContainerReport *c, usec_t now)
+/* What is reported of a container outlives its machine. */
+static const char *container_state(const PodStatus *s, const ContainerReport *c)
+{
+    if (c->state == CONTAINER_RUNNING && s->vmm_pid == 0)
+        return "ended with the machine";
+    return enum_to_string(&container_state_table, (int)c->state);
+}
+
+static char *container_line(const PodStatus *s, const ContainerReport *c, usec_t now)
 {
     _cleanup_(freep) char *name = text_safe(c->name), *end = container_end(c, now),
-                          *message = text_safe(c->message);
+                          *message = c->oom_killed ? NULL : text_safe(c->message);
     _cleanup_(freep) char *age = text_age(c->started, now),
                           *restarts = text_count(c->restarts, "restart", "restarts");
-    bool runs = c->state == CONTAINER_RUNNING && c->started > 0;
+    bool runs = c->state == CONTAINER_RUNNING && c->started > 0 && s->vmm_pid > 0;
 
-    return strf("%s: %s%s%s%s%s%s%s%s", name, enum_to_string(&container_state_table, (int)c->state),
-                runs ? ", started " : "", runs ? age : "", c->restarts > 0 ? "; " : "",
-                c->restarts > 0 ? restarts : "", end ?: "", str_empty(message) ? "" : "; ", message ?: "");
+    return strf("%s: %s%s%s%s%s%s%s%s", name, container_state(s, c), runs ? ", started " : "",
+                runs ? age : "", c->restarts > 0 ? "; " : "", c->restarts > 0 ? restarts : "", end ?: "",
+                str_empty(message) ? "" : "; ", message ?: "");
 }
 
 static void page_containers(const Page *p)
@@ -127,7 +135,7 @@ static void page_containers(const Page *p)
          strf("%llu of %llu ready", (unsigned long long)s->containers_ready,
               (unsigned long long)s->containers_total));
     for (size_t i = 0; i < s->n_containers; i++)
-        line(p, "", container_line(&s->containers[i], p->now));
+        line(p, "", container_line(s, &s->containers[i], p->now));
 }
 
 static char *end_text(const PodStatus *s)
@@ -147,6 +155,12 @@ static void page_lines(const Page *p, const char *label, char **lines)
     }
 }
 
+/* Of a machine that stopped as asked, the console tells nothing but what a kernel always says. */
+static bool console_tells(const PodStatus *s)
+{
+    return s->console_tail && s->reason != END_STOPPED;
+}
+
 static void page_end(const Page *p)
 {
     const PodStatus *s = p->status;
@@ -155,7 +169,8 @@ static void page_end(const Page *p)
         line(p, "Last end", end_text(s));
     if (!str_empty(s->message))
         line(p, s->reason != END_NONE ? "" : "Cause", text_safe(s->message));
-    page_lines(p, "Console", s->console_tail);
+    if (console_tells(s))
+        page_lines(p, "Console", s->console_tail);
     if (s->next_start > 0)
         line(p, "Next start", text_until(s->next_start, p->now));
 }
@@ -193,13 +208,13 @@ void pod_failure_print(const PodStatus *s, const char *what, usec_t now, FILE *f
             str_empty(message) ? "" : ": ", message ?: "");
     for (size_t i = 0; i < s->n_containers; i++) {
         const ContainerReport *c = &s->containers[i];
-        _cleanup_(freep) char *text = container_line(c, now);
+        _cleanup_(freep) char *text = container_line(s, c, now);
         if (c->state != CONTAINER_RUNNING || c->restarts > 0)
             fprintf(f, "  %s\n", text ?: "?");
     }
-    if (s->console_tail)
+    if (console_tells(s))
         fprintf(f, "  the guest's console, last lines:\n");
-    STRV_FOREACH (text, s->console_tail) {
+    STRV_FOREACH (text, console_tells(s) ? s->console_tail : NULL) {
         _cleanup_(freep) char *safe = text_safe(*text);
         fprintf(f, "    %s\n", safe ?: "?");
     }
@@ -207,6 +222,8 @@ void pod_failure_print(const PodStatus *s, const char *what, usec_t now, FILE *f
         _cleanup_(freep) char *safe = text_safe(*text);
         fprintf(f, "  %s\n", safe ?: "?");
     }
+    if (s->hold)
+        fprintf(f, "  it was stopped by an operator; `podvisor start %s` lifts that\n", name ?: "?");
     if (s->state == POD_BACKOFF)
         fprintf(f, "  it is started again %s\n", next ?: "?");
     fprintf(f, "  look at: podvisor status %s; podvisor logs %s\n", name ?: "?", name ?: "?");

@@ -201,7 +201,7 @@ static void test_the_page_says_that_emulation_does_not_isolate(void **state)
                 "      State: ready since Mon 2026-11-23 17:59:48 UTC; 12s ago\n"
                 "             (every container does what it should)\n"
                 "       File: /etc/podvisor/pods.d/web.pod (generation 5)\n"
-                "    Machine: qemu with tcg, NOT isolated by hardware (tcg)\n"
+                "    Machine: qemu with tcg, NOT isolated by hardware (podvisor doctor says why)\n"
                 "             process 4711, runner 4700, UUID 12345678-1234-1234-1234-123456789abc\n"
                 "   Up since: Mon 2026-11-23 17:58:20 UTC; 1min ago\n"
                 "     Kernel: 6.1.0-28-cloud-amd64\n"
