@@ -56,13 +56,15 @@ static int complain_transport(const Client *client, int error)
     return STATUS_FAILURE;
 }
 
-/* podvisord's own words, which may be several lines. */
+/* podvisord's own words, which may be several lines, and mostly name in quotes what they are about. */
 static void say(const char *what, const char *text)
 {
     _cleanup_(strv_freep) char **lines = strv_split(text, "\n");
+    _cleanup_(freep) char *quoted = what ? strf("\"%s\"", what) : NULL;
+    bool named = !quoted || strstr(text, quoted);
 
     STRV_FOREACH (line, lines)
-        log_error("%s%s%s", what ?: "", what ? ": " : "", *line);
+        log_error("%s%s%s", named ? "" : what, named ? "" : ": ", *line);
 }
 
 int client_complain(const Client *client, const char *what, const sd_bus_error *error, int r)

@@ -18,7 +18,7 @@ enum { DIGEST_SHOWN = 19 }; /* characters of a digest in tables: "sha256:" and 1
 static int complain(const char *what, int error, char *sentence)
 {
     if (sentence)
-        log_error("%s: %s", what, sentence);
+        log_error("%s", sentence);
     else
         log_error_errno(error, "%s", what);
     free(sentence);

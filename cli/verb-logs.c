@@ -163,7 +163,8 @@ static int complain(const LogQuery *query, int error)
     if (error == -EPIPE)
         return STATUS_OK;
     if (error == -ENOENT)
-        log_error("%s: no output is recorded", query->pod);
+        log_error("%s%s%s: no output is recorded", query->pod, query->container ? "/" : "",
+                  query->container ?: "");
     else
         log_error_errno(error, "%s: the recorded output cannot be shown", query->pod);
     return error == -ENOENT ? STATUS_NO_SUCH_POD : STATUS_FAILURE;
