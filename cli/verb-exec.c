@@ -124,6 +124,16 @@ static int run_session(const Target *target, bool terminal, int stream)
     return status;
 }
 
+static int check_environment(char **variables)
+{
+    STRV_FOREACH (variable, variables)
+        if (**variable == '=' || !strchr(*variable, '=')) {
+            log_error("--environment: \"%s\" is not NAME=VALUE", *variable);
+            return STATUS_USAGE;
+        }
+    return STATUS_OK;
+}
+
 int verb_exec(Context *c)
 {
     _cleanup_(client_freep) Client *client = NULL;
@@ -131,6 +141,8 @@ int verb_exec(Context *c)
     _cleanup_(closep) int stream = -1;
     bool terminal = wants_terminal(c);
 
+    if (check_environment(c->options[OPTION_ENVIRONMENT].list) != STATUS_OK)
+        return STATUS_USAGE;
     if (client_open(c, &client) != STATUS_OK || target_parse(client, c->arguments[0], &target) != STATUS_OK ||
         call_exec(client, c, &target, terminal, &stream) != STATUS_OK)
         return STATUS_EXEC_FAILED;
