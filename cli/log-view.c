@@ -78,6 +78,9 @@ static int show_text(LogView *v, const LogItem *item)
 
     if (!goes_on) {
         end_line(v);
+        /* Where both streams go to one file, the order of the lines is kept. */
+        if (f == v->err)
+            (void)fflush(v->out);
         if (v->format == LOG_FORMAT_TIME)
             print_time(item->time, f);
         if (v->prefix) {
