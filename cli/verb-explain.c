@@ -16,9 +16,11 @@ int verb_explain(Context *c)
     int r = schema_explain(schema, key, stdout, &meant);
     pager_close(&pager);
     if (r == -ENOENT && meant)
-        log_error("There is no key \"%s\"; did you mean \"%s\"?", key, meant);
+        log_error("there is no key \"%s\"; did you mean \"%s\"?", key, meant);
     else if (r == -ENOENT)
-        log_error("There is no key \"%s\"; `podvisor explain` lists those of a %s", key, schema->name);
+        log_error("there is no key \"%s\"; `podvisor explain%s` lists those of %s", key,
+                  option_given(c, OPTION_DAEMON) ? " --daemon" : "",
+                  option_given(c, OPTION_DAEMON) ? schema->name : "a pod file");
     else if (r < 0)
         log_error_errno(r, "The key cannot be explained");
     return r < 0 ? STATUS_FAILURE : STATUS_OK;

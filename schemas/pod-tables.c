@@ -156,12 +156,13 @@ static const Field pod_fields[] = {
       .doc = "The virtual processors of the pod." },
     { F_SIZE(PodDefinition, memory), .fallback = "192M", .min = UINT64_C(96) << 20, .max = UINT64_C(1) << 40,
       .impact = IMPACT_REBOOT,
-      .doc = "The memory of the pod: its kernel, all of its containers, what they write to their root "
-             "directories, and tmpfs volumes.",
+      .doc = "The memory of the pod. Its kernel, all of its containers, what they write to their root "
+             "directories, and tmpfs volumes share it.",
       .example = "memory = \"256M\";" },
     { F_DURATION(PodDefinition, start_timeout), .fallback = "90s", .min = USEC_PER_SEC, .max = USEC_PER_HOUR,
       .impact = IMPACT_NONE,
-      .doc = "How long the machine has to start before it counts as failed: from launching it until its "
+      .doc = "How long the machine has to start before it counts as failed. It counts from launching it "
+             "until its "
              "agent has started the containers." },
     { F_DURATION(PodDefinition, stop_timeout), .fallback = "30s", .max = USEC_PER_HOUR, .impact = IMPACT_NONE,
       .doc = "How long the pod has to stop when asked to, before its machine is killed." },
