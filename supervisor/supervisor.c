@@ -320,8 +320,10 @@ static int take_lock(Supervisor *s)
     if (s->lock < 0)
         return log_error_errno(s->lock, "%s/" PATHS_LOCK " cannot be opened", s->paths->run);
     int r = flock_patiently(s->lock);
-    if (r == -EWOULDBLOCK)
-        return log_full(LOG_ERR, -EBUSY, NULL, "Another podvisord already works in %s", s->paths->run);
+    if (r == -EWOULDBLOCK) {
+        log_error("Another podvisord already works in %s", s->paths->run);
+        return -EBUSY;
+    }
     return r < 0 ? log_error_errno(r, "%s/" PATHS_LOCK " cannot be locked", s->paths->run) : 0;
 }
 
