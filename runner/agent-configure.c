@@ -54,8 +54,9 @@ static int container_fill(const RunDefinition *d, const ContainerDefinition *fro
     if (strings_copy(image->command, &to->command) < 0 ||
         strings_copy(image->environment, &to->environment) < 0)
         return -ENOMEM;
-    int r = str_replace(&to->working_dir, image->working_dir);
-    return r < 0 ? r : str_replace(&to->user, image->user);
+    if (str_replace(&to->working_dir, image->working_dir) < 0 || str_replace(&to->user, image->user) < 0)
+        return -ENOMEM;
+    return str_replace(&to->stop_signal, image->stop_signal);
 }
 
 static int fill(const RunDefinition *d, AgentConfigure *c)

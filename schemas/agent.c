@@ -29,6 +29,8 @@ static const Field container_fields[] = {
     { F_ENVIRONMENT(AgentContainer, environment), .doc = "The program's environment." },
     { F_STRING(AgentContainer, working_dir), .doc = "The program's working directory." },
     { F_STRING(AgentContainer, user), .doc = "The program's user." },
+    { F_STRING(AgentContainer, stop_signal), .format = &format_signal,
+      .doc = "The signal that asks the program to end." },
     { F_UNSIGNED(AgentContainer, disk), .doc = "The SCSI id of the image." },
 };
 DEFINE_SCHEMA(agent_container_schema, AgentContainer, "agent container", "A container to run.",

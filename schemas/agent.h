@@ -97,6 +97,7 @@ typedef struct AgentContainer {
     char **environment;
     char *working_dir;
     char *user;
+    char *stop_signal;
     uint64_t disk; /* SCSI id of the image's disk, on host 0, channel 0, LUN 0 */
 } AgentContainer;
 extern const Schema agent_container_schema;

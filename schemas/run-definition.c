@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/strings.h"
+#include "schemas/formats.h"
 #include "schemas/run-definition.h"
 
 DEFINE_ENUM_TABLE(
@@ -16,6 +17,8 @@ static const Field run_image_fields[] = {
     { F_ENVIRONMENT(RunImage, environment), .doc = "The program's environment." },
     { F_STRING(RunImage, working_dir), .doc = "The program's working directory." },
     { F_STRING(RunImage, user), .doc = "The program's user." },
+    { F_STRING(RunImage, stop_signal), .format = &format_signal,
+      .doc = "The signal that asks the program to end." },
 };
 DEFINE_SCHEMA(run_image_schema, RunImage, "image in use", "An image as one container uses it.",
               run_image_fields);

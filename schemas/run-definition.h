@@ -30,6 +30,7 @@ typedef struct RunImage {
     char **environment;
     char *working_dir;
     char *user;
+    char *stop_signal;
 } RunImage;
 extern const Schema run_image_schema;
 

@@ -31,6 +31,7 @@ static int merge(const ImageRecord *image, const ContainerDefinition *container,
     ret->environment = take_ptr(process.environment);
     ret->user = take_ptr(process.user);
     ret->working_dir = take_ptr(process.working_dir);
+    ret->stop_signal = take_ptr(process.stop_signal);
     image_process_done(&process);
     return 0;
 }

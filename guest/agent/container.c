@@ -111,7 +111,7 @@ static void launch_or_refuse(Container *c)
 
 static void signal_stop(Container *c)
 {
-    int signal = signal_from_string(c->config->definition.stop_signal ?: "TERM");
+    int signal = signal_from_string(c->config->stop_signal ?: "TERM");
 
     if (signal < 0)
         signal = SIGTERM;

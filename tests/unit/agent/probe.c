@@ -22,7 +22,7 @@ static int do_say(char **argv)
     return 0;
 }
 
-/* Until TERM, which is answered by exit status 15. */
+/* Until TERM or USR1, whose number is then the exit status. */
 static int do_wait(char **argv)
 {
     sigset_t set;
@@ -30,6 +30,7 @@ static int do_wait(char **argv)
 
     sigemptyset(&set);
     sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGUSR1);
     sigprocmask(SIG_BLOCK, &set, NULL);
     printf("waiting\n");
     fflush(stdout);

@@ -66,21 +66,26 @@ static void policies_restart_and_files_outlive_that(void **state)
 
 static void a_stop_asks_politely_and_then_kills(void **state)
 {
-    AgentContainer c[] = { container("polite", "probe wait"), container("stubborn", "probe stubborn") };
+    AgentContainer c[] = { container("polite", "probe wait"), container("stubborn", "probe stubborn"),
+                           container("other", "probe wait") };
 
-    c[0].definition.restart.policy = c[1].definition.restart.policy = RESTART_ALWAYS;
+    for (size_t i = 0; i < ELEMENTSOF(c); i++)
+        c[i].definition.restart.policy = RESTART_ALWAYS;
     c[1].definition.stop_timeout = 10 * USEC_PER_MSEC;
-    Peer *p = start(state, c, 2);
-    peer_until(p, peer_log_has(p, "polite stdout waiting") && peer_log_has(p, "stubborn stdout stubborn"));
+    assert_success(str_replace(&c[2].stop_signal, "SIGUSR1"));
+    Peer *p = start(state, c, ELEMENTSOF(c));
+    peer_until(p, peer_log_has(p, "polite stdout waiting") && peer_log_has(p, "stubborn stdout stubborn") &&
+                      peer_log_has(p, "other stdout waiting"));
     assert_int_equal(peer_ask(p, AGENT_STOP, &(AgentStop){ .timeout = 10 * USEC_PER_SEC }), 0);
     peer_until(p, p->powered_off);
     assert_int_equal(peer_container(p, "polite")->exit_code, SIGTERM);
+    assert_int_equal(peer_container(p, "other")->exit_code, SIGUSR1);
     assert_int_equal(peer_container(p, "stubborn")->exit_signal, SIGKILL);
     assert_int_equal(peer_container(p, "stubborn")->exit_code, -1);
     assert_false(peer_container(p, "stubborn")->oom_killed);
     assert_false(p->report.completed);
-    container_done_test(&c[0]);
-    container_done_test(&c[1]);
+    for (size_t i = 0; i < ELEMENTSOF(c); i++)
+        container_done_test(&c[i]);
 }
 
 static void power_is_what_was_declared(void **state)
