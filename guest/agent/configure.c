@@ -89,6 +89,8 @@ int agent_configure(Agent *a, const AgentConfigure *configure, Failure *f)
                     memcmp(bytes.data, a->configure_bytes.data, bytes.size) == 0;
         return same ? 0 : failure_say(f, -EALREADY, "this boot has been configured otherwise");
     }
+    if (a->ending.phase != ENDING_NOT)
+        return failure_say(f, -ESHUTDOWN, "the machine is about to power off");
     if ((r = check(configure, f)) < 0 || (r = prepare_platform(a, configure, f)) < 0)
         return r;
     if ((r = schema_copy(&agent_configure_schema, configure, &a->configure)) < 0)

@@ -186,6 +186,19 @@ static void a_stop_before_anything_runs_powers_off(void **state)
     assert_false(p->report.completed);
 }
 
+static void nothing_is_configured_behind_a_stop(void **state)
+{
+    Peer *p = *state;
+    AgentContainer c = waiting();
+    AgentConfigure configure = configuration(&c);
+
+    peer_hello(p, 1, p->token, 1, 1);
+    assert_int_equal(peer_ask(p, AGENT_STOP, &(AgentStop){ .timeout = USEC_PER_SEC }), 0);
+    assert_int_equal(peer_ask(p, AGENT_CONFIGURE, &configure), ESHUTDOWN);
+    peer_until(p, p->powered_off);
+    assert_int_equal(p->agent->n_containers, 0);
+}
+
 #define WITH_PEER(test) cmocka_unit_test_setup_teardown(test, open_peer, close_peer)
 
 int main(void)
@@ -198,6 +211,7 @@ int main(void)
         WITH_PEER(what_cannot_be_run_is_refused_with_words),
         WITH_PEER(requests_for_what_is_not_there_are_refused),
         WITH_PEER(garbage_of_every_kind_is_survived),
+        WITH_PEER(nothing_is_configured_behind_a_stop),
         WITH_PEER(a_stop_before_anything_runs_powers_off),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
