@@ -189,6 +189,8 @@ static void print_text(Check *c, bool legend)
     STRV_FOREACH (file, c->good)
         if (legend)
             printf("%s: good\n", *file);
+    if (legend && !c->good && !diagnostics_any(&c->diagnostics))
+        log_warning("no pod file was found: directories hold them as NAME.pod");
 }
 
 /* NULL where nothing was ever imported, or where this user may not look. */
