@@ -155,10 +155,16 @@ static void page_lines(const Page *p, const char *label, char **lines)
     }
 }
 
-/* Of a machine that stopped as asked, the console tells nothing but what a kernel always says. */
+bool container_is_lost(const ContainerReport *c)
+{
+    return c->state == CONTAINER_FAILED ||
+           (c->state == CONTAINER_ENDED && (c->exit_code != 0 || c->exit_signal != 0));
+}
+
+/* Of a machine that powered itself off in order, the console tells nothing but what a kernel always says. */
 static bool console_tells(const PodStatus *s)
 {
-    return s->console_tail && s->reason != END_STOPPED;
+    return s->console_tail && s->reason != END_STOPPED && s->reason != END_COMPLETED;
 }
 
 static void page_end(const Page *p)
@@ -202,14 +208,16 @@ void pod_failure_print(const PodStatus *s, const char *what, usec_t now, FILE *f
 {
     _cleanup_(freep) char *name = text_safe(s->name), *message = text_safe(s->message), *end = end_text(s);
     _cleanup_(freep) char *next = text_until(s->next_start, now);
-    bool ended = s->reason != END_NONE;
+    bool ended = s->reason != END_NONE && s->state != POD_RUNNING;
 
     fprintf(f, "%s %s: %s%s%s\n", name ?: "?", what, ended ? end ?: "?" : pod_state_table.rows[s->state].doc,
             str_empty(message) ? "" : ": ", message ?: "");
     for (size_t i = 0; i < s->n_containers; i++) {
         const ContainerReport *c = &s->containers[i];
         _cleanup_(freep) char *text = container_line(s, c, now);
-        if (c->state != CONTAINER_RUNNING || c->restarts > 0)
+        bool well = c->state == CONTAINER_RUNNING ? c->restarts == 0
+                                                  : c->state == CONTAINER_ENDED && !container_is_lost(c);
+        if (!well)
             fprintf(f, "  %s\n", text ?: "?");
     }
     if (console_tells(s))

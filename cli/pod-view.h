@@ -7,6 +7,8 @@
 Colour pod_state_colour(PodState state);
 /* True where a machine of the pod may run. */
 bool pod_state_runs(PodState state);
+/* Ended for good, and not as it should. */
+bool container_is_lost(const ContainerReport *container);
 
 /* now: CLOCK_REALTIME. 0 or negative errno, here and below. */
 int pod_table_print(const PodList *list, usec_t now, const TableStyle *style, FILE *f);

@@ -56,6 +56,22 @@ WaitGoal wait_goal(uint64_t index)
     return goal;
 }
 
+/* A container that will never do what it should in this machine, which others keep running. */
+static bool is_stuck(const WaitGoal *goal, const PodStatus *status)
+{
+    bool needs_all = goal->reached & STATE_BIT(POD_READY) && !(goal->reached & STATE_BIT(POD_RUNNING));
+
+    if (!needs_all || !status || status->state != POD_RUNNING)
+        return false;
+    bool lost = false, goes_on = false;
+    for (size_t i = 0; i < status->n_containers; i++) {
+        const ContainerReport *c = &status->containers[i];
+        lost |= container_is_lost(c);
+        goes_on |= c->state != CONTAINER_ENDED && c->state != CONTAINER_FAILED;
+    }
+    return lost && goes_on;
+}
+
 WaitOutcome wait_judge(const WaitGoal *goal, const WaitSince *since, const PodStatus *status)
 {
     uint64_t state = status ? STATE_BIT(status->state) : STATE_GONE;
@@ -65,6 +81,8 @@ WaitOutcome wait_judge(const WaitGoal *goal, const WaitSince *since, const PodSt
     if (goal->reached & state && !(since->new_attempt && same_machine))
         return WAIT_REACHED;
     if (goal->failed & state && !unchanged)
+        return WAIT_FAILED;
+    if (is_stuck(goal, status) && !(since->new_attempt && same_machine))
         return WAIT_FAILED;
     return WAIT_GOES_ON;
 }

@@ -62,6 +62,27 @@ static void test_a_failure_from_before_does_not_count(void **state)
                      WAIT_FAILED);
 }
 
+static void test_a_container_that_failed_for_good_ends_the_waiting_for_all_of_them(void **state)
+{
+    ContainerReport containers[] = { { .state = CONTAINER_RUNNING }, { .state = CONTAINER_BACKOFF } };
+    PodStatus status = { .state = POD_RUNNING, .attempt = 3, .containers = containers, .n_containers = 2 };
+    WaitSince none = { 0 }, old = { .given = true, .attempt = 3, .new_attempt = true };
+
+    assert_int_equal(judge(wait_goal(POD_READY), none, status), WAIT_GOES_ON);
+    containers[1] = (ContainerReport){ .state = CONTAINER_ENDED };
+    assert_int_equal(judge(wait_goal(POD_READY), none, status), WAIT_GOES_ON);
+    containers[1].exit_code = 3;
+    assert_int_equal(judge(wait_goal(POD_READY), none, status), WAIT_FAILED);
+    containers[1] = (ContainerReport){ .state = CONTAINER_FAILED };
+    assert_int_equal(judge(wait_goal(POD_READY), none, status), WAIT_FAILED);
+    assert_int_equal(judge(wait_goal(POD_READY), old, status), WAIT_GOES_ON);
+    assert_int_equal(judge(wait_goal(POD_RUNNING), none, status), WAIT_REACHED);
+    assert_int_equal(judge(wait_goal(POD_SUCCEEDED), none, status), WAIT_GOES_ON);
+    /* The last one: the machine ends with it, and is started again. */
+    containers[0] = (ContainerReport){ .state = CONTAINER_ENDED };
+    assert_int_equal(judge(wait_goal(POD_READY), none, status), WAIT_GOES_ON);
+}
+
 static void test_a_restart_is_done_when_another_machine_is_ready(void **state)
 {
     WaitGoal goal = { .reached = STATE_BIT(POD_READY) };
@@ -81,6 +102,7 @@ int main(void)
         cmocka_unit_test(test_a_pod_that_is_not_there_is_gone_and_stopped_and_not_yet_ready),
         cmocka_unit_test(test_what_an_operator_must_solve_ends_the_waiting),
         cmocka_unit_test(test_a_failure_from_before_does_not_count),
+        cmocka_unit_test(test_a_container_that_failed_for_good_ends_the_waiting_for_all_of_them),
         cmocka_unit_test(test_a_restart_is_done_when_another_machine_is_ready),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
