@@ -118,11 +118,12 @@ bool pod_reconcile(Pod *pod)
     note_running(pod);
     for (int i = 0; i < STEPS_MAX; i++) {
         Decision d = reconcile(&pod->wanted, &pod->observed, &pod->in_flight, now_usec(CLOCK_BOOTTIME));
-        bool queued = d.step == STEP_QUEUE, forgets = d.step == STEP_FORGET;
+        bool queued = d.step == STEP_QUEUE;
         pod->rule = d.rule;
-        if (pod_step(pod, d))
+        StepOutcome outcome = pod_step(pod, d);
+        if (outcome == STEP_AGAIN)
             continue;
-        if (forgets)
+        if (outcome == STEP_GONE)
             return false;
         /* Whoever stands in line for nothing holds up the others. */
         if (!queued && pod->observed.phase != MACHINE_LAUNCHING && pod->observed.phase != MACHINE_LIVE)

@@ -122,7 +122,7 @@ static void launch_failed(Pod *pod, int error, char *message)
     (void)pod_save(pod);
 }
 
-static bool step_record_end(Pod *pod, Rule rule)
+static StepOutcome step_record_end(Pod *pod, Rule rule)
 {
     /* A kill after a start that took too long is a failure to start, whatever the runner was told. */
     bool timed_out = pod->observed.phase != MACHINE_STOPPING && pod->report.reason == END_KILLED;
@@ -135,18 +135,18 @@ static bool step_record_end(Pod *pod, Rule rule)
         (void)runner_link_send(pod->link, RUNNER_BYE, NULL, -1);
     begin(pod, OPERATION_LEAVE, RUNNER_LEAVE_TIMEOUT);
     pod_set_state(pod, POD_EVENT_ENDING);
-    return true;
+    return STEP_AGAIN;
 }
 
 /* --- launching ----------------------------------------------------------------------------------------------------- */
 
-static bool step_queue(Pod *pod, Rule rule)
+static StepOutcome step_queue(Pod *pod, Rule rule)
 {
     supervisor_queue(pod->supervisor, pod);
     if (pod->in_flight.slot)
-        return true;
+        return STEP_AGAIN;
     pod_set_state(pod, POD_EVENT_QUEUED);
-    return false;
+    return STEP_DONE;
 }
 
 static char *run_path_of(const Pod *pod)
@@ -294,7 +294,7 @@ static void forget_last_run(Pod *pod)
     pod_set_doubt(pod, NULL);
 }
 
-static bool step_launch(Pod *pod, Rule rule)
+static StepOutcome step_launch(Pod *pod, Rule rule)
 {
     RunDefinition d;
     char *error = NULL;
@@ -303,7 +303,7 @@ static bool step_launch(Pod *pod, Rule rule)
     int r = schema_init(&run_definition_schema, &d);
     if (r < 0) {
         launch_failed(pod, r, NULL);
-        return true;
+        return STEP_AGAIN;
     }
     r = record_intent(pod);
     if (r < 0)
@@ -324,10 +324,10 @@ static bool step_launch(Pod *pod, Rule rule)
         launch_failed(pod, r, error);
     }
     schema_done(&run_definition_schema, &d);
-    return true;
+    return STEP_AGAIN;
 }
 
-static bool step_relaunch(Pod *pod, Rule rule)
+static StepOutcome step_relaunch(Pod *pod, Rule rule)
 {
     PodObserved *o = &pod->observed;
 
@@ -335,13 +335,13 @@ static bool step_relaunch(Pod *pod, Rule rule)
     int r = pod->has_running ? spawn_runner(pod, &pod->running) : -ENOENT;
     if (r >= 0) {
         (void)pod_save(pod);
-        return true;
+        return STEP_AGAIN;
     }
     /* A lack of the host's is no sign that the machine is in doubt. */
     o->barren += r != -EMFILE && r != -ENFILE && r != -EAGAIN && r != -ENOMEM;
     o->losses++;
     o->alone_since = now();
-    return true;
+    return STEP_AGAIN;
 }
 
 /* --- ending ------------------------------------------------------------------------------------------------------- */
@@ -380,7 +380,7 @@ static void intend_to_stop(Pod *pod)
     (void)pod_save(pod);
 }
 
-static bool step_stop(Pod *pod, Rule rule)
+static StepOutcome step_stop(Pod *pod, Rule rule)
 {
     usec_t timeout = pod->wanted.defined ? pod->definition.stop_timeout : 0;
     usec_t left = usec_sub(pod->in_flight.deadline, usec_add(now(), RUNNER_GRACE));
@@ -390,26 +390,26 @@ static bool step_stop(Pod *pod, Rule rule)
         timeout = MIN(timeout, left);
     RunnerStop stop = { .timeout = timeout, .why = (char *)(uintptr_t)rule_table.rows[rule].doc };
     if (!order(pod, RUNNER_STOP, &stop))
-        return true;
+        return STEP_AGAIN;
     begin(pod, OPERATION_STOP, usec_add(timeout, RUNNER_GRACE));
     pod_set_state(pod, POD_EVENT_ENDING);
-    return true;
+    return STEP_AGAIN;
 }
 
-static bool step_kill(Pod *pod, Rule rule)
+static StepOutcome step_kill(Pod *pod, Rule rule)
 {
     pod_log(pod, LOG_NOTICE, 0, "%s: its machine is killed: %s", pod->name, rule_table.rows[rule].doc);
     /* A machine that is killed because it does not start has failed; all others end as was asked for. */
     if (rule != RULE_START_DEADLINE)
         intend_to_stop(pod);
     if (!order(pod, RUNNER_KILL, NULL))
-        return true;
+        return STEP_AGAIN;
     begin(pod, OPERATION_KILL, RUNNER_KILL_TIMEOUT);
     pod_set_state(pod, POD_EVENT_ENDING);
-    return true;
+    return STEP_AGAIN;
 }
 
-static bool step_kill_runner(Pod *pod, Rule rule)
+static StepOutcome step_kill_runner(Pod *pod, Rule rule)
 {
     int r = pod->runner_pidfd >= 0 ? process_signal(pod->runner_pidfd, SIGKILL) : -ESRCH;
 
@@ -417,10 +417,10 @@ static bool step_kill_runner(Pod *pod, Rule rule)
     /* Its end is told by its pidfd; until then, the next look is a while off. */
     pod->observed.alone_since = now();
     pod->in_flight.deadline = usec_add(now(), RUNNER_KILL_TIMEOUT);
-    return false;
+    return STEP_DONE;
 }
 
-static bool step_forget(Pod *pod, Rule rule)
+static StepOutcome step_forget(Pod *pod, Rule rule)
 {
     Supervisor *s = pod->supervisor;
     int r = run_path_remove(s->pods_dir, pod->name);
@@ -429,28 +429,31 @@ static bool step_forget(Pod *pod, Rule rule)
         pod_set_doubt(
             pod,
             "its machine has ended, as its runner said, but something still holds the lock of a machine");
-        return true;
+        return STEP_AGAIN;
     }
-    if (r < 0)
-        pod_log(pod, LOG_ERR, r, "%s: its run path cannot be removed", pod->name);
+    if (r < 0) {
+        pod_log(pod, LOG_ERR, r, "%s: its run path cannot be removed now", pod->name);
+        supervisor_unsaved(s, pod, true);
+        return STEP_DONE;
+    }
     pod_log_event(pod, EVENT_REMOVED, 0, "%s: its definition is gone, and so is the pod", pod->name);
     supervisor_remove(s, pod);
-    return false;
+    return STEP_GONE;
 }
 
-static bool step_doubt(Pod *pod, Rule rule)
+static StepOutcome step_doubt(Pod *pod, Rule rule)
 {
     supervisor_unqueue(pod->supervisor, pod);
     pod_set_doubt(pod, rule_table.rows[rule].doc);
-    return true;
+    return STEP_AGAIN;
 }
 
-static bool step_rest(Pod *pod, Rule rule)
+static StepOutcome step_rest(Pod *pod, Rule rule)
 {
-    return false;
+    return STEP_DONE;
 }
 
-typedef bool (*StepFunc)(Pod *pod, Rule rule);
+typedef StepOutcome (*StepFunc)(Pod *pod, Rule rule);
 
 static const StepFunc steps[] = {
     [STEP_REST] = step_rest,
@@ -466,7 +469,7 @@ static const StepFunc steps[] = {
 };
 _Static_assert(ELEMENTSOF(steps) == STEP_MAX, "every step has its deed");
 
-bool pod_step(Pod *pod, Decision decision)
+StepOutcome pod_step(Pod *pod, Decision decision)
 {
     pod_log(pod, LOG_DEBUG, 0, "%s: %s: %s", pod->name, enum_to_string(&step_table, (int)decision.step),
             rule_table.rows[decision.rule].doc);

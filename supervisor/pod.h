@@ -89,8 +89,14 @@ void pod_compare(Pod *pod);
 
 /* Decides and acts until there is nothing to do at once. False: the pod is gone, and freed. */
 bool pod_reconcile(Pod *pod);
-/* Carries out one step. True when another decision is to follow at once. May free the pod (STEP_FORGET; then false). */
-bool pod_step(Pod *pod, Decision decision);
+typedef enum StepOutcome {
+    STEP_DONE,  /* and nothing more at once */
+    STEP_AGAIN, /* the facts have changed: decide again */
+    STEP_GONE,  /* the pod is freed */
+} StepOutcome;
+
+/* Carries out one step. */
+StepOutcome pod_step(Pod *pod, Decision decision);
 /* The one place where the state changes. */
 void pod_set_state(Pod *pod, PodEvent event);
 /* Writes the record; on failure the pod goes on, says so in its status, and it is tried again. 0 or negative errno. */

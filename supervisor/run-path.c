@@ -60,6 +60,16 @@ static int check_locks(int pods, const char *name)
 int run_path_remove(int pods, const char *name)
 {
     int r = check_locks(pods, name);
+    if (r < 0)
+        return r;
 
+    _cleanup_(closep) int dir = dir_open_at(pods, name);
+    if (dir < 0)
+        return dir == -ENOENT ? 0 : dir;
+    r = tree_remove_at(dir, RUN_VM_DIR);
+    if (r >= 0)
+        r = file_remove_at(dir, RUN_DEFINITION_FILE);
+    if (r >= 0)
+        r = file_remove_at(dir, RUN_SUPERVISOR_FILE);
     return r < 0 ? r : tree_remove_at(pods, name);
 }

@@ -3,6 +3,8 @@
 #include <sys/file.h>
 #include <sys/wait.h>
 
+#include <sys/file.h>
+
 #include "supervisor/recovery.h"
 #include "supervisor/run-path.h"
 #include "tests/unit/test.h"
@@ -48,8 +50,8 @@ static void every_cause_has_its_verdict(void **state)
     }
 }
 
-/* A run path as it is while a machine lives. */
-static void make_run_path(int pods)
+/* A run path as it is once a machine was launched. */
+static void make_run_path(int pods, MachinePhase phase)
 {
     PodRecord record;
     RunDefinition definition;
@@ -61,7 +63,7 @@ static void make_run_path(int pods)
     assert_success(id128_random(&record.uuid));
     definition.uuid = record.uuid;
     definition.attempt = record.attempt = 7;
-    record.phase = MACHINE_LIVE;
+    record.phase = phase;
     assert_success(run_path_write_record(pods, &record));
     assert_success(run_path_freeze(pods, &definition));
     schema_done(&pod_record_schema, &record);
@@ -82,7 +84,7 @@ static void a_whole_run_path_tells_of_a_machine(void **state)
 {
     TestDir dir = test_dir_new();
 
-    make_run_path(dir.fd);
+    make_run_path(dir.fd, MACHINE_LIVE);
     assert_int_equal(look(dir.fd), RUN_PATH_ALIVE);
     assert_success(run_path_remove(dir.fd, "web"));
     assert_success(run_path_remove(dir.fd, "web"));
@@ -126,7 +128,7 @@ static void a_run_path_in_which_a_lock_is_held_is_not_removed(void **state)
 
     TABLE_FOREACH (lock, locks) {
         TestDir dir = test_dir_new();
-        make_run_path(dir.fd);
+        make_run_path(dir.fd, MACHINE_LIVE);
         int end = hold(dir.fd, lock->file, lock->record);
         assert_int_equal(run_path_remove(dir.fd, "web"), -EBUSY);
         safe_close(end);
@@ -134,6 +136,38 @@ static void a_run_path_in_which_a_lock_is_held_is_not_removed(void **state)
         assert_success(run_path_remove(dir.fd, "web"));
         test_dir_done(&dir);
     }
+}
+
+/* In the order in which run_path_remove() goes: podvisord may end between any two of these. */
+static void a_run_path_that_is_half_removed_is_no_doubt(void **state)
+{
+    TestDir dir = test_dir_new();
+
+    make_run_path(dir.fd, MACHINE_ENDED);
+    _cleanup_(closep) int run = dir_open_at(dir.fd, "web");
+    assert_int_equal(look(dir.fd), RUN_PATH_AT_REST);
+    assert_success(tree_remove_at(run, RUN_VM_DIR));
+    assert_int_equal(look(dir.fd), RUN_PATH_AT_REST);
+    assert_success(file_remove_at(run, RUN_DEFINITION_FILE));
+    assert_int_equal(look(dir.fd), RUN_PATH_AT_REST);
+    assert_success(file_remove_at(run, RUN_SUPERVISOR_FILE));
+    assert_int_equal(look(dir.fd), RUN_PATH_NOTHING);
+    test_dir_done(&dir);
+}
+
+static void a_held_lock_keeps_the_run_path(void **state)
+{
+    TestDir dir = test_dir_new();
+
+    make_run_path(dir.fd, MACHINE_ENDED);
+    _cleanup_(closep) int machine =
+        openat(dir.fd, "web/" RUN_VM_DIR "/" RUN_MACHINE_LOCK_FILE, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    assert_success(flock(machine, LOCK_EX | LOCK_NB));
+    assert_int_equal(run_path_remove(dir.fd, "web"), -EBUSY);
+    assert_int_equal(look(dir.fd), RUN_PATH_AT_REST);
+    assert_success(flock(machine, LOCK_UN));
+    assert_success(run_path_remove(dir.fd, "web"));
+    test_dir_done(&dir);
 }
 
 /* Without the care for the disk that file_replace_at() takes, for some ten thousand times. */
@@ -178,7 +212,7 @@ static void damage_is_a_doubt_at_every_byte(void **state)
 {
     TestDir dir = test_dir_new();
 
-    make_run_path(dir.fd);
+    make_run_path(dir.fd, MACHINE_LIVE);
     _cleanup_(closep) int run = dir_open_at(dir.fd, "web");
     truncate_everywhere(dir.fd, run, RUN_SUPERVISOR_FILE);
     truncate_everywhere(dir.fd, run, RUN_DEFINITION_FILE);
@@ -194,6 +228,8 @@ int main(void)
         cmocka_unit_test(a_run_path_in_which_a_lock_is_held_is_not_removed),
         cmocka_unit_test(every_cause_has_its_verdict),
         cmocka_unit_test(a_whole_run_path_tells_of_a_machine),
+        cmocka_unit_test(a_run_path_that_is_half_removed_is_no_doubt),
+        cmocka_unit_test(a_held_lock_keeps_the_run_path),
         cmocka_unit_test(damage_is_a_doubt_at_every_byte),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
