@@ -2,8 +2,10 @@
 #include <dirent.h>
 #include <linux/openat2.h>
 #include <stdio.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <time.h>
 
 #include "base/file.h"
 #include "base/strings.h"
@@ -147,6 +149,21 @@ int file_replace_at(int dir, const char *name, const void *data, size_t size, mo
     if (dir == AT_FDCWD)
         return 0;
     return fsync(dir) < 0 ? -errno : 0;
+}
+
+int file_lock(int fd, int operation, usec_t patience)
+{
+    const struct timespec pause = { .tv_nsec = 500000 };
+    usec_t end = usec_add(now_usec(CLOCK_MONOTONIC), patience);
+
+    while (flock(fd, operation | LOCK_NB) < 0) {
+        if (errno != EWOULDBLOCK && errno != EINTR)
+            return -errno;
+        if (now_usec(CLOCK_MONOTONIC) >= end)
+            return -EWOULDBLOCK;
+        nanosleep(&pause, NULL);
+    }
+    return 0;
 }
 
 int file_remove_at(int dir, const char *name)

@@ -10,6 +10,7 @@
 #include <sys/types.h>
 
 #include "base/bytes.h"
+#include "base/units.h"
 
 /* Opens beneath dir, no symbolic links, no other file system's magic links; dir AT_FDCWD takes any path as it is. */
 int file_open_at(int dir, const char *name, int flags, mode_t mode) _warn_unused_;
@@ -35,6 +36,12 @@ int file_replace_at(int dir, const char *name, const void *data, size_t size, mo
 
 /* All of data: 0 or negative errno. Blocking descriptors only. */
 int write_all(int fd, const void *data, size_t size) _warn_unused_;
+
+/*
+ * flock(2), asked for again and again, since it can have no deadline otherwise: 0, -EWOULDBLOCK when it was not free within
+ * `patience`, or another negative errno. Blocks for that long.
+ */
+int file_lock(int fd, int operation, usec_t patience) _warn_unused_;
 
 /* Unlinks; a file that is not there is success. */
 int file_remove_at(int dir, const char *name);

@@ -42,27 +42,12 @@ int image_fail_errno(char **ret_error, int error, const char *format, ...)
     return error;
 }
 
-int flock_within(int fd, int operation, usec_t patience)
-{
-    const struct timespec pause = { .tv_nsec = 500000 };
-    usec_t end = usec_add(now_usec(CLOCK_MONOTONIC), patience);
-
-    while (flock(fd, operation | LOCK_NB) < 0) {
-        if (errno != EWOULDBLOCK && errno != EINTR)
-            return -errno;
-        if (now_usec(CLOCK_MONOTONIC) >= end)
-            return -EWOULDBLOCK;
-        nanosleep(&pause, NULL);
-    }
-    return 0;
-}
-
 int store_lock(ImageStore *store, char **ret_error)
 {
     _cleanup_(closep) int fd = file_open_at(store->root, "lock", O_RDWR | O_CREAT, 0600);
     if (fd < 0)
         return image_fail_errno(ret_error, fd, "the image store cannot be locked");
-    int r = flock_within(fd, LOCK_EX, lock_patience);
+    int r = file_lock(fd, LOCK_EX, lock_patience);
     if (r == -EWOULDBLOCK)
         return image_fail(ret_error, -ETIMEDOUT,
                           "the image store has been locked by another process for too long; see lslocks(8)");

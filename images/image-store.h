@@ -40,8 +40,8 @@ DEFINE_CLEANUP(ImageStore *, image_store_free)
 
 /*
  * The image that a name, a digest or a unique beginning of a digest leads to. *ret (may be NULL) is the caller's to
- * image_record_done(). *ret_fd (may be NULL) is the image, O_RDONLY, of the recorded size, with LOCK_SH held: keep it, or a
- * copy that was inherited, open for as long as the image is used.
+ * image_record_done(). *ret_fd is the image, O_RDONLY, of the recorded size, with LOCK_SH held: keep it, or a copy that was
+ * inherited, open for as long as the image is used. With ret_fd NULL no lock is waited for.
  *
  * -EINVAL: no name and no digest. -ENOENT: no such image. -ENOTUNIQ: several begin so. -EBADMSG: the image or its record is
  * damaged.

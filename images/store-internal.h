@@ -28,8 +28,6 @@ int image_fail_errno(char **ret_error, int error, const char *format, ...) _prin
 
 /* The store's lock as a descriptor; closing it gives the lock back. -ETIMEDOUT when somebody keeps it. */
 int store_lock(ImageStore *store, char **ret_error) _warn_unused_;
-/* flock(2) with patience: 0, -EWOULDBLOCK when it was not free within that time. */
-int flock_within(int fd, int operation, usec_t patience);
 
 /* Removes what killed programs left, and completes the imports that can be. */
 int store_sweep(ImageStore *store);

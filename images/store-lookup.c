@@ -110,15 +110,15 @@ int store_resolve(ImageStore *store, const char *reference, char ret[IMAGE_DIGES
     return r < 0 ? image_fail_errno(ret_error, r, "the image \"%s\" cannot be looked up", reference) : 0;
 }
 
-/* The image itself, locked; 1 when it was removed meanwhile. */
-static int open_for_use(ImageStore *store, const char *digest, int *ret_fd, uint64_t *ret_size)
+/* The image itself; 1 when it was removed meanwhile. */
+static int open_for_use(ImageStore *store, const char *digest, bool lock, int *ret_fd, uint64_t *ret_size)
 {
     struct stat st;
 
     _cleanup_(closep) int fd = store_open_blob(store, digest);
     if (fd < 0)
         return fd == -ENOENT ? 1 : fd;
-    int r = flock_within(fd, LOCK_SH, use_patience);
+    int r = lock ? file_lock(fd, LOCK_SH, use_patience) : 0;
     if (r < 0)
         return r;
     if (fstat(fd, &st) < 0)
@@ -155,7 +155,7 @@ static int lookup_digest(ImageStore *store, const char *reference, const char *d
     _cleanup_(image_record_done) ImageRecord record = { 0 };
     _cleanup_(closep) int fd = -1;
 
-    int r = open_for_use(store, digest, &fd, &size);
+    int r = open_for_use(store, digest, ret_fd != NULL, &fd, &size);
     if (r != 0)
         return r < 0 ? fail_open(r, reference, ret_error) : r;
     if ((r = store_read_record(store, digest, &record)) < 0)

@@ -355,6 +355,17 @@ static void closedirp(DIR **dir)
         closedir(*dir);
 }
 
+/* The name may be of any bytes, and the errors go to terminals and over D-Bus. */
+static int add_stray(Definitions *d, size_t i, const char *file_name)
+{
+    _cleanup_(freep) char *shown = str_escape(file_name, strlen(file_name));
+
+    if (!shown)
+        return -ENOMEM;
+    return strv_appendf(&d->strays, "%s/%s: a pod's file is named after its pod: %s, with .pod behind it",
+                        d->directories[i], shown, "a-z, 0-9 and -, at most 63 characters, no - at the ends");
+}
+
 /* Entries for all names of a directory; what looks like a pod and is none becomes a stray. */
 static int collect(Definitions *d, size_t i)
 {
@@ -375,9 +386,7 @@ static int collect(Definitions *d, size_t i)
         if (name)
             r = entry_add(d, name) ? 0 : -ENOMEM;
         else if (*entry->d_name != '.' && str_ends_with(entry->d_name, ".pod"))
-            r = strv_appendf(
-                &d->strays, "%s/%s: a pod's file is named after its pod: %s, with .pod behind it",
-                d->directories[i], entry->d_name, "a-z, 0-9 and -, at most 63 characters, no - at the ends");
+            r = add_stray(d, i, entry->d_name);
     }
     return r;
 }

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <dirent.h>
-#include <poll.h>
 #include <sys/file.h>
 #include <unistd.h>
 
@@ -13,7 +12,6 @@
 
 #define UNSAVED_RETRY (1 * USEC_PER_SEC)
 #define LOCK_PATIENCE (2 * USEC_PER_SEC)
-enum { LOCK_INTERVAL_MSEC = 10 };
 
 /* --- pods by name ------------------------------------------------------------------------------------------------- */
 
@@ -300,26 +298,14 @@ static int open_directories(Supervisor *s)
 
 /*
  * One that was just killed holds its lock until the kernel has taken it apart, which a restart at once would meet; so a lock
- * that is held is asked for again for a moment. Nothing else is going on yet that this could hold up.
+ * that is held is waited for, for a moment. Nothing else is going on yet that this could hold up.
  */
-static int flock_patiently(int fd)
-{
-    usec_t deadline = usec_add(now_usec(CLOCK_MONOTONIC), LOCK_PATIENCE);
-
-    while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
-        if (errno != EWOULDBLOCK || now_usec(CLOCK_MONOTONIC) >= deadline)
-            return -errno;
-        (void)poll(NULL, 0, LOCK_INTERVAL_MSEC);
-    }
-    return 0;
-}
-
 static int take_lock(Supervisor *s)
 {
     s->lock = file_open_at(s->run_dir, PATHS_LOCK, O_RDWR | O_CREAT, 0600);
     if (s->lock < 0)
         return log_error_errno(s->lock, "%s/" PATHS_LOCK " cannot be opened", s->paths->run);
-    int r = flock_patiently(s->lock);
+    int r = file_lock(s->lock, LOCK_EX, LOCK_PATIENCE);
     if (r == -EWOULDBLOCK) {
         log_error("Another podvisord already works in %s", s->paths->run);
         return -EBUSY;

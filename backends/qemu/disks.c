@@ -6,6 +6,8 @@
 #include "base/file.h"
 #include "base/strings.h"
 
+#define LOCK_PATIENCE (500 * USEC_PER_MSEC)
+
 static int image_open(const char *path)
 {
     struct stat st;
@@ -17,9 +19,9 @@ static int image_open(const char *path)
         return -errno;
     if (!S_ISREG(st.st_mode) || st.st_size == 0)
         return -EINVAL;
-    if (flock(fd, LOCK_SH | LOCK_NB) < 0)
-        return -errno;
-    return take_fd(&fd);
+    /* A look at whether the image is in use locks it for a moment; a removal does, too, and then it is gone for good. */
+    int r = file_lock(fd, LOCK_SH, LOCK_PATIENCE);
+    return r < 0 ? r : take_fd(&fd);
 }
 
 static const char *image_error(int error)

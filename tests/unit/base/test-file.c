@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <signal.h>
+#include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 
@@ -104,6 +105,21 @@ static void directories_are_made_on_the_way(void **state)
     test_dir_done(&d);
 }
 
+static void a_lock_that_is_held_is_waited_for_and_not_longer(void **state)
+{
+    TestDir d = test_dir_new();
+    _cleanup_(closep) int ours = file_open_at(d.fd, "f", O_RDWR | O_CREAT, 0600);
+    _cleanup_(closep) int theirs = file_open_at(d.fd, "f", O_RDWR, 0);
+
+    assert_success(file_lock(theirs, LOCK_SH, 0));
+    assert_success(file_lock(ours, LOCK_SH, 0));
+    assert_int_equal(file_lock(ours, LOCK_EX, USEC_PER_MSEC), -EWOULDBLOCK);
+    theirs = safe_close(theirs);
+    assert_success(file_lock(ours, LOCK_EX, USEC_PER_SEC));
+    assert_int_equal(file_lock(-1, LOCK_EX, USEC_PER_SEC), -EBADF);
+    test_dir_done(&d);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -113,6 +129,7 @@ int main(void)
         cmocka_unit_test(what_is_no_file_or_too_large_is_refused),
         cmocka_unit_test(a_tree_is_removed_whole_and_links_are_not_followed),
         cmocka_unit_test(directories_are_made_on_the_way),
+        cmocka_unit_test(a_lock_that_is_held_is_waited_for_and_not_longer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
