@@ -8,6 +8,7 @@ import contextlib
 import json
 import os
 import pathlib
+import select
 import shutil
 import signal
 import subprocess
@@ -76,7 +77,15 @@ def process_state(pid):
 
 
 def alive(pid):
-    return process_state(pid) not in (None, "Z", "X")
+    """Whether any thread of it lives: the first one may be a zombie while others still hold its files and locks."""
+    try:
+        fd = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return False
+    try:
+        return not select.select([fd], [], [], 0)[0]
+    finally:
+        os.close(fd)
 
 
 def stop(pid):
