@@ -95,9 +95,15 @@ static void on_started(Runner *r, const BackendEvent *e)
 
 static void on_doubtful(Runner *r, const BackendEvent *e)
 {
-    if (e->foreign)
-        r->record.report.verdict = VERDICT_FOREIGN;
-    runner_doubt(r, e->message ?: "the machine that runs there proves nothing", 0);
+    const char *message = e->message ?: "the machine that runs there proves nothing";
+
+    if (!e->foreign) {
+        /* A machine that is about to end has closed its door already. */
+        runner_look_again(r, message, 0);
+        return;
+    }
+    r->record.report.verdict = VERDICT_FOREIGN;
+    runner_doubt(r, message, 0);
 }
 
 static void on_paused(Runner *r, const BackendEvent *e)

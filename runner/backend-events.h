@@ -8,6 +8,12 @@ void runner_on_backend_event(void *userdata, const BackendEvent *event);
 /* Looks at what is there and does what the recovery table says. */
 void runner_recover(Runner *r);
 
+/*
+ * What is there may be about to begin or to end, and answers nobody: it is looked at again in a moment, and for some seconds. After that, to
+ * INDETERMINATE by runner_doubt().
+ */
+void runner_look_again(Runner *r, const char *message, int error);
+
 /* The machine is gone, as seen: fills the report and goes to ENDED. */
 void runner_ended(Runner *r, EndReason seen, int64_t exit_code, uint64_t exit_signal, const char *message);
 

@@ -37,7 +37,8 @@ static const struct {
 } end_rows[] = {
     { was_killed, BY_FORCE, END_NONE },
     { was_completed, BY_ITSELF, END_COMPLETED },
-    { was_stopped, BY_ITSELF, END_STOPPED },
+    { was_stopped, BY_ITSELF | BIT(END_LOST),
+      END_STOPPED }, /* a runner died between the end and its record */
 };
 
 EndReason end_reason_of(const RunnerRecord *record, EndReason seen)

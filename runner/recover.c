@@ -5,9 +5,9 @@
 #include "runner/recovery.h"
 #include "runner/runner-state.h"
 
-/* From the gate to the exec it takes a millisecond; a host that swaps may need seconds. */
+/* From the gate to the exec, or from the last word to the end, it takes a millisecond; a host that swaps may need seconds. */
 #define LOOK_INTERVAL (20 * USEC_PER_MSEC)
-enum { LOOKS_MAX = 500 };
+#define LOOK_TIMEOUT (5 * USEC_PER_SEC)
 
 /* The old record goes on when it is of this attempt; otherwise the new one stays as it was made. */
 static CheckpointOutcome record_load(Runner *r, bool *ret_same, char **ret_detail)
@@ -50,18 +50,6 @@ static void recover_start(Runner *r, const BackendFacts *facts)
     runner_dispatch(r, RUNNER_EVENT_START);
 }
 
-static void recover_adopt(Runner *r, const BackendFacts *facts)
-{
-    int e = r->backend->adopt(r->vm);
-
-    if (e < 0) {
-        runner_doubt(r, "the machine that runs there cannot be reached", e);
-        return;
-    }
-    r->begun = true;
-    runner_set_phase(r, "the machine's proof of its identity");
-}
-
 static int on_look(sd_event_source *source, uint64_t now, void *userdata)
 {
     Runner *r = userdata;
@@ -71,14 +59,34 @@ static int on_look(sd_event_source *source, uint64_t now, void *userdata)
     return 0;
 }
 
-static void recover_look_again(Runner *r, const BackendFacts *facts)
+void runner_look_again(Runner *r, const char *message, int error)
 {
     int e = -ETIMEDOUT;
 
-    if (r->looks++ < LOOKS_MAX)
+    r->begun = false;
+    r->deadline = sd_event_source_disable_unref(r->deadline);
+    if (usec_sub(now_usec(CLOCK_MONOTONIC), r->looking_since) < LOOK_TIMEOUT)
         e = sd_event_add_time_relative(r->event, &r->deadline, CLOCK_MONOTONIC, LOOK_INTERVAL, 1, on_look, r);
     if (e < 0)
-        runner_doubt(r, "a process of the machine neither begins nor ends", e);
+        runner_doubt(r, message, error);
+}
+
+static void recover_look_again(Runner *r, const BackendFacts *facts)
+{
+    runner_look_again(r, "a process of the machine neither begins nor ends", 0);
+}
+
+static void recover_adopt(Runner *r, const BackendFacts *facts)
+{
+    int e = r->backend->adopt(r->vm);
+
+    if (e < 0) {
+        /* A machine that is about to end has closed its door already. */
+        runner_look_again(r, "the machine that runs there cannot be reached", e);
+        return;
+    }
+    r->begun = true;
+    runner_set_phase(r, "the machine's proof of its identity");
 }
 
 static void recover_report_end(Runner *r, const BackendFacts *facts)
@@ -126,6 +134,7 @@ void runner_recover(Runner *r)
     _cleanup_(freep) char *detail = NULL;
     RecoveryFacts facts = { .backend = &backend };
 
+    r->looking_since = r->looking_since ?: now_usec(CLOCK_MONOTONIC);
     facts.runner = record_load(r, &facts.runner_same, &detail);
     facts.runner_ended = facts.runner_same && r->record.report.state == RUNNER_ENDED;
     int e = r->backend->inspect(r->vm, &backend);

@@ -43,7 +43,7 @@ typedef struct Runner {
     AgentGlue *glue;           /* NULL: there is no agent to speak with */
     bool machine;              /* between BACKEND_STARTED and BACKEND_ENDED */
     bool begun;                /* start or adopt has been called, and its last event has not come */
-    unsigned looks;            /* at a process that had not made up its mind, see recover.c */
+    usec_t looking_since;      /* when recovery began; 0: not yet */
     bool paused;               /* its processors stand still */
     usec_t stop_timeout;       /* of the stop that was asked for */
     sd_event_source *saving;   /* tries again to write runner.msgpack */

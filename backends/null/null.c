@@ -93,6 +93,8 @@ static void end_from_state(NullVm *n, int known)
                 strf("the machine was killed by signal %llu", (unsigned long long)end->exit_signal));
     else if (known)
         end_set(n, END_VMM_EXIT, strf("the machine exited with status %lld", (long long)end->exit_code));
+    else if (n->adopting && !n->proved)
+        end_set(n, END_LOST, strdup("the machine was about to end when this runner came"));
     else if (n->killed)
         end_set(n, END_KILLED, NULL);
     else

@@ -174,3 +174,28 @@ void an_adoption_can_be_cut_off_anywhere(Harness *h)
     assert_int_equal(h->report.vmm_pid, vmm);
     stop_gently(h);
 }
+
+/* The same from the moment at which a stop is asked for: the next runner carries it on, and knows what it was. */
+void a_stop_can_be_cut_off_anywhere(Harness *h)
+{
+    const unsigned step = step_of(h, 7, 60);
+
+    for (unsigned n = 0;; n += step) {
+        start_ready(h);
+        bool killed = harness_stop_killed_at(h, n);
+        if (killed) {
+            harness_drop_connections(h);
+            harness_launch(h);
+            /* What was not answered is asked for again, as podvisord does. */
+            if (harness_stop(h, USEC_PER_MINUTE) < 0)
+                harness_show(h);
+        }
+        harness_wait_state(h, RUNNER_ENDED);
+        assert_int_equal(h->report.reason, END_STOPPED);
+        harness_bye(h);
+        if (!killed) {
+            print_message("           (cut off at each of %u stops, one in %u)\n", n, step);
+            return;
+        }
+    }
+}

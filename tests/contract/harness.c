@@ -93,7 +93,7 @@ void harness_spawn(Harness *h)
 
 enum { SHOW_MAX = 4000 };
 
-static void show(Harness *h)
+void harness_show(Harness *h)
 {
     Bytes b = { 0 };
 
@@ -117,7 +117,7 @@ static void wait_readable(Harness *h, int fd, const char *what)
         n = poll(&p, 1, HARNESS_TIMEOUT_MSEC);
     while (n < 0 && errno == EINTR);
     if (n <= 0) {
-        show(h);
+        harness_show(h);
         fail_msg("nothing within %d ms: %s", HARNESS_TIMEOUT_MSEC, what);
     }
 }
@@ -197,7 +197,7 @@ void harness_wait_report(Harness *h, bool (*condition)(const RunnerReport *repor
     while (!condition(&h->report)) {
         Message m;
         if (!receive(h, &m, what)) {
-            show(h);
+            harness_show(h);
             fail_msg("the runner went away before: %s", what);
         }
         if (m.type == RUNNER_REPORT)
@@ -211,7 +211,7 @@ void harness_wait_state(Harness *h, RunnerState state)
     while (h->report.state != state) {
         Message m;
         if (!receive(h, &m, enum_to_string(&runner_state_table, (int)state))) {
-            show(h);
+            harness_show(h);
             fail_msg("the runner went away before %s", enum_to_string(&runner_state_table, (int)state));
         }
         if (m.type == RUNNER_REPORT)
@@ -492,6 +492,40 @@ static void detach(pid_t pid)
     (void)ptrace(PTRACE_DETACH, pid, NULL, NULL);
 }
 
+/* Lets the stopped tracee go on until its n-th stop, and kills it there. False when it came to rest before; then it is let go. */
+static bool trace_until(Harness *h, unsigned n, const sigset_t *child)
+{
+    for (unsigned stops = 0;; stops++) {
+        int r = next_stop(h->runner, child);
+        if (r < 0)
+            fail_msg("the runner ended before it was killed");
+        if (r == 0) {
+            detach(h->runner);
+            return false;
+        }
+        if (stops >= n) {
+            harness_kill_runner(h);
+            return true;
+        }
+        (void)ptrace(PTRACE_SYSCALL, h->runner, NULL, NULL);
+    }
+}
+
+bool harness_stop_killed_at(Harness *h, unsigned n)
+{
+    char why[] = "the test says so";
+    sigset_t child, before;
+
+    sigemptyset(&child);
+    sigaddset(&child, SIGCHLD);
+    assert_int_equal(sigprocmask(SIG_BLOCK, &child, &before), 0);
+    assert_int_equal(ptrace(PTRACE_ATTACH, h->runner, NULL, NULL), 0);
+    send_message(h, RUNNER_STOP, h->next_id++, &(RunnerStop){ .timeout = USEC_PER_MINUTE, .why = why }, -1);
+    bool killed = trace_until(h, n, &child);
+    assert_int_equal(sigprocmask(SIG_SETMASK, &before, NULL), 0);
+    return killed;
+}
+
 bool harness_spawn_killed_at(Harness *h, unsigned n)
 {
     sigset_t child, before;
@@ -506,22 +540,7 @@ bool harness_spawn_killed_at(Harness *h, unsigned n)
         runner_exec(h);
     }
     runner_watch(h, pid);
-    bool killed = false;
-    for (unsigned stops = 0;;) {
-        int r = next_stop(pid, &child);
-        if (r < 0)
-            fail_msg("the runner ended before it was killed");
-        if (r == 0) {
-            detach(pid);
-            break;
-        }
-        if (stops++ >= n) {
-            harness_kill_runner(h);
-            killed = true;
-            break;
-        }
-        (void)ptrace(PTRACE_SYSCALL, pid, NULL, NULL);
-    }
+    bool killed = trace_until(h, n, &child);
     assert_int_equal(sigprocmask(SIG_SETMASK, &before, NULL), 0);
     return killed;
 }

@@ -53,6 +53,8 @@ void harness_wait_report(Harness *h, bool (*condition)(const RunnerReport *repor
 int harness_request(Harness *h, int type, const void *body, int fd);
 int harness_stop(Harness *h, usec_t timeout);
 
+/* Prints the last report and what the runner wrote. */
+void harness_show(Harness *h);
 /* SIGKILL to the runner, and reaped. */
 void harness_kill_runner(Harness *h);
 /* Until the runner has exited by itself: its exit status, or -signal. */
@@ -98,3 +100,8 @@ char *harness_files(Harness *h);
  * to rest before (then it is detached and runs on).
  */
 bool harness_spawn_killed_at(Harness *h, unsigned n);
+
+/*
+ * Asks for a stop, and kills the runner at its n-th system call from there on. False when it had come to rest before.
+ */
+bool harness_stop_killed_at(Harness *h, unsigned n);

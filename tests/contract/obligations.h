@@ -34,6 +34,7 @@ void a_second_runner_is_refused(Harness *h);
 void a_new_attempt_is_a_new_machine(Harness *h);
 void a_start_can_be_cut_off_anywhere(Harness *h);
 void an_adoption_can_be_cut_off_anywhere(Harness *h);
+void a_stop_can_be_cut_off_anywhere(Harness *h);
 void a_truncated_checkpoint_is_a_doubt(Harness *h);
 void a_damaged_checkpoint_is_a_doubt(Harness *h);
 void an_empty_checkpoint_is_a_doubt(Harness *h);

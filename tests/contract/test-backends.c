@@ -49,6 +49,7 @@ static const Obligation obligations[] = {
     OBLIGATION(a_new_attempt_is_a_new_machine),
     OBLIGATION(a_start_can_be_cut_off_anywhere),
     OBLIGATION(an_adoption_can_be_cut_off_anywhere),
+    OBLIGATION(a_stop_can_be_cut_off_anywhere),
     OBLIGATION(a_truncated_checkpoint_is_a_doubt),
     OBLIGATION(a_damaged_checkpoint_is_a_doubt),
     OBLIGATION(an_empty_checkpoint_is_a_doubt),

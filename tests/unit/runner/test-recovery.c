@@ -79,6 +79,7 @@ static void an_end_is_seen_in_the_light_of_what_was_asked(void **state)
         { { .stop_asked = true }, END_GUEST_SHUTDOWN, END_STOPPED },
         { { .completed = true }, END_GUEST_SHUTDOWN, END_COMPLETED },
         { { .completed = true, .stop_asked = true }, END_GUEST_SHUTDOWN, END_STOPPED },
+        { { .stop_asked = true }, END_LOST, END_STOPPED },
         { { .stop_asked = true }, END_VMM_SIGNAL, END_VMM_SIGNAL },
         { { .stop_asked = true, .kill_reason = END_KILLED }, END_VMM_SIGNAL, END_KILLED },
         { { .kill_reason = END_BOOT_TIMEOUT }, END_VMM_SIGNAL, END_BOOT_TIMEOUT },
