@@ -60,7 +60,8 @@ static void page_machine(const Page *p)
     _cleanup_(freep) char *kernel = text_safe(s->kernel);
 
     if (s->vmm_pid == 0) {
-        line(p, "Machine", strf("%s, none runs", str_empty(backend) ? "?" : backend));
+        const char *known = s->state == POD_INDETERMINATE ? "it is not known whether one runs" : "none runs";
+        line(p, "Machine", strf("%s, %s", str_empty(backend) ? "?" : backend, known));
         return;
     }
     Colour colour = s->isolated ? COLOUR_NONE : COLOUR_WARNING;

@@ -259,6 +259,19 @@ static void test_an_empty_status_is_shown_all_the_same(void **state)
     }
 }
 
+static void test_doubt_is_not_taken_for_nothing(void **state)
+{
+    PodStatus s = pod("web");
+    s.state = POD_INDETERMINATE;
+    s.vmm_pid = 0;
+
+    _cleanup_(freep) char *text = page(&s);
+    assert_non_null(strstr(text, "    Machine: qemu, it is not known whether one runs\n"));
+    assert_non_null(
+        strstr(text, "`podvisor adopt web` if the machine is the pod's, `podvisor forget web` if none runs"));
+    schema_done(&pod_status_schema, &s);
+}
+
 static void test_a_failure_is_told_with_what_to_look_at(void **state)
 {
     PodStatus s = pod("web");
@@ -296,6 +309,7 @@ int main(void)
         cmocka_unit_test(test_the_page_says_that_emulation_does_not_isolate),
         cmocka_unit_test(test_the_page_of_a_failure_has_cause_console_and_errors),
         cmocka_unit_test(test_an_empty_status_is_shown_all_the_same),
+        cmocka_unit_test(test_doubt_is_not_taken_for_nothing),
         cmocka_unit_test(test_a_failure_is_told_with_what_to_look_at),
     };
     assert(setenv("TZ", "UTC", 1) == 0);
