@@ -85,7 +85,7 @@ int client_complain(const Client *client, const char *what, const sd_bus_error *
     if (!sd_bus_error_is_set(error) || sd_bus_error_has_name(error, SD_BUS_ERROR_NO_REPLY) || is_gone(r) ||
         is_silence(r))
         return complain_transport(client, r < 0 ? r : -ECONNRESET);
-    say(what, error->message ?: error->name);
+    say(what, error->message ?: error->name ?: "podvisord gives no reason");
     return STATUS_FAILURE;
 }
 
