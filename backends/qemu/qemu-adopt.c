@@ -65,11 +65,10 @@ static pid_t lock_holder(int vm_dir)
     return pid;
 }
 
-/* What can be known without a checkpoint; the accelerator is the definition's wish, or what `auto` gives now. */
+/* What can be known without a checkpoint. The accelerator QEMU says itself. */
 static int record_rebuild(QemuVm *q)
 {
     const RunDefinition *d = q->vm.context->definition;
-    KvmFacts facts = q->ask_kvm();
     ProcessId id;
 
     int r = process_identify(lock_holder(q->vm.context->vm_dir), &id);
@@ -79,9 +78,6 @@ static int record_rebuild(QemuVm *q)
     q->record.attempt = d->attempt;
     q->record.machine = d->pod.qemu.machine;
     q->record.started = now_usec(CLOCK_REALTIME);
-    if (accelerator_choose(d->pod.qemu.accelerator, &facts, &q->record.accelerator,
-                           &q->record.accelerator_why) < 0)
-        q->record.accelerator = ACCELERATOR_TCG; /* never claim an isolation that was not seen */
     return str_replace(&q->record.qemu, d->qemu);
 }
 

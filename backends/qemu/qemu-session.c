@@ -105,6 +105,15 @@ static void on_uuid(int error, const QmpValue *value, const char *description, v
         q->ours = true;
 }
 
+/* What runs the guest is what QEMU says, not what it was told: the pod's isolation is reported by it. */
+static void on_kvm(int error, const QmpValue *value, const char *description, void *userdata)
+{
+    QemuVm *q = userdata;
+
+    if (proving(q) && q->ours && error != -ECONNRESET)
+        q->record.accelerator = error == 0 && qmp_bool(value, "enabled") ? ACCELERATOR_KVM : ACCELERATOR_TCG;
+}
+
 static void on_status(int error, const QmpValue *value, const char *description, void *userdata)
 {
     QemuVm *q = userdata;
@@ -268,6 +277,8 @@ int qemu_session_begin(QemuVm *q, usec_t greeting_timeout)
     if ((r = qmp_new(&q->qmp, c->event, socket, first_id, greeting_timeout, &handlers, q)) < 0)
         return r;
     r = qmp_command(q->qmp, "query-uuid", greeting_timeout, -1, on_uuid, q, NULL);
+    if (r >= 0)
+        r = qmp_command(q->qmp, "query-kvm", greeting_timeout, -1, on_kvm, q, NULL);
     return r < 0 ? r : qmp_command(q->qmp, "query-status", greeting_timeout, -1, on_status, q, NULL);
 }
 

@@ -156,11 +156,20 @@ static int facts_of_record(QemuVm *q, BackendFacts *f, const QemuRecord *record,
     f->same_boot = id128_equal(e->boot, boot);
     f->step = qemu_step_to_backend(record->step);
     /* Its end had begun and been recorded, and now it is gone: that is how it ended. */
-    if (record->step == QEMU_STEP_ENDING && !f->process && !f->locked)
+    if (record->step == QEMU_STEP_ENDING && !f->process)
         f->step = BACKEND_STEP_ENDED;
     if (f->step != BACKEND_STEP_ENDED)
         return 0;
     return schema_copy(&backend_end_schema, &record->end, &f->end);
+}
+
+/* The lock is looked at last: a process lets go of it before it is gone, so one that ends meanwhile is not a strange holder. */
+static int facts_of_lock(QemuVm *q, BackendFacts *f)
+{
+    int locked = vmm_is_locked(q->vm.context->vm_dir);
+
+    f->locked = locked > 0;
+    return MIN(locked, 0);
 }
 
 static int qemu_inspect(Vm *vm, BackendFacts *ret)
@@ -169,25 +178,23 @@ static int qemu_inspect(Vm *vm, BackendFacts *ret)
     BackendFacts f = { 0 };
     QemuRecord record;
     CheckpointEnvelope envelope;
+    int r = 0;
 
-    int locked = vmm_is_locked(vm->context->vm_dir);
-    if (locked < 0)
-        return locked;
-    f.locked = locked > 0;
     f.checkpoint = checkpoint_read(vm->context->vm_dir, &qemu_checkpoint, &record, &envelope, &f.detail);
     if (f.checkpoint == CHECKPOINT_ABSENT)
         f.detail = (free(f.detail), NULL);
     if (f.checkpoint == CHECKPOINT_GOOD) {
-        int r = facts_of_record(q, &f, &record, &envelope);
+        r = facts_of_record(q, &f, &record, &envelope);
         schema_done(qemu_checkpoint.schema, &record);
         schema_done(&checkpoint_envelope_schema, &envelope);
-        if (r < 0) {
-            backend_facts_done(&f);
-            return r;
-        }
     }
-    *ret = f;
-    return 0;
+    if (r >= 0)
+        r = facts_of_lock(q, &f);
+    if (r < 0)
+        backend_facts_done(&f);
+    else
+        *ret = f;
+    return r;
 }
 
 static int qemu_clean(Vm *vm)

@@ -257,12 +257,12 @@ static bool start_and_die(TestMachine *m, int n)
     return true;
 }
 
-/* A child at its gate ends by itself; the recovery does nothing else about it than to look again. */
+/* A child between its gate and the lock is on its way to be QEMU, or to its end; it is looked at again, as a runner does. */
 static BackendFacts facts_settled(TestMachine *m)
 {
     for (;;) {
         BackendFacts f = machine_facts(m);
-        if (!f.locked || f.process)
+        if (f.locked || !f.process)
             return f;
         backend_facts_done(&f);
         assert_success(sd_event_run(m->context.event, USEC_PER_MSEC));
