@@ -73,7 +73,10 @@ void runner_look_again(Runner *r, const char *message, int error)
 
 static void recover_look_again(Runner *r, const BackendFacts *facts)
 {
-    runner_look_again(r, "a process of the machine neither begins nor ends", 0);
+    runner_look_again(r,
+                      facts->process ? "a process of the machine neither begins nor ends"
+                                     : "a machine runs, but it is not the recorded process",
+                      0);
 }
 
 static void recover_adopt(Runner *r, const BackendFacts *facts)

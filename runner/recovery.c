@@ -4,7 +4,8 @@
 DEFINE_ENUM_TABLE(recovery_action, "recovery action",
                   RECOVERY_ACTION_MAX, [RECOVERY_START] = { "start", "the machine is started" },
                   [RECOVERY_ADOPT] = { "adopt", "the machine is taken over if it proves to be ours" },
-                  [RECOVERY_LOOK_AGAIN] = { "look-again", "it is looked at again in a moment" },
+                  [RECOVERY_LOOK_AGAIN] = { "look-again",
+                                            "it is looked at again for some seconds; then it is a doubt" },
                   [RECOVERY_REPORT_END] = { "report-end", "the end is reported" },
                   [RECOVERY_WAIT] = { "wait", "nothing is done until an operator decides" });
 
@@ -12,7 +13,6 @@ DEFINE_ENUM_TABLE(recovery_action, "recovery action",
 enum {
     ANY = ~0u,
     FREE = BIT(SIGN_NOTHING),
-    HELD = BIT(SIGN_LOCKED) | BIT(SIGN_BOTH),
     ALIVE = BIT(SIGN_PROCESS) | BIT(SIGN_BOTH),
 };
 
@@ -52,8 +52,8 @@ const RecoveryRow recovery_table[] = {
     { BIT(TRUST_GOOD), BIT(BACKEND_STEP_STARTING), BIT(SIGN_PROCESS), VERDICT_NONE, RECOVERY_LOOK_AGAIN,
       "the machine's process is on its way to its exec, or gives up since its runner is gone" },
     { BIT(TRUST_GOOD), ANY, ALIVE, VERDICT_ADOPTED, RECOVERY_ADOPT, "the recorded machine runs" },
-    { BIT(TRUST_GOOD), ANY, HELD, VERDICT_INDETERMINATE, RECOVERY_WAIT,
-      "a machine runs, but it is not the recorded process" },
+    { BIT(TRUST_GOOD), ANY, BIT(SIGN_LOCKED), VERDICT_NONE, RECOVERY_LOOK_AGAIN,
+      "the last threads of the recorded machine are on their way out, or another machine runs" },
     { BIT(TRUST_GOOD), BIT(BACKEND_STEP_STARTING), FREE, VERDICT_NONE, RECOVERY_START,
       "the start was cut off before a machine ran" },
     { BIT(TRUST_GOOD), BIT(BACKEND_STEP_RUNNING), FREE, VERDICT_DEAD_CRASHED, RECOVERY_REPORT_END,

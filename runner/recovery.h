@@ -9,9 +9,9 @@
 #include "backends/backend.h"
 
 typedef enum RecoveryAction {
-    RECOVERY_START,      /* clean up, then start */
-    RECOVERY_ADOPT,      /* let the machine prove that it is ours */
-    RECOVERY_LOOK_AGAIN, /* soon: a process is on its way to its exec, or to its end */
+    RECOVERY_START, /* clean up, then start */
+    RECOVERY_ADOPT, /* let the machine prove that it is ours */
+    RECOVERY_LOOK_AGAIN, /* in a moment, and for some seconds: something is about to begin or to end. Then as RECOVERY_WAIT. */
     RECOVERY_REPORT_END, /* tell the recorded end */
     RECOVERY_WAIT,       /* do nothing; an operator decides */
     RECOVERY_ACTION_MAX,
