@@ -210,6 +210,7 @@ void pod_failure_print(const PodStatus *s, const char *what, usec_t now, FILE *f
     _cleanup_(freep) char *name = text_safe(s->name), *message = text_safe(s->message), *end = end_text(s);
     _cleanup_(freep) char *next = text_until(s->next_start, now);
     bool ended = s->reason != END_NONE && s->state != POD_RUNNING;
+    char **console = s->state != POD_RUNNING && console_tells(s) ? s->console_tail : NULL;
 
     fprintf(f, "%s %s: %s%s%s\n", name ?: "?", what, ended ? end ?: "?" : pod_state_table.rows[s->state].doc,
             str_empty(message) ? "" : ": ", message ?: "");
@@ -221,9 +222,9 @@ void pod_failure_print(const PodStatus *s, const char *what, usec_t now, FILE *f
         if (!well)
             fprintf(f, "  %s\n", text ?: "?");
     }
-    if (console_tells(s))
+    if (console)
         fprintf(f, "  the guest's console, last lines:\n");
-    STRV_FOREACH (text, console_tells(s) ? s->console_tail : NULL) {
+    STRV_FOREACH (text, console) {
         _cleanup_(freep) char *safe = text_safe(*text);
         fprintf(f, "    %s\n", safe ?: "?");
     }
