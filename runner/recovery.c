@@ -43,6 +43,8 @@ const RecoveryRow recovery_table[] = {
 
     { BIT(TRUST_GOOD), BIT(BACKEND_STEP_ENDED), FREE, VERDICT_DEAD_CLEAN, RECOVERY_REPORT_END,
       "the machine had ended, and its end is recorded" },
+    { BIT(TRUST_GOOD), BIT(BACKEND_STEP_ENDED), BIT(SIGN_LOCKED), VERDICT_NONE, RECOVERY_LOOK_AGAIN,
+      "the machine's end is recorded; its last threads are on their way out, or another machine runs" },
     { BIT(TRUST_GOOD), BIT(BACKEND_STEP_ENDED), ANY, VERDICT_INDETERMINATE, RECOVERY_WAIT,
       "the machine's end is recorded, but a machine runs" },
     { BIT(TRUST_GOOD), BIT(BACKEND_STEP_NONE), FREE, VERDICT_NONE, RECOVERY_START,
