@@ -83,7 +83,7 @@ typedef enum BackendStep {
     BACKEND_STEP_NONE,     /* nothing was begun, or all of it is cleaned up */
     BACKEND_STEP_STARTING, /* a VMM was about to be spawned, or is, and does not run the guest yet */
     BACKEND_STEP_RUNNING,  /* the VMM was told to run the guest */
-    BACKEND_STEP_ENDED,    /* the VMM's end is recorded; its process was gone by then, or its last threads are about to be */
+    BACKEND_STEP_ENDED, /* the VMM's end is recorded; its process was gone, or its last threads are about to be */
     BACKEND_STEP_MAX,
 } BackendStep;
 extern const EnumTable backend_step_table;
