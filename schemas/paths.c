@@ -26,18 +26,18 @@ static char *own_directory(void)
     return strdup(path);
 }
 
-/* build/bin/podvisor is in place: its guest parts are in build/guest. An installed one has its own directories. */
+/* build/bin/podvisor is in place: its guest parts are in build/guest. All that are installed use the same directory. */
 static int init_programs(Paths *p)
 {
     _cleanup_(freep) char *own = own_directory();
     _cleanup_(freep) char *runner = own ? strf("%s/podvisor-runner-null", own) : NULL;
 
-    if (runner && access(runner, X_OK) == 0 && !str_after(own, "/usr/lib/podvisor")) {
+    if (runner && access(runner, X_OK) == 0 && !streq(own, PODVISOR_PRIVATE_DIR)) {
         p->programs = strdup(own);
         p->guest = strf("%s/../guest", own);
     } else {
-        p->programs = strdup("/usr/lib/podvisor");
-        p->guest = strdup("/usr/lib/podvisor/guest");
+        p->programs = strdup(PODVISOR_PRIVATE_DIR);
+        p->guest = strdup(PODVISOR_PRIVATE_DIR "/guest");
     }
     return p->programs && p->guest ? 0 : -ENOMEM;
 }
