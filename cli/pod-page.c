@@ -139,12 +139,22 @@ static void page_containers(const Page *p)
         line(p, "", container_line(s, &s->containers[i], p->now));
 }
 
+static const char *end_meaning(const PodStatus *s)
+{
+    if (s->overdue)
+        return "it did not stop in time, and was killed";
+    if (s->reason == END_KILLED && !str_empty(s->end_cause))
+        return "it was killed as asked";
+    return end_reason_table.rows[s->reason].doc;
+}
+
 static char *end_text(const PodStatus *s)
 {
+    _cleanup_(freep) char *cause = text_safe(s->end_cause);
     _cleanup_(freep) char *exit = text_exit(s->exit_code, s->exit_signal);
     bool known = exit && !streq(exit, "-");
 
-    return strf("%s (%s%s%s)", end_reason_table.rows[s->reason].doc,
+    return strf("%s%s%s (%s%s%s)", cause ?: "", str_empty(cause) ? "" : "; ", end_meaning(s),
                 enum_to_string(&end_reason_table, (int)s->reason), known ? ", " : "", known ? exit : "");
 }
 

@@ -43,6 +43,8 @@ typedef struct PodStatus {
     Verdict verdict;
     char *phase;
     EndReason reason; /* of the last end */
+    char *end_cause;  /* why podvisord ended it; NULL: it did not */
+    bool overdue;     /* it was asked to stop, did not in time, and was killed */
     int64_t exit_code;
     uint64_t exit_signal;
     char *message;

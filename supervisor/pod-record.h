@@ -30,7 +30,9 @@ typedef struct PodRecord {
     uint64_t failures;
     usec_t next_start;    /* CLOCK_BOOTTIME */
     usec_t running_since; /* CLOCK_BOOTTIME; 0: its containers were not started yet */
+    char *stop_rule;      /* name of the rule by which its end was asked for; NULL: it was not */
     bool as_asked;        /* from here on: about the last end */
+    char *end_rule;
     bool succeeded;
     Verdict verdict;
     EndReason reason;

@@ -80,7 +80,11 @@ static int show_record(const Pod *pod, PodStatus *s)
     if (pod->rule == RULE_BACKOFF)
         s->next_start = to_realtime(record->next_start);
     s->console_tail = strv_copy(record->console_tail);
+    s->overdue = record->end_rule && record->reason == END_KILLED &&
+                 !streq(record->end_rule, enum_to_string(&rule_table, RULE_KILL_ASKED));
     int r = str_replace(&s->file, record->file);
+    if (r >= 0)
+        r = str_replace(&s->end_cause, rule_words(record->end_rule));
     return r < 0 ? r : str_replace(&s->message, record->message);
 }
 

@@ -75,9 +75,10 @@ static void log_end(const Pod *pod)
     const PodRecord *r = &pod->record;
     bool fine = r->as_asked || r->succeeded;
     const char *meaning = r->reason < END_REASON_MAX ? end_reason_table.rows[r->reason].doc : "?";
+    const char *cause = rule_words(r->end_rule);
 
-    pod_log_event(pod, fine ? EVENT_ENDED : EVENT_FAILED, 0, "%s: its machine ended: %s%s%s", pod->name,
-                  meaning, r->message ? ": " : "", r->message ?: "");
+    pod_log_event(pod, fine ? EVENT_ENDED : EVENT_FAILED, 0, "%s: its machine ended: %s%s%s%s%s", pod->name,
+                  cause ?: "", cause ? "; " : "", meaning, r->message ? ": " : "", r->message ?: "");
 }
 
 /* A machine has ended, or could not be launched: what is remembered of it. Takes nothing. */
@@ -87,6 +88,8 @@ static void record_end(Pod *pod, bool as_asked)
     const RunnerReport *report = &pod->report;
 
     record->as_asked = as_asked;
+    free(record->end_rule);
+    record->end_rule = take_ptr(record->stop_rule);
     record->succeeded = all_succeeded(report);
     record->reason = report->reason;
     record->exit_code = report->exit_code;
@@ -99,7 +102,7 @@ static void record_end(Pod *pod, bool as_asked)
     pod->observed.as_asked = as_asked;
     pod->observed.succeeded = record->succeeded;
     pod->observed.next_start = record->next_start;
-    pod->restart_asked = false;
+    pod->wanted.restart = false;
     pod->wanted.kill = false;
     supervisor_unqueue(pod->supervisor, pod);
     pod_set_phase(pod, MACHINE_ENDED);
@@ -235,6 +238,7 @@ static int record_intent(Pod *pod)
     record->attempt++;
     record->running_since = 0;
     record->runner_pid = 0;
+    record->stop_rule = (free(record->stop_rule), NULL);
     pod_set_phase(pod, MACHINE_LAUNCHING);
     return pod_save(pod);
 }
@@ -372,10 +376,15 @@ static bool order(Pod *pod, RunnerMessageType type, const void *body)
     return false;
 }
 
-static void intend_to_stop(Pod *pod)
+/* The first reason counts; a kill is one of its own. */
+static void intend_to_stop(Pod *pod, Rule rule)
 {
-    if (pod->observed.phase == MACHINE_STOPPING)
+    PodRecord *record = &pod->record;
+    bool begun = pod->observed.phase == MACHINE_STOPPING;
+
+    if (begun && (rule != RULE_KILL_ASKED || pod->in_flight.operation == OPERATION_KILL))
         return;
+    (void)str_replace(&record->stop_rule, enum_to_string(&rule_table, (int)rule));
     pod_set_phase(pod, MACHINE_STOPPING);
     (void)pod_save(pod);
 }
@@ -385,7 +394,7 @@ static StepOutcome step_stop(Pod *pod, Rule rule)
     usec_t timeout = pod->wanted.defined ? pod->definition.stop_timeout : 0;
     usec_t left = usec_sub(pod->in_flight.deadline, usec_add(now(), RUNNER_GRACE));
 
-    intend_to_stop(pod);
+    intend_to_stop(pod, rule);
     if (pod->in_flight.operation == OPERATION_STOP)
         timeout = MIN(timeout, left);
     RunnerStop stop = { .timeout = timeout, .why = (char *)(uintptr_t)rule_table.rows[rule].doc };
@@ -401,7 +410,7 @@ static StepOutcome step_kill(Pod *pod, Rule rule)
     pod_log(pod, LOG_NOTICE, 0, "%s: its machine is killed: %s", pod->name, rule_table.rows[rule].doc);
     /* A machine that is killed because it does not start has failed; all others end as was asked for. */
     if (rule != RULE_START_DEADLINE)
-        intend_to_stop(pod);
+        intend_to_stop(pod, rule);
     if (!order(pod, RUNNER_KILL, NULL))
         return STEP_AGAIN;
     begin(pod, OPERATION_KILL, RUNNER_KILL_TIMEOUT);

@@ -102,9 +102,8 @@ int pod_verb_restart(Pod *pod, VerbCall *call)
         r = refuse_undefined(pod, call);
     if (r < 0)
         return r;
-    pod->restart_asked = alive(pod);
+    pod->wanted.restart = alive(pod);
     want_started(pod);
-    pod_compare(pod);
     return done(pod);
 }
 

@@ -99,7 +99,7 @@ void pod_compare(Pod *pod)
     pod->pending = strv_free(pod->pending);
     if (alive && pod->has_running && pod->wanted.defined)
         impact = schema_diff(&pod_schema, &pod->running, &pod->definition, add_pending, pod, NULL);
-    pod->wanted.replace = pod->restart_asked || impact > IMPACT_NONE;
+    pod->wanted.replace = impact > IMPACT_NONE;
 }
 
 /* Whether a new definition is a reason to try again what has ended or failed. */

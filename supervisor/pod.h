@@ -36,8 +36,7 @@ struct Pod {
     PodWanted wanted;
     PodDefinition definition; /* last good; valid when wanted.defined */
     char digest[SHA256_TEXT_SIZE];
-    char **errors;      /* of the file */
-    bool restart_asked; /* by an operator; a part of wanted.replace */
+    char **errors; /* of the file */
 
     PodObserved observed;
     RunnerReport report;   /* the last one of this attempt; zeroed: none */

@@ -49,15 +49,23 @@ DEFINE_ENUM_TABLE(rule, "rule", RULE_MAX, [RULE_DOUBT] = { "doubt", "it cannot b
                   [RULE_RUNNER_LOST] = { "runner-lost", "the runner is gone, the machine may live" },
                   [RULE_RUNNER_SILENT] = { "runner-silent", "the runner did not say in time what it sees" },
                   [RULE_UNDECLARED] = { "undeclared", "its definition is gone" },
-                  [RULE_STOP_HELD] = { "stop-held", "an operator stops it" },
-                  [RULE_REPLACE] = { "replace", "it is to be started anew" },
+                  [RULE_STOP_HELD] = { "stop-held", "an operator stopped it" },
+                  [RULE_RESTART_ASKED] = { "restart-asked", "an operator restarted it" },
+                  [RULE_REPLACE] = { "replace", "its definition changed" },
                   [RULE_STOPPING_STILL] = { "stopping-still", "its stop had been begun" },
-                  [RULE_KILL_ASKED] = { "kill-asked", "an operator kills it" },
+                  [RULE_KILL_ASKED] = { "kill-asked", "an operator killed it" },
                   [RULE_STOP_DEADLINE] = { "stop-deadline", "it did not stop in time" },
                   [RULE_START_DEADLINE] = { "start-deadline", "it did not start in time" },
                   [RULE_KILL_DEADLINE] = { "kill-deadline", "the runner did not kill its machine in time" },
                   [RULE_IN_TIME] = { "in-time", "the operation under way has time left" },
                   [RULE_SETTLED] = { "settled", "it runs as declared" });
+
+const char *rule_words(const char *name)
+{
+    int rule = name ? enum_from_string(&rule_table, name) : -EINVAL;
+
+    return rule < 0 ? NULL : rule_table.rows[rule].doc;
+}
 
 usec_t runner_relaunch_delay(unsigned losses)
 {
@@ -156,6 +164,7 @@ static Rule reason_to_end(const PodWanted *w, const PodObserved *o)
         { !w->declared, RULE_UNDECLARED },
         { w->hold, RULE_STOP_HELD },
         { o->phase == MACHINE_STOPPING, RULE_STOPPING_STILL },
+        { w->restart, RULE_RESTART_ASKED },
         { w->replace, RULE_REPLACE },
     };
 

@@ -49,7 +49,8 @@ typedef struct PodWanted {
     bool asked;   /* started by an operator */
     bool hold;    /* stopped by an operator */
     bool kill;    /* an operator wants it to end at once */
-    bool replace; /* what runs is not what is declared, or an operator wants a new one */
+    bool restart; /* an operator wants another machine instead of the one that runs */
+    bool replace; /* what runs is not what is declared */
     RestartPolicy policy;
 } PodWanted;
 
@@ -114,6 +115,7 @@ typedef enum Rule {
     RULE_RUNNER_SILENT,
     RULE_UNDECLARED,
     RULE_STOP_HELD,
+    RULE_RESTART_ASKED,
     RULE_REPLACE,
     RULE_STOPPING_STILL,
     RULE_KILL_ASKED,
@@ -125,6 +127,8 @@ typedef enum Rule {
     RULE_MAX,
 } Rule;
 extern const EnumTable rule_table;
+/* What the rule of this name says; NULL: there is no such rule. */
+const char *rule_words(const char *name);
 
 typedef struct Decision {
     Step step;

@@ -246,6 +246,30 @@ static void test_the_page_of_a_failure_has_cause_console_and_errors(void **state
     schema_done(&pod_status_schema, &s);
 }
 
+static void test_the_page_tells_why_podvisord_ended_a_machine(void **state)
+{
+    static const struct {
+        const char *cause, *text;
+        EndReason reason;
+        bool overdue;
+    } rows[] = {
+        { "its definition changed", "its definition changed; it stopped as asked (stopped)\n", END_STOPPED },
+        { "an operator killed it", "an operator killed it; it was killed as asked (killed)\n", END_KILLED },
+        { "an operator stopped it",
+          "an operator stopped it; it did not stop in time, and was killed (killed)\n", END_KILLED, true },
+    };
+
+    TABLE_FOREACH (row, rows) {
+        PodStatus s = pod("web");
+        s.reason = row->reason;
+        s.end_cause = strdup(row->cause);
+        s.overdue = row->overdue;
+        _cleanup_(freep) char *text = page(&s), *expected = strf("   Last end: %s", row->text);
+        assert_non_null(strstr(text, expected));
+        schema_done(&pod_status_schema, &s);
+    }
+}
+
 static void test_an_empty_status_is_shown_all_the_same(void **state)
 {
     PodStatus s;
@@ -308,6 +332,7 @@ int main(void)
         cmocka_unit_test(test_the_list_is_as_the_manual_shows_it),
         cmocka_unit_test(test_the_page_says_that_emulation_does_not_isolate),
         cmocka_unit_test(test_the_page_of_a_failure_has_cause_console_and_errors),
+        cmocka_unit_test(test_the_page_tells_why_podvisord_ended_a_machine),
         cmocka_unit_test(test_an_empty_status_is_shown_all_the_same),
         cmocka_unit_test(test_doubt_is_not_taken_for_nothing),
         cmocka_unit_test(test_a_failure_is_told_with_what_to_look_at),

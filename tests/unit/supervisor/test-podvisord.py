@@ -63,7 +63,10 @@ class Running(PodvisordTest):
         self.i.define("web", "cpus = 2;")
         pod = until("another machine", lambda: (p := self.i.await_state("web", "ready"))["attempt"] == 2 and p)
         self.assertEqual((pod["generation"], pod["restarts"], pod["pending"]), (3, 0, []))
+        self.assertEqual((pod["end_cause"], pod["reason"], pod["overdue"]), ("its definition changed", "stopped", False))
         self.assertFalse(alive(before["vmm_pid"]))
+        page = self.i.do("status", "web")
+        self.assertIn("Last end: its definition changed; it stopped as asked (stopped", page)
 
     def test_what_waits_for_a_stop_is_told_as_pending(self):
         self.i.define("web", 'stop_timeout = "60s"; null = { ignore_stop = true; };')
@@ -175,8 +178,20 @@ class Verbs(PodvisordTest):
         self.i.start()
         pod = self.i.await_state("web", "ready")
         self.i.do("kill", "web")
-        self.i.await_state("web", "inactive")
         self.assertFalse(alive(pod["vmm_pid"]))
+        pod = self.i.await_state("web", "inactive")
+        self.assertEqual((pod["end_cause"], pod["reason"], pod["overdue"]), ("an operator killed it", "killed", False))
+
+    def test_a_restart_says_who_asked_for_it(self):
+        self.i.define("web")
+        self.i.start()
+        self.i.await_state("web", "ready")
+        self.i.do("restart", "web")
+        self.assertEqual(self.i.await_state("web", "ready")["end_cause"], "an operator restarted it")
+        # An end that nobody asked for is no restart
+        os.kill(self.i.pod("web")["vmm_pid"], signal.SIGKILL)
+        until("its end is told", lambda: self.i.pod("web")["reason"] == "vmm-signal")
+        self.assertEqual(self.i.pod("web")["end_cause"], None)
 
     def test_a_stop_that_is_ignored_ends_by_its_deadline(self):
         self.i.define("web", 'stop_timeout = "300ms"; null = { ignore_stop = true; };')
@@ -184,7 +199,7 @@ class Verbs(PodvisordTest):
         self.i.await_state("web", "ready")
         self.i.do("stop", "web")
         pod = self.i.await_state("web", "inactive")
-        self.assertEqual(pod["reason"], "killed")
+        self.assertEqual((pod["end_cause"], pod["reason"], pod["overdue"]), ("an operator stopped it", "killed", True))
 
     def test_pause_and_resume(self):
         self.i.define("web")

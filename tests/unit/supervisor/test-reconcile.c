@@ -63,6 +63,7 @@ static const Case cases[] = {
 
     { "gone: stop", { 0 }, { ALIVE, .state = RUNNER_RUNNING }, { 0 }, STEP_STOP, RULE_UNDECLARED, 0 },
     { "held: stop", { WANTED, .hold = true }, { ALIVE, .state = RUNNER_RUNNING }, { 0 }, STEP_STOP, RULE_STOP_HELD, 0 },
+    { "restarted: stop", { WANTED, .restart = true, .replace = true }, { ALIVE, .state = RUNNER_RUNNING }, { 0 }, STEP_STOP, RULE_RESTART_ASKED, 0 },
     { "changed: stop", { WANTED, .replace = true }, { ALIVE, .state = RUNNER_RUNNING }, { 0 }, STEP_STOP, RULE_REPLACE, 0 },
     { "held while it starts: stop", { WANTED, .hold = true }, { ALIVE, .state = RUNNER_STARTING }, { .operation = OPERATION_START, .deadline = NOW + 9, .told = true }, STEP_STOP, RULE_STOP_HELD, 0 },
     { "a stop goes on, wanted again or not", { WANTED }, { LINKED, .phase = MACHINE_STOPPING, .state = RUNNER_RUNNING }, { 0 }, STEP_STOP, RULE_STOPPING_STILL, 0 },
@@ -121,7 +122,7 @@ static void check(const PodWanted *w, const PodObserved *o, const PodInFlight *f
 
 static void for_wanted(const PodObserved *o, const PodInFlight *f)
 {
-    for (unsigned bits = 0; bits < 1U << 7; bits++)
+    for (unsigned bits = 0; bits < 1U << 8; bits++)
         for (int policy = 0; policy < RESTART_POLICY_MAX; policy++) {
             const PodWanted w = {
                 .declared = bits & 1,
@@ -131,6 +132,7 @@ static void for_wanted(const PodObserved *o, const PodInFlight *f)
                 .hold = bits & 16,
                 .kill = bits & 32,
                 .replace = bits & 64,
+                .restart = bits & 128,
                 .policy = (RestartPolicy)policy,
             };
             check(&w, o, f);
