@@ -17,6 +17,11 @@ static const Field fields[] = {
       .format = &format_absolute_path, .doc = "The QEMU program." },
     { F_STRING(DaemonConfig, log_level), .fallback = "info",
       .doc = "The least important messages that are logged: debug, info, notice, warning or err." },
+    { F_STRING(DaemonConfig, bus), .fallback = "auto",
+      .doc =
+          "The message bus that podvisord works with, and on which it serves its API: auto (the system's; "
+          "the "
+          "user's with --user; none with --root), no, or the address of one, such as unix:path=/run/bus." },
 };
 DEFINE_SCHEMA(daemon_config_schema, DaemonConfig, "podvisord.conf", "How podvisord works on this host.",
               fields);

@@ -11,5 +11,6 @@ typedef struct DaemonConfig {
     char *initrd;
     char *qemu;
     char *log_level;
+    char *bus; /* "auto", "no" or an address */
 } DaemonConfig;
 extern const Schema daemon_config_schema;

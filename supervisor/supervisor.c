@@ -348,6 +348,14 @@ static LogTarget choose_log_target(const Supervisor *s)
     return s->paths->mode != PATHS_ROOT && journal_is_there() ? LOG_TARGET_JOURNAL : LOG_TARGET_FILES;
 }
 
+static int connect_bus(Supervisor *s)
+{
+    _cleanup_(freep) char *address = NULL;
+
+    int r = system_bus_address(s->paths, s->config, &address);
+    return r < 0 ? r : system_bus_new(&s->system_bus, s->event, address);
+}
+
 static int settle(Supervisor *s)
 {
     long processors = sysconf(_SC_NPROCESSORS_ONLN);
@@ -380,6 +388,8 @@ int supervisor_new(Supervisor **ret, sd_event *event, const Paths *paths, const 
     if (r >= 0)
         r = take_lock(s);
     if (r >= 0)
+        r = connect_bus(s);
+    if (r >= 0)
         r = settle(s);
     if (r >= 0)
         r = add_sources(s);
@@ -409,6 +419,7 @@ Supervisor *supervisor_free(Supervisor *s)
     watch_free(s->watch);
     definitions_free(s->definitions);
     launcher_free(s->launcher);
+    system_bus_free(s->system_bus);
     sd_event_source_disable_unref(s->due_source);
     sd_event_source_disable_unref(s->unsaved_timer);
     free(s->runners_path);

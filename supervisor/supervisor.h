@@ -12,6 +12,7 @@
 #include "supervisor/launcher.h"
 #include "supervisor/listener.h"
 #include "supervisor/pod.h"
+#include "supervisor/system-bus.h"
 #include "supervisor/watch.h"
 
 typedef struct Bus Bus;
@@ -23,6 +24,7 @@ struct Supervisor {
     sd_event *event;
     int run_dir, pods_dir, state_dir;
     int lock;
+    SystemBus *system_bus; /* NULL: this instance has none */
     Launcher *launcher;
     Definitions *definitions;
     Watch *watch;
