@@ -84,12 +84,13 @@ static int files_next(void *state, LogItem *ret)
         LogRecord *record = &entry.record;
         bool match = files_match(f, record);
         if (match) {
-            *ret = (LogItem){ .time = record->time,
-                              .container = take_ptr(record->container),
-                              .channel = record->channel,
-                              .partial = record->partial,
-                              .dropped = record->dropped,
-                              .data = record->data };
+            *ret =
+                (LogItem){ .time = record->time,
+                           .container = take_ptr(record->container),
+                           .stream = record->channel == STREAM_STDERR ? LOG_STREAM_STDERR : LOG_STREAM_STDOUT,
+                           .partial = record->partial,
+                           .dropped = record->dropped,
+                           .data = record->data };
             record->data = (Bytes){ 0 };
         }
         schema_done(&log_entry_schema, &entry);

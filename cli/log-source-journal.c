@@ -9,9 +9,9 @@ static void journal_close(void *state)
     sd_journal_close(state);
 }
 
-static int add_match(sd_journal *j, const char *key, const char *value)
+static int add_match(sd_journal *j, LogFieldId id, const char *value)
 {
-    _cleanup_(freep) char *match = strf("%s=%s", key, value);
+    _cleanup_(freep) char *match = strf("%s=%s", log_field_rows[id].key, value);
     return match ? sd_journal_add_match(j, match, 0) : -ENOMEM;
 }
 
@@ -21,8 +21,8 @@ static int add_matches(sd_journal *j, const LogQuery *query)
     int r = add_match(j, LOG_FIELD_POD, query->pod);
     if (r >= 0 && query->container)
         r = add_match(j, LOG_FIELD_CONTAINER, query->container);
-    for (int i = 0; r >= 0 && i < STREAM_CHANNEL_MAX; i++)
-        r = add_match(j, LOG_FIELD_STREAM, enum_to_string(&stream_channel_table, i));
+    for (int i = 0; r >= 0 && i <= LOG_STREAM_STDERR; i++)
+        r = add_match(j, LOG_FIELD_STREAM, enum_to_string(&log_stream_table, i));
     return r;
 }
 
@@ -71,14 +71,15 @@ static const char *field(sd_journal *j, const char *key, size_t *ret_size)
 static int item_fill(sd_journal *j, LogItem *item)
 {
     size_t size = 0;
-    const char *text = field(j, LOG_FIELD_CONTAINER, &size);
+    const char *text = field(j, log_field_rows[LOG_FIELD_CONTAINER].key, &size);
 
     if (text && !(item->container = strndup(text, size)))
         return -ENOMEM;
-    text = field(j, LOG_FIELD_STREAM, &size);
-    _cleanup_(freep) char *channel = text ? strndup(text, size) : NULL;
-    int value = enum_from_string(&stream_channel_table, channel);
-    item->channel = value < 0 ? STREAM_STDOUT : (StreamChannel)value;
+    text = field(j, log_field_rows[LOG_FIELD_STREAM].key, &size);
+    _cleanup_(freep) char *stream = text ? strndup(text, size) : NULL;
+    int value = enum_from_string(&log_stream_table, stream);
+    item->stream = value < 0 ? LOG_STREAM_STDOUT : (LogStream)value;
+    item->partial = field(j, log_field_rows[LOG_FIELD_PARTIAL].key, &size) != NULL;
     int r = sd_journal_get_realtime_usec(j, &item->time);
     if (r < 0)
         return r;

@@ -6,20 +6,14 @@
  */
 #include "base/bytes.h"
 #include "base/units.h"
-#include "schemas/paths.h"
+#include "schemas/log-fields.h"
 #include "schemas/run-definition.h"
-#include "schemas/stream.h"
-
-/* Fields of the journal's records, besides MESSAGE. */
-#define LOG_FIELD_POD "PODVISOR_POD"
-#define LOG_FIELD_CONTAINER "PODVISOR_CONTAINER"
-#define LOG_FIELD_STREAM "PODVISOR_STREAM" /* a word of stream_channel_table */
 
 typedef struct LogItem {
     usec_t time; /* CLOCK_REALTIME */
     char *container;
-    StreamChannel channel;
-    bool partial;     /* the line goes on in the next one of this container and channel */
+    LogStream stream;
+    bool partial;     /* the line goes on in the next one of this container and stream */
     uint64_t dropped; /* how many were lost just before */
     Bytes data;
 } LogItem;

@@ -10,16 +10,16 @@ DEFINE_ENUM_TABLE(log_format, "log format",
                   [LOG_FORMAT_TIME] = { "time", "the time before each line" },
                   [LOG_FORMAT_JSON] = { "json", "an object a line" });
 
-static FILE *stream_of(const LogView *v, StreamChannel channel)
+static FILE *stream_of(const LogView *v, LogStream stream)
 {
-    return channel == STREAM_STDERR ? v->err : v->out;
+    return stream == LOG_STREAM_STDERR ? v->err : v->out;
 }
 
 /* Ends a line that goes on elsewhere, when something else comes in between. */
 static void end_line(LogView *v)
 {
     if (v->open_container)
-        fputc('\n', stream_of(v, v->open_channel));
+        fputc('\n', stream_of(v, v->open_stream));
     free(v->open_container);
     v->open_container = NULL;
 }
@@ -33,7 +33,7 @@ static int show_json(LogView *v, const LogItem *item)
 
     if (json_put(json, "time", json_whole(item->time)) < 0 ||
         json_put(json, "container", json_text(item->container)) < 0 ||
-        json_put(json, "stream", json_text(enum_to_string(&stream_channel_table, (int)item->channel))) < 0 ||
+        json_put(json, "stream", json_text(enum_to_string(&log_stream_table, (int)item->stream))) < 0 ||
         json_put(json, "partial", json_truth(item->partial)) < 0 ||
         json_put(json, "dropped", json_whole(item->dropped)) < 0 ||
         json_put(json, "message", json_text(whole ? text : escaped)) < 0)
@@ -72,9 +72,9 @@ static int print_data(const LogItem *item, bool safe, FILE *f)
 
 static int show_text(LogView *v, const LogItem *item)
 {
-    FILE *f = stream_of(v, item->channel);
-    bool goes_on = v->open_container && v->open_channel == item->channel &&
-                   streq_ptr(v->open_container, item->container);
+    FILE *f = stream_of(v, item->stream);
+    bool goes_on =
+        v->open_container && v->open_stream == item->stream && streq_ptr(v->open_container, item->container);
 
     if (!goes_on) {
         end_line(v);
@@ -96,7 +96,7 @@ static int show_text(LogView *v, const LogItem *item)
         free(v->open_container);
         v->open_container = NULL;
     } else if (!goes_on) {
-        v->open_channel = item->channel;
+        v->open_stream = item->stream;
         if (!(v->open_container = strdup(item->container ?: "?")))
             return -ENOMEM;
     }

@@ -21,7 +21,7 @@ typedef struct LogView {
     bool may_prefix;         /* from the second container on */
     char *first_container;   /* that was shown */
     char *open_container;    /* a line of this one is not ended yet */
-    StreamChannel open_channel;
+    LogStream open_stream;
 } LogView;
 
 /* 0 or negative errno. */

@@ -57,23 +57,17 @@ static int write_to_file(LogWriter *w, const LogRecord *record)
 
 static int write_to_journal(LogWriter *w, const LogRecord *record)
 {
-    const RunDefinition *d = w->definition;
-    char uuid[ID128_TEXT_SIZE], generation[24], seq[24];
-    LogField fields[] = {
-        { "PODVISOR_POD", d->name },
-        { "PODVISOR_POD_UUID", id128_format(d->uuid, uuid) },
-        { "PODVISOR_CONTAINER", record->container },
-        { "PODVISOR_STREAM", enum_to_string(&stream_channel_table, (int)record->channel) },
-        { "PODVISOR_BACKEND", enum_to_string(&backend_kind_table, (int)d->pod.backend) },
-        { "PODVISOR_GENERATION", generation },
-        { "PODVISOR_SEQ", seq },
-        { "SYSLOG_IDENTIFIER", record->container },
-        { NULL, NULL },
-    };
+    LogStream stream = record->channel == STREAM_STDERR ? LOG_STREAM_STDERR : LOG_STREAM_STDOUT;
+    LogFields f;
 
-    (void)snprintf(generation, sizeof generation, "%llu", (unsigned long long)d->generation);
-    (void)snprintf(seq, sizeof seq, "%llu", (unsigned long long)record->seq);
-    return journal_send(record->channel == STREAM_STDERR ? LOG_WARNING : LOG_INFO, fields, record->data.data,
+    log_fields_of_machine(&f, w->definition);
+    log_fields_set(&f, LOG_FIELD_CONTAINER, record->container);
+    log_fields_set(&f, LOG_FIELD_STREAM, enum_to_string(&log_stream_table, (int)stream));
+    log_fields_set(&f, LOG_FIELD_IDENTIFIER, record->container);
+    log_fields_set(&f, LOG_FIELD_PARTIAL, record->partial ? "true" : NULL);
+    log_fields_set_number(&f, LOG_FIELD_SEQ, record->seq);
+    log_fields_set_number(&f, LOG_FIELD_TIME, record->time);
+    return journal_send(stream == LOG_STREAM_STDERR ? LOG_WARNING : LOG_INFO, f.rows, record->data.data,
                         record->data.size);
 }
 

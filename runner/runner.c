@@ -15,22 +15,14 @@
 
 const LogField *runner_log_fields(const Runner *r)
 {
-    static char uuid[ID128_TEXT_SIZE], generation[24];
-    static LogField fields[] = {
-        { .key = "PODVISOR_POD" },
-        { .key = "PODVISOR_POD_UUID" },
-        { .key = "PODVISOR_BACKEND" },
-        { .key = "PODVISOR_GENERATION" },
-        { .key = NULL },
-    };
+    static LogFields fields;
 
-    id128_format(r->definition.uuid, uuid);
-    (void)snprintf(generation, sizeof generation, "%llu", (unsigned long long)r->definition.generation);
-    fields[0].value = r->definition.name;
-    fields[1].value = uuid;
-    fields[2].value = r->backend->name;
-    fields[3].value = generation;
-    return fields;
+    log_fields_of_machine(&fields, &r->definition);
+    log_fields_set(&fields, LOG_FIELD_REASON,
+                   r->record.report.reason != END_NONE
+                       ? enum_to_string(&end_reason_table, (int)r->record.report.reason)
+                       : NULL);
+    return fields.rows;
 }
 
 static int on_save_again(sd_event_source *source, uint64_t now, void *userdata)

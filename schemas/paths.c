@@ -4,6 +4,10 @@
 #include "base/strings.h"
 #include "schemas/paths.h"
 
+DEFINE_ENUM_TABLE(paths_mode, "mode", PATHS_MODE_MAX, [PATHS_SYSTEM] = { "system", "the host's podvisord" },
+                  [PATHS_USER] = { "user", "a user's own podvisord" },
+                  [PATHS_ROOT] = { "root", "a podvisord whose paths are all below one directory" });
+
 static const char *const system_definitions[] = {
     "/etc/podvisor/pods.d",
     "/run/podvisor/pods.d",

@@ -13,7 +13,7 @@
  * Below run: pods/NAME/ (the run paths), bus (the API), runners (the socket for runners), lock (one podvisord).
  * Below state: images/, log/ (where there is no journal).
  */
-#include "base/macro.h"
+#include "base/enum-table.h"
 
 typedef enum PathsMode {
     PATHS_SYSTEM,
@@ -21,6 +21,7 @@ typedef enum PathsMode {
     PATHS_ROOT,
     PATHS_MODE_MAX,
 } PathsMode;
+extern const EnumTable paths_mode_table;
 
 typedef struct Paths {
     PathsMode mode;

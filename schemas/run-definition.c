@@ -34,6 +34,7 @@ static const Field run_definition_fields[] = {
     { F_STRING(RunDefinition, kernel), .doc = "The guest's kernel." },
     { F_STRING(RunDefinition, initrd), .doc = "The guest's initial file system." },
     { F_STRING(RunDefinition, qemu), .doc = "The QEMU program." },
+    { F_ENUM(RunDefinition, mode, paths_mode_table), .fallback = "root", .doc = "Whose podvisord it is." },
     { F_ENUM(RunDefinition, log_target, log_target_table), .doc = "Where the containers' output goes." },
     { F_STRING(RunDefinition, log_dir), .doc = "The directory of log files." },
     { F_SIZE(RunDefinition, log_size), .doc = "How much the log files may take." },
@@ -63,4 +64,14 @@ const RunImage *run_definition_image(const RunDefinition *d, const char *contain
         if (streq_ptr(d->images[i].container, container))
             return &d->images[i];
     return NULL;
+}
+
+void log_fields_of_machine(LogFields *f, const RunDefinition *d)
+{
+    log_fields_init(f);
+    log_fields_set(f, LOG_FIELD_POD, d->name);
+    log_fields_set_id(f, LOG_FIELD_POD_UUID, d->uuid);
+    log_fields_set(f, LOG_FIELD_BACKEND, enum_to_string(&backend_kind_table, (int)d->pod.backend));
+    log_fields_set_number(f, LOG_FIELD_GENERATION, d->generation);
+    log_fields_set_unit(f, d->name, d->mode);
 }

@@ -12,6 +12,8 @@
  * a new attempt is only written after the runner of the one before has reported its end.
  */
 #include "schemas/checkpoint.h"
+#include "schemas/log-fields.h"
+#include "schemas/paths.h"
 #include "schemas/pod-definition.h"
 
 #define RUN_DEFINITION_FILE "definition.msgpack"
@@ -52,7 +54,8 @@ typedef struct RunDefinition {
     char *supervisor_socket; /* absolute path of podvisord's socket for runners */
     char *kernel;            /* absolute paths */
     char *initrd;
-    char *qemu; /* the QEMU program, from podvisord.conf */
+    char *qemu;     /* the QEMU program, from podvisord.conf */
+    PathsMode mode; /* of podvisord's paths */
     LogTarget log_target;
     char *log_dir;     /* for LOG_TARGET_FILES: absolute; the runner writes NAME.log, NAME.log.1 in there */
     uint64_t log_size; /* bytes that those may take together */
@@ -68,5 +71,7 @@ extern const CheckpointKind run_definition_kind;
 
 /* The SCSI id of the disk that images[i] is on: the index of the first image with the same digest. */
 size_t run_definition_disk(const RunDefinition *d, size_t i);
+/* The fields that every record of this machine's runner has; the definition outlives them. */
+void log_fields_of_machine(LogFields *f, const RunDefinition *d);
 /* The image of a container; NULL when there is none. */
 const RunImage *run_definition_image(const RunDefinition *d, const char *container);

@@ -199,6 +199,7 @@ static int describe_host(Pod *pod, RunDefinition *d)
         r = str_replace(&d->qemu, s->config->qemu);
     if (r >= 0)
         r = str_replace(&d->log_dir, s->log_dir);
+    d->mode = s->paths->mode;
     d->log_target = s->log_target;
     d->log_size = s->config->log_size;
     d->uuid = pod->record.uuid;

@@ -13,8 +13,9 @@
 #include "cli/verb.h"
 #include "runner/recovery.h"
 #include "schemas/daemon-config.h"
+#include "schemas/log-fields.h"
+#include "schemas/operator-events.h"
 #include "schemas/pod-status.h"
-#include "supervisor/events.h"
 #include "supervisor/reconcile.h"
 #include "supervisor/recovery.h"
 
@@ -200,6 +201,22 @@ static void all_operator_events(void)
     puts(".El");
 }
 
+static void log_fields(void)
+{
+    puts(".Bl -tag -width Ds");
+    TABLE_FOREACH (row, log_field_rows)
+        if (row->doc) {
+            printf(".It Va %s\n", row->key);
+            put_sentence(row->doc);
+        }
+    puts(".El");
+}
+
+static void log_streams(void)
+{
+    put_enum(&log_stream_table);
+}
+
 /* For journald: what `journalctl -x` shows below a message. */
 static void catalog(void)
 {
@@ -239,6 +256,8 @@ static const struct {
     { "@rules@", rules },
     { "@operator-events@", all_operator_events },
     { "@catalog@", catalog },
+    { "@log-fields@", log_fields },
+    { "@log-streams@", log_streams },
     { "@status-fields@", status_fields },
 };
 

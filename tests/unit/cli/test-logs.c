@@ -34,12 +34,12 @@ static void shown_done(Shown *shown)
     free(shown->err);
 }
 
-static void show(LogView *view, const char *container, StreamChannel channel, const char *text, bool partial)
+static void show(LogView *view, const char *container, LogStream stream, const char *text, bool partial)
 {
     LogItem item = {
         .time = SECOND(0),
         .container = (char *)(uintptr_t)container,
-        .channel = channel,
+        .stream = stream,
         .partial = partial,
         .data = { .data = (uint8_t *)(uintptr_t)text, .size = strlen(text) },
     };
@@ -51,8 +51,8 @@ static void test_streams_stay_apart_and_bytes_as_they_were(void **state)
     _cleanup_(shown_done) Shown shown = { 0 };
     LogView view = view_open(&shown, LOG_FORMAT_TEXT);
 
-    show(&view, "a", STREAM_STDOUT, "out \033[1m\xff", false);
-    show(&view, "a", STREAM_STDERR, "err", false);
+    show(&view, "a", LOG_STREAM_STDOUT, "out \033[1m\xff", false);
+    show(&view, "a", LOG_STREAM_STDERR, "err", false);
     view_close(&view);
 
     assert_string_equal(shown.out, "out \033[1m\xff\n");
@@ -65,7 +65,7 @@ static void test_a_terminal_gets_nothing_that_it_would_obey(void **state)
     LogView view = view_open(&shown, LOG_FORMAT_TEXT);
 
     view.out_safe = true;
-    show(&view, "a", STREAM_STDOUT, "a\tb\\c\033[2J\r", false);
+    show(&view, "a", LOG_STREAM_STDOUT, "a\tb\\c\033[2J\r", false);
     view_close(&view);
 
     assert_string_equal(shown.out, "a\tb\\c\\x1b[2J\\x0d\n");
@@ -77,11 +77,11 @@ static void test_pieces_of_a_line_are_joined_unless_something_comes_between(void
     LogView view = view_open(&shown, LOG_FORMAT_TEXT);
 
     view.prefix = true;
-    show(&view, "a", STREAM_STDOUT, "one ", true);
-    show(&view, "a", STREAM_STDOUT, "line", false);
-    show(&view, "a", STREAM_STDOUT, "begun", true);
-    show(&view, "b", STREAM_STDOUT, "other", false);
-    show(&view, "a", STREAM_STDOUT, "rest", true);
+    show(&view, "a", LOG_STREAM_STDOUT, "one ", true);
+    show(&view, "a", LOG_STREAM_STDOUT, "line", false);
+    show(&view, "a", LOG_STREAM_STDOUT, "begun", true);
+    show(&view, "b", LOG_STREAM_STDOUT, "other", false);
+    show(&view, "a", LOG_STREAM_STDOUT, "rest", true);
     view_close(&view);
 
     assert_string_equal(shown.out, "a: one line\na: begun\nb: other\na: rest\n");
@@ -93,9 +93,9 @@ static void test_names_come_with_the_second_container(void **state)
     LogView view = view_open(&shown, LOG_FORMAT_TEXT);
 
     view.may_prefix = true;
-    show(&view, "a", STREAM_STDOUT, "1", false);
-    show(&view, "b", STREAM_STDOUT, "2", false);
-    show(&view, "a", STREAM_STDOUT, "3", false);
+    show(&view, "a", LOG_STREAM_STDOUT, "1", false);
+    show(&view, "b", LOG_STREAM_STDOUT, "2", false);
+    show(&view, "a", LOG_STREAM_STDOUT, "3", false);
     view_close(&view);
 
     assert_string_equal(shown.out, "1\nb: 2\na: 3\n");
@@ -119,9 +119,9 @@ static void test_times_and_json(void **state)
     _cleanup_(shown_done) Shown shown = { 0 };
     LogView view = view_open(&shown, LOG_FORMAT_TIME);
 
-    show(&view, "a", STREAM_STDOUT, "x", false);
+    show(&view, "a", LOG_STREAM_STDOUT, "x", false);
     view.format = LOG_FORMAT_JSON;
-    show(&view, "a", STREAM_STDERR, "y\xff", true);
+    show(&view, "a", LOG_STREAM_STDERR, "y\xff", true);
     view_close(&view);
 
     assert_string_equal(
