@@ -3,7 +3,6 @@
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <systemd/sd-daemon.h>
 
 #include "base/file.h"
 #include "base/journal.h"
@@ -61,7 +60,9 @@ static int set_log_level(const Options *options, DaemonConfig *config)
 
 static int on_end(sd_event_source *s, const struct signalfd_siginfo *info, void *userdata)
 {
-    sd_notify(false, "STOPPING=1\nSTATUS=Leaving; the pods go on.");
+    Supervisor *supervisor = userdata;
+
+    notify_stopping(supervisor->notify, "Leaving, the pods go on");
     log_info("podvisord ends; the pods go on");
     return sd_event_exit(sd_event_source_get_event(s), 0);
 }
@@ -69,14 +70,15 @@ static int on_end(sd_event_source *s, const struct signalfd_siginfo *info, void 
 static int on_reload(sd_event_source *s, const struct signalfd_siginfo *info, void *userdata)
 {
     _cleanup_(strv_freep) char **errors = NULL;
+    Supervisor *supervisor = userdata;
 
-    sd_notify(false, "RELOADING=1\nSTATUS=Reading the definitions again.");
-    int r = supervisor_reload(userdata, &errors);
+    notify_reloading(supervisor->notify);
+    int r = supervisor_reload(supervisor, &errors);
     if (r < 0)
         log_error_errno(r, "The definitions cannot be read again");
     STRV_FOREACH (error, errors)
         log_error("%s", *error);
-    sd_notify(false, "READY=1\nSTATUS=Keeping the declared pods running.");
+    notify_reloaded(supervisor->notify);
     return 0;
 }
 
@@ -124,10 +126,8 @@ static int run(const Paths *paths, const DaemonConfig *config)
         r = supervisor_new(&supervisor, event, paths, config);
     if (r >= 0)
         r = add_signals(event, supervisor);
-    if (r >= 0)
-        r = sd_event_set_watchdog(event, true);
     if (r >= 0) {
-        sd_notify(false, "READY=1\nSTATUS=Keeping the declared pods running.");
+        notify_started(supervisor->notify);
         r = sd_event_loop(event);
     }
     supervisor_free(supervisor);

@@ -21,6 +21,7 @@
 #include "schemas/pod-status.h"
 #include "supervisor/definitions.h"
 #include "supervisor/events.h"
+#include "supervisor/notify.h"
 #include "supervisor/pod-record.h"
 #include "supervisor/pod-state.h"
 #include "supervisor/recovery.h"
@@ -60,6 +61,7 @@ struct Pod {
 
     PodStatus status; /* built on demand by pod_status() */
     bool status_built;
+    PodNotice notice;
     uint32_t *told; /* checksum of each property as it was told last; the API's */
 
     bool due, queued, unsaved;

@@ -57,6 +57,7 @@ Pod *supervisor_get(Supervisor *s, const char *name)
     memmove(s->pods + i + 1, s->pods + i, (s->n_pods - i) * sizeof *s->pods);
     s->n_pods++;
     s->pods[i] = pod;
+    notify_pod(s->notify, pod);
     bus_pod_added(s->bus, pod);
     return pod;
 }
@@ -73,6 +74,7 @@ void supervisor_remove(Supervisor *s, Pod *pod)
         TAILQ_REMOVE(&s->due, pod, due_entry);
     memmove(s->pods + i, s->pods + i + 1, (s->n_pods - i - 1) * sizeof *s->pods);
     s->n_pods--;
+    notify_pod_gone(s->notify, pod);
     bus_pod_removed(s->bus, pod);
     pod_free(pod);
 }
@@ -100,8 +102,10 @@ static int on_due(sd_event_source *source, void *userdata)
     }
     TAILQ_REMOVE(&s->due, pod, due_entry);
     pod->due = false;
-    if (pod_reconcile(pod))
+    if (pod_reconcile(pod)) {
+        notify_pod(s->notify, pod);
         bus_pod_changed(s->bus, pod);
+    }
     return 0;
 }
 
@@ -243,8 +247,10 @@ static int recover(Supervisor *s, const char *name, const RunProcesses *processe
     } else {
         Pod *pod = supervisor_get(s, name);
         ProcessId runner = run_processes_of(processes, name, true);
-        if (pod)
+        if (pod) {
             pod_recover(pod, &recovered, &runner);
+            notify_pod(s->notify, pod);
+        }
         r = pod ? 0 : -ENOMEM;
     }
     recovered_done(&recovered);
@@ -384,7 +390,9 @@ int supervisor_new(Supervisor **ret, sd_event *event, const Paths *paths, const 
     TAILQ_INIT(&s->due);
     TAILQ_INIT(&s->queue);
     TAILQ_INIT(&s->unsaved);
-    int r = open_directories(s);
+    int r = notify_new(&s->notify, event);
+    if (r >= 0)
+        r = open_directories(s);
     if (r >= 0)
         r = take_lock(s);
     if (r >= 0)
@@ -420,6 +428,7 @@ Supervisor *supervisor_free(Supervisor *s)
     definitions_free(s->definitions);
     launcher_free(s->launcher);
     system_bus_free(s->system_bus);
+    notify_free(s->notify);
     sd_event_source_disable_unref(s->due_source);
     sd_event_source_disable_unref(s->unsaved_timer);
     free(s->runners_path);

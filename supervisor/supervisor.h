@@ -30,6 +30,7 @@ struct Supervisor {
     Watch *watch;
     Listener *runners;
     Bus *bus;
+    Notify *notify;
     char *runners_path;
     char *log_dir;
     LogTarget log_target; /* never AUTO */
