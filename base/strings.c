@@ -134,6 +134,11 @@ int parse_unsigned(const char *s, uint64_t *ret)
 
 enum { WORD_MAX = 64 };
 
+static bool same_letter(char a, char b)
+{
+    return tolower((unsigned char)a) == tolower((unsigned char)b);
+}
+
 /* Optimal string alignment distance: a swap of neighbours is one mistake, as fingers make it. */
 static size_t edit_distance(const char *a, const char *b)
 {
@@ -148,7 +153,7 @@ static size_t edit_distance(const char *a, const char *b)
         d[0][j] = j;
     for (size_t i = 1; i <= n; i++)
         for (size_t j = 1; j <= m; j++) {
-            size_t best = d[i - 1][j - 1] + (a[i - 1] != b[j - 1]);
+            size_t best = d[i - 1][j - 1] + !same_letter(a[i - 1], b[j - 1]);
             best = MIN(best, MIN(d[i - 1][j], d[i][j - 1]) + 1);
             if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
                 best = MIN(best, d[i - 2][j - 2] + 1);
@@ -157,19 +162,38 @@ static size_t edit_distance(const char *a, const char *b)
     return d[n][m];
 }
 
+/* More would make words of a few letters look like each other: of "name" to "image" it is two. */
+static size_t mistakes_allowed(size_t length)
+{
+    return length < 2 ? 0 : length < 6 ? 1 : length / 3;
+}
+
+/* "mem" for "memory". */
+static bool is_beginning(const char *word, const char *of)
+{
+    enum { SHORTEST = 3 };
+    size_t n = 0;
+
+    while (word[n] && same_letter(word[n], of[n]))
+        n++;
+    return n >= SHORTEST && !word[n];
+}
+
 const char *str_suggest(const char *word, const char *const *candidates, size_t n_candidates)
 {
-    size_t best = strlen(word) / 3 + 1;
-    const char *found = NULL;
+    size_t best = mistakes_allowed(strlen(word)) + 1, n_begun = 0;
+    const char *found = NULL, *begun = NULL;
 
     for (size_t i = 0; i < n_candidates; i++) {
         size_t distance = edit_distance(word, candidates[i]);
-        if (distance < best || (distance == best && !found && best > 1)) {
+        if (distance < best) {
             best = distance;
             found = candidates[i];
         }
+        if (is_beginning(word, candidates[i]) && n_begun++ == 0)
+            begun = candidates[i];
     }
-    return found;
+    return found ?: n_begun == 1 ? begun : NULL;
 }
 
 size_t strv_length(char *const *v)

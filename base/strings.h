@@ -46,7 +46,10 @@ bool str_is_utf8(const char *s);
 /* Decimal, the whole of the string, no sign, no blanks: 0, -EINVAL, -ERANGE. */
 int parse_unsigned(const char *s, uint64_t *ret);
 
-/* The candidate that word most likely meant (edit distance at most a third of its length), or NULL. */
+/*
+ * The candidate that word most likely meant, whatever its case, or NULL: by edit distance, of at most a third of its length
+ * and of one letter in words of two to five; or else the only candidate that it is the beginning of.
+ */
 const char *str_suggest(const char *word, const char *const *candidates, size_t n_candidates);
 
 #define STRV_FOREACH(s, v) for (char **s = (v); s && *s; s++)

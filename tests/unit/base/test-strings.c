@@ -44,8 +44,30 @@ static void suggestions_are_near_or_none(void **state)
     assert_string_equal(str_suggest("memroy", words, 4), "memory");
     assert_string_equal(str_suggest("container", words, 4), "containers");
     assert_string_equal(str_suggest("cpu", words, 4), "cpus");
+    assert_string_equal(str_suggest("RESTART", words, 4), "restart");
     assert_null(str_suggest("network", words, 4));
     assert_null(str_suggest("x", words, 4));
+}
+
+static void short_words_that_only_look_alike_are_not_suggested(void **state)
+{
+    static const char *const keys[] = { "image", "name", "user", "mounts", "limits", "ready" };
+    static const char *const unlike[] = { "type", "size", "run", "node", "page", "same-as", "read-write" };
+
+    TABLE_FOREACH (word, unlike)
+        assert_null(str_suggest(*word, keys, ELEMENTSOF(keys)));
+    assert_string_equal(str_suggest("usre", keys, ELEMENTSOF(keys)), "user");
+    assert_string_equal(str_suggest("nam", keys, ELEMENTSOF(keys)), "name");
+}
+
+static void the_beginning_of_one_word_is_meant_for_it(void **state)
+{
+    static const char *const keys[] = { "memory", "environment", "restart", "restarts" };
+
+    assert_string_equal(str_suggest("env", keys, 4), "environment");
+    assert_string_equal(str_suggest("mem", keys, 4), "memory");
+    assert_null(str_suggest("rest", keys, 4));
+    assert_null(str_suggest("me", keys, 4));
 }
 
 static void strvs_grow_join_and_split(void **state)
@@ -68,6 +90,8 @@ int main(void)
         cmocka_unit_test(escaping_leaves_no_control_bytes_and_keeps_utf8),
         cmocka_unit_test(numbers_are_whole_and_fit),
         cmocka_unit_test(suggestions_are_near_or_none),
+        cmocka_unit_test(short_words_that_only_look_alike_are_not_suggested),
+        cmocka_unit_test(the_beginning_of_one_word_is_meant_for_it),
         cmocka_unit_test(strvs_grow_join_and_split),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
