@@ -14,6 +14,7 @@ typedef struct Scan {
     char wrong_open;          /* what was open there; 0: nothing */
     unsigned wrong_open_line; /* of that */
     unsigned quote_line;      /* of a string that its line does not end; 0: none */
+    bool array_of_groups;     /* { or ( right inside of [ */
 } Scan;
 
 enum { NESTING_MAX = 64 };
@@ -69,6 +70,7 @@ static void scan_brackets(Scan *s, const char *line, size_t n, unsigned number, 
             continue;
         const char *close = strchr(closing, line[i]);
         if (strchr(opening, line[i]) && *depth < NESTING_MAX) {
+            s->array_of_groups |= line[i] != '[' && *depth > 0 && stack[*depth - 1] == '[';
             stack[*depth] = line[i];
             lines[(*depth)++] = number;
         } else if (close && *depth > 0 && stack[*depth - 1] == opening[close - closing])
@@ -140,6 +142,11 @@ static bool has_section(const Scan *s)
 {
     const char *p = after_blanks(s->line), *end = *p == '[' ? strchr(p, ']') : NULL;
     return end && !end[1];
+}
+
+static bool has_array_of_groups(const Scan *s)
+{
+    return s->array_of_groups;
 }
 
 static bool has_dash(const Scan *s)
@@ -229,6 +236,8 @@ static const struct {
 } mistakes[] = {
     { has_byte_order_mark, "the file begins with a byte order mark; UTF-8 needs none" },
     { has_section, "a pod file has no [sections]; groups are written key = { ... };" },
+    { has_array_of_groups, "an array [ ] holds only strings, numbers and booleans; a list of groups is "
+                           "written ( { ... }, { ... } )" },
     { has_dash, "a list is written ( { ... }, { ... } ), with no dashes" },
     { lacks_key, "a key stands before =, as in: key = value;" },
     { has_last_comma, "a comma before the closing bracket; the last element has none" },
@@ -243,7 +252,7 @@ static const struct {
 static const struct {
     const char *word, *hint;
 } named_errors[] = {
-    { "duplicate", "duplicate setting name: this key is set twice in its group; keep one of the two" },
+    { "duplicate", "duplicate setting name: a key is set twice in its group; keep one of the two" },
     { "mismatched", "mismatched element type in array: all elements of an array [ ] are of one type; use "
                     "quotes for all of them" },
     { "memory exhausted", "syntax error: brackets are nested too deeply" },
@@ -293,6 +302,10 @@ static char *hint_for(const Scan *s, const char *error)
 
 char *syntax_hint(const char *text, unsigned line, const char *error)
 {
+    char *twice = strstr(error, "duplicate") ? syntax_duplicate(text) : NULL;
+    if (twice)
+        return twice;
+
     Scan s = scan(text, line);
     char *hint = s.line ? hint_for(&s, error) : NULL;
 

@@ -13,3 +13,6 @@ char *syntax_hint(const char *text, unsigned line, const char *error);
  * strings side by side in an array, which become one. The message (static) and the line, or NULL.
  */
 const char *syntax_trap(const char *text, unsigned *ret_line);
+
+/* Of a text that is right but for a key that one group has twice: the message with the key and the first one's line; or NULL. */
+char *syntax_duplicate(const char *text);
