@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <limits.h>
+
 #include "base/strings.h"
 #include "cli/command-line.h"
+#include "schemas/formats.h"
 
 typedef struct Parser {
     Context *context;
@@ -216,18 +219,78 @@ static int check_options(Parser *p)
     return 0;
 }
 
-static int check_arguments(Parser *p)
+/* The words of a synopsis that stand for arguments, from the n-th on: "POD[/CONTAINER] and COMMAND". */
+static char *missing_arguments(const Verb *verb, size_t n)
+{
+    _cleanup_(strv_freep) char **words = strv_split(verb->synopsis, " ");
+    _cleanup_(strv_freep) char **missing = NULL;
+    size_t i = 0;
+
+    STRV_FOREACH (word, words) {
+        const char *dots = strstr(*word, "...");
+        bool optional = **word == '[', wanted = !optional && i++ >= n;
+        if (wanted && strv_appendf(&missing, "%.*s", dots ? (int)(dots - *word) : INT_MAX, *word) < 0)
+            return NULL;
+    }
+    return strv_join(missing, " and ");
+}
+
+static int check_number(Parser *p)
 {
     const Verb *verb = p->context->verb;
     size_t n = strv_length(p->context->arguments);
 
-    if (n < verb->min)
-        return complain(p, "%s needs more: podvisor %s %s", verb->name, verb->name, verb->synopsis);
+    if (n < verb->min) {
+        _cleanup_(freep) char *missing = missing_arguments(verb, n);
+        return complain(p, "%s: %s %s missing: podvisor %s %s", verb->name, missing ?: "an argument",
+                        verb->min - n > 1 ? "are" : "is", verb->name, verb->synopsis);
+    }
     if (n > verb->max)
         return complain(p, "%s: \"%s\" is too much: podvisor %s%s%s", verb->name,
                         p->context->arguments[verb->max], verb->name, *verb->synopsis ? " " : "",
                         verb->synopsis);
     return 0;
+}
+
+static bool is_pod(const char *word)
+{
+    return format_name.valid(word);
+}
+
+static bool is_container(const char *word)
+{
+    const char *slash = strchr(word, '/');
+    _cleanup_(freep) char *pod = slash ? strndup(word, (size_t)(slash - word)) : NULL;
+
+    return slash ? pod && is_pod(pod) && is_pod(slash + 1) : is_pod(word);
+}
+
+/* What no pod can be called is a mistake of the command line, whatever there is on this host. */
+static const struct {
+    bool (*valid)(const char *word);
+    const char *what;
+} argument_checks[ARGUMENT_KIND_MAX] = {
+    [ARGUMENT_POD] = { is_pod, "no name of a pod" },
+    [ARGUMENT_CONTAINER] = { is_container, "neither POD nor POD/CONTAINER" },
+};
+
+static int check_names(Parser *p)
+{
+    const Verb *verb = p->context->verb;
+    char *const *arguments = p->context->arguments;
+    size_t n = verb->command ? 1 : strv_length(arguments);
+
+    for (size_t i = 0; argument_checks[verb->argument].valid && i < n; i++)
+        if (!argument_checks[verb->argument].valid(arguments[i]))
+            return complain(p, "%s: \"%s\" is %s; expected %s", verb->name, arguments[i],
+                            argument_checks[verb->argument].what, format_name.accepted);
+    return 0;
+}
+
+static int check_arguments(Parser *p)
+{
+    int r = check_number(p);
+    return r < 0 ? r : check_names(p);
 }
 
 static int check_whole(Parser *p)
@@ -261,6 +324,7 @@ int command_line_parse(int argc, char **argv, Context *ret, char **ret_complaint
         r = check_whole(&p);
     if (r < 0) {
         *ret_complaint = p.complaint;
+        *ret = (Context){ .verb = c.verb, .group = c.group };
         context_done(&c);
         return r;
     }

@@ -9,7 +9,9 @@
 
 /*
  * 0; 1 when nothing but --help or --version was asked for (no verb then); or -EINVAL with *ret_complaint, a sentence
- * (malloc'ed), or -ENOMEM. On 0 and 1 the caller calls context_done(). Paths are not looked at here.
+ * (malloc'ed), or -ENOMEM. On 0 and 1 the caller calls context_done(). After an error *ret says only how far the
+ * command line was understood: verb and group. Names of pods and containers are checked for their form; whether there are such is
+ * not known here. Paths are not looked at here.
  */
 int command_line_parse(int argc, char **argv, Context *ret, char **ret_complaint);
 void context_done(Context *c);

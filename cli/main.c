@@ -7,12 +7,15 @@
 #include "cli/exit-status.h"
 #include "cli/help.h"
 
-static int usage(char *complaint)
+/* A command line that is wrong; the command of exec, which may end with any small number itself, did not run. */
+static int usage(const Context *understood, char *complaint)
 {
+    const char *about = understood->verb ? understood->verb->name : understood->group;
+
     log_error("%s", complaint ?: "out of memory");
-    fprintf(stderr, "Try: podvisor --help\n");
+    fprintf(stderr, "Try: podvisor %s%s--help\n", about ?: "", about ? " " : "");
     free(complaint);
-    return STATUS_USAGE;
+    return understood->verb && understood->verb->command ? STATUS_EXEC_FAILED : STATUS_USAGE;
 }
 
 static int print_version(void)
@@ -63,7 +66,7 @@ int main(int argc, char **argv)
     (void)setlocale(LC_CTYPE, "");
     log_open("podvisor", LOG_INFO);
     if (command_line_parse(argc, argv, &c, &complaint) < 0)
-        return usage(complaint);
+        return usage(&c, complaint);
     int status = flush(run(&c));
     context_done(&c);
     return status;

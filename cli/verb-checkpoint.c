@@ -13,7 +13,6 @@
 #include "cli/terminal.h"
 #include "cli/verbs.h"
 #include "schemas/checkpoint.h"
-#include "schemas/formats.h"
 #include "schemas/run-definition.h"
 
 static const PackLimits body_limits = { .size = CHECKPOINT_SIZE_MAX, .depth = 16, .count = 200000 };
@@ -120,10 +119,6 @@ int verb_checkpoint_show(Context *c)
     JsonStyle style = option_given(c, OPTION_JSON) ? (JsonStyle)c->options[OPTION_JSON].number : JSON_PRETTY;
     unsigned bad = 0;
 
-    if (!format_name.valid(pod)) {
-        log_error("\"%s\" is no pod's name; expected %s", pod, format_name.accepted);
-        return STATUS_USAGE;
-    }
     _cleanup_(closep) int dir = path ? dir_open_at(AT_FDCWD, path) : -ENOMEM;
     if (dir == -ENOENT) {
         log_error("%s has no run path, so no checkpoints: there is no %s", pod, path);

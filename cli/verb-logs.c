@@ -12,7 +12,6 @@
 #include "cli/terminal.h"
 #include "cli/verbs.h"
 #include "schemas/checkpoint.h"
-#include "schemas/formats.h"
 
 enum { FOLLOW_LINES = 10 };
 
@@ -142,11 +141,6 @@ static int query_parse(const Context *c, char *word, LogQuery *ret)
     *ret = (LogQuery){ .pod = word, .container = slash ? slash + 1 : NULL };
     if (slash)
         *slash = 0;
-    if (!format_name.valid(word) || (slash && !format_name.valid(slash + 1))) {
-        log_error("\"%s%s%s\" names no pod and no container: POD or POD/CONTAINER", word, slash ? "/" : "",
-                  slash ? slash + 1 : "");
-        return STATUS_USAGE;
-    }
     ret->last = lines->given ? lines->number : option_given(c, OPTION_FOLLOW) ? FOLLOW_LINES : UINT64_MAX;
     if (since->given && since_parse(since->text, now_usec(CLOCK_REALTIME), &ret->since) < 0) {
         log_error(

@@ -128,10 +128,43 @@ static void test_the_number_of_arguments_is_checked(void **state)
 {
     ASSERT_REFUSED("a verb is missing", "--user");
     ASSERT_REFUSED("image needs a second word; `podvisor image --help` lists them", "image");
-    ASSERT_REFUSED("start needs more: podvisor start POD...", "start");
+    ASSERT_REFUSED("start: POD is missing: podvisor start POD...", "start");
+    ASSERT_REFUSED("image tag: NAME is missing: podvisor image tag IMAGE NAME", "image", "tag", "a");
+    ASSERT_REFUSED("image tag: IMAGE and NAME are missing: podvisor image tag IMAGE NAME", "image", "tag");
     ASSERT_REFUSED("list: \"web\" is too much: podvisor list", "list", "web");
     ASSERT_REFUSED("list takes no --timeout", "list", "--timeout=1s");
-    ASSERT_REFUSED("exec needs more: podvisor exec POD[/CONTAINER] [--] COMMAND...", "exec", "web", "--");
+    ASSERT_REFUSED("exec: COMMAND is missing: podvisor exec POD[/CONTAINER] [--] COMMAND...", "exec", "web",
+                   "--");
+}
+
+#define ACCEPTED "a name of a-z, 0-9 and -, at most 63 characters, with no - at its ends"
+
+static void test_what_no_pod_can_be_called_is_refused(void **state)
+{
+    _cleanup_(freep) char *complaint = NULL;
+    Context c;
+
+    ASSERT_REFUSED("start: \"web.pod\" is no name of a pod; expected " ACCEPTED, "start", "db", "web.pod");
+    ASSERT_REFUSED("status: \"\" is no name of a pod; expected " ACCEPTED, "status", "");
+    ASSERT_REFUSED("logs: \"web/\" is neither POD nor POD/CONTAINER; expected " ACCEPTED, "logs", "web/");
+    ASSERT_REFUSED("exec: \"../x\" is neither POD nor POD/CONTAINER; expected " ACCEPTED, "exec", "../x",
+                   "ls");
+    assert_success(PARSE(&c, &complaint, "exec", "web/httpd", "/bin/sh"));
+    context_done(&c);
+}
+
+static void test_a_refusal_says_how_far_the_line_was_understood(void **state)
+{
+    _cleanup_(freep) char *one = NULL, *two = NULL, *three = NULL;
+    Context c;
+
+    assert_int_equal(PARSE(&c, &one, "image", "tag", "--frobnicate"), -EINVAL);
+    assert_string_equal(c.verb->name, "image tag");
+    assert_int_equal(PARSE(&c, &two, "image", "frobnicate"), -EINVAL);
+    assert_null(c.verb);
+    assert_string_equal(c.group, "image");
+    assert_int_equal(PARSE(&c, &three, "frobnicate"), -EINVAL);
+    assert_true(!c.verb && !c.group);
 }
 
 static void test_the_rows_are_whole(void **state)
@@ -170,6 +203,8 @@ int main(void)
         cmocka_unit_test(test_what_is_misspelt_is_suggested),
         cmocka_unit_test(test_values_are_checked),
         cmocka_unit_test(test_the_number_of_arguments_is_checked),
+        cmocka_unit_test(test_what_no_pod_can_be_called_is_refused),
+        cmocka_unit_test(test_a_refusal_says_how_far_the_line_was_understood),
         cmocka_unit_test(test_the_rows_are_whole),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
