@@ -13,16 +13,6 @@
 
 /* --- failures --------------------------------------------------------------------------------------------------- */
 
-static const struct {
-    const char *name; /* behind BUS_ERROR_PREFIX */
-    int status;
-} error_statuses[] = {
-    { "NoSuchPod", STATUS_NO_SUCH_POD },  { "NoSuchContainer", STATUS_NO_SUCH_POD },
-    { "NotRunning", STATUS_NOT_RUNNING }, { "Indeterminate", STATUS_FAILURE },
-    { "NoDefinition", STATUS_FAILURE },   { "Refused", STATUS_FAILURE },
-    { "Timeout", STATUS_TIMEOUT },
-};
-
 static int complain_silence(const Client *client)
 {
     if (client->pid > 0)
@@ -73,14 +63,11 @@ int client_complain(const Client *client, const char *what, const sd_bus_error *
 
     if (name) {
         say(what, error->message ?: name);
-        TABLE_FOREACH (row, error_statuses)
-            if (streq(row->name, name))
-                return row->status;
-        return STATUS_FAILURE;
+        return exit_status_of_error(name);
     }
     if (sd_bus_error_has_name(error, SD_BUS_ERROR_UNKNOWN_OBJECT) && what) {
         log_error("%s: there is no such pod; `podvisor list` shows all", what);
-        return STATUS_NO_SUCH_POD;
+        return STATUS_NOT_FOUND;
     }
     if (!sd_bus_error_is_set(error) || sd_bus_error_has_name(error, SD_BUS_ERROR_NO_REPLY) || is_gone(r) ||
         is_silence(r))

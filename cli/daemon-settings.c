@@ -13,7 +13,8 @@ int daemon_settings_load(const Context *c, DaemonConfig *ret)
     Bytes text = { 0 };
 
     int r = file_read_at(AT_FDCWD, c->paths.config, SETTINGS_SIZE_MAX, &text);
-    if (r < 0 && r != -ENOENT)
+    bool unreadable = r < 0 && r != -ENOENT;
+    if (unreadable)
         log_warning_errno(r, "%s cannot be read; its defaults are taken", c->paths.config);
     r = schema_read_config(&daemon_config_schema, ret, c->paths.config, text.data ?: (const uint8_t *)"",
                            text.size, &diagnostics, &locations);
@@ -23,5 +24,5 @@ int daemon_settings_load(const Context *c, DaemonConfig *ret)
     diagnostics_done(&diagnostics);
     locations_done(&locations);
     bytes_done(&text);
-    return r < 0 ? r : 0;
+    return r < 0 ? r : unreadable || r > 0;
 }

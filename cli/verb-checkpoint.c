@@ -122,7 +122,7 @@ int verb_checkpoint_show(Context *c)
     _cleanup_(closep) int dir = path ? dir_open_at(AT_FDCWD, path) : -ENOMEM;
     if (dir == -ENOENT) {
         log_error("%s has no run path, so no checkpoints: there is no %s", pod, path);
-        return STATUS_NO_SUCH_POD;
+        return STATUS_NOT_FOUND;
     }
     int r = dir < 0 ? dir : read_run_path(dir, all, &bad);
     if (r >= 0) {

@@ -282,13 +282,14 @@ int verb_doctor(Context *c)
 {
     Doctor d = { .paths = &c->paths };
     Finding findings[ELEMENTSOF(examinations)] = { 0 };
-    bool bad = false;
 
     int r = daemon_settings_load(c, &d.config);
     if (r < 0) {
         log_error_errno(r, "The host cannot be examined");
         return STATUS_FAILURE;
     }
+    /* podvisord does not start with settings that are wrong. */
+    bool bad = r > 0;
     for (size_t i = 0; i < ELEMENTSOF(examinations); i++) {
         findings[i].health = examinations[i].examine(&d, &findings[i].detail);
         bad |= examinations[i].needed && findings[i].health == HEALTH_MISSING;

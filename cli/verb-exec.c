@@ -129,7 +129,7 @@ static int check_environment(char **variables)
     STRV_FOREACH (variable, variables)
         if (**variable == '=' || !strchr(*variable, '=')) {
             log_error("--environment: \"%s\" is not NAME=VALUE", *variable);
-            return STATUS_USAGE;
+            return STATUS_EXEC_FAILED;
         }
     return STATUS_OK;
 }
@@ -142,7 +142,7 @@ int verb_exec(Context *c)
     bool terminal = wants_terminal(c);
 
     if (check_environment(c->options[OPTION_ENVIRONMENT].list) != STATUS_OK)
-        return STATUS_USAGE;
+        return STATUS_EXEC_FAILED;
     if (client_open(c, &client) != STATUS_OK || target_parse(client, c->arguments[0], &target) != STATUS_OK ||
         call_exec(client, c, &target, terminal, &stream) != STATUS_OK)
         return STATUS_EXEC_FAILED;

@@ -23,5 +23,5 @@ int verb_explain(Context *c)
                   option_given(c, OPTION_DAEMON) ? schema->name : "a pod file");
     else if (r < 0)
         log_error_errno(r, "The key cannot be explained");
-    return r < 0 ? STATUS_FAILURE : STATUS_OK;
+    return r == -ENOENT ? STATUS_NOT_FOUND : r < 0 ? STATUS_FAILURE : STATUS_OK;
 }

@@ -22,7 +22,7 @@ static int complain(const char *what, int error, char *sentence)
     else
         log_error_errno(error, "%s", what);
     free(sentence);
-    return error == -ENOENT ? STATUS_NO_SUCH_POD : STATUS_FAILURE;
+    return exit_status_of_image(error);
 }
 
 static int open_store(const Context *c, ImageAccess access, ImageStore **ret)
@@ -86,8 +86,11 @@ int verb_image_import(Context *c)
     int r = image_import(store, &import, &record, &sentence);
     if (terminal)
         fprintf(stderr, "\r\033[K");
-    if (r < 0)
-        return complain(c->arguments[1], r, sentence);
+    if (r < 0) {
+        status = complain(c->arguments[1], r, sentence);
+        /* What could not be found is a file or a part of one, and no image. */
+        return status == STATUS_NOT_FOUND ? STATUS_FAILURE : status;
+    }
     status = show_record(c, c->arguments[0], &record);
     image_record_done(&record);
     return status;
@@ -177,7 +180,7 @@ static int each_image(const Context *c, ImageAccess access,
     if (status != STATUS_OK)
         return status;
     STRV_FOREACH (reference, c->arguments) {
-        char *sentence = NULL;
+        char *sentence = store ? NULL : strf("there is no image \"%s\": none was ever imported", *reference);
         int r = store ? func(store, *reference, &sentence) : -ENOENT;
         int one = r < 0 ? complain(*reference, r, sentence) : STATUS_OK;
         status = status == STATUS_OK ? one : status;

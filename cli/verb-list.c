@@ -104,7 +104,7 @@ static int status_of(const Context *c, const PodList *list)
 {
     for (size_t i = 0; c->arguments && i < list->n_items; i++)
         if (!pod_state_runs(list->items[i].state))
-            return STATUS_NOT_RUNNING;
+            return STATUS_WRONG_STATE;
     return STATUS_OK;
 }
 

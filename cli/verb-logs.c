@@ -161,7 +161,7 @@ static int complain(const LogQuery *query, int error)
                   query->container ?: "");
     else
         log_error_errno(error, "%s: the recorded output cannot be shown", query->pod);
-    return error == -ENOENT ? STATUS_NO_SUCH_POD : STATUS_FAILURE;
+    return error == -ENOENT ? STATUS_NOT_FOUND : STATUS_FAILURE;
 }
 
 /* By the frozen definition, where there is one and we may read it: so that the first line has a name already. */

@@ -194,11 +194,12 @@ const Verb verbs[] = {
       .command = true,
       .run = verb_exec,
       .help = "run a command in a container",
-      .description = "Runs a command in a container, with the standard streams of this program, byte for "
-                     "byte. It gets a terminal when standard input and output are terminals. Signals are "
-                     "handed on to it. The exit status is the command's own; 128 and n when signal n ended "
-                     "it; 127 when it was not found, 126 when it could not be run, 125 when podvisor itself "
-                     "failed. The container need not be named where a pod has only one." },
+      .description =
+          "Runs a command in a container, with the standard streams of this program, byte for "
+          "byte. It gets a terminal when standard input and output are terminals. Signals are "
+          "handed on to it. The exit status is the command's own; 128 and n when signal n ended "
+          "it; 127 when it was not found, 126 when it could not be run, 125 when podvisor itself "
+          "failed or its command line is wrong. The container need not be named where a pod has only one." },
     { .name = "logs",
       .synopsis = "POD[/CONTAINER]",
       .min = 1,
@@ -211,7 +212,8 @@ const Verb verbs[] = {
       .description = "Shows the output of a pod's containers, of earlier runs as well: what they wrote to "
                      "standard output on standard output, the rest on standard error. Where several "
                      "containers wrote, each line begins with the container's name. It comes from the "
-                     "journal or from files, whichever podvisord uses, and podvisord need not run." },
+                     "journal or from files, whichever podvisord uses, and podvisord need not run. Of a pod "
+                     "that has written nothing yet, nothing is shown, which is no failure." },
     { .name = "image import",
       .synopsis = "NAME DIRECTORY|FILE",
       .min = 2,

@@ -3,6 +3,7 @@
 #include <libconfig.h>
 
 #include "base/strings.h"
+#include "schemas/daemon-config.h"
 #include "schemas/schema-config.h"
 #include "schemas/syntax-hint.h"
 
@@ -10,6 +11,7 @@ typedef struct Reader {
     const char *name;
     Diagnostics *diagnostics;
     Locations *locations;
+    const char *explain; /* how a reader of the messages looks up a key */
     bool out_of_memory;
 } Reader;
 
@@ -326,7 +328,7 @@ static void refuse_unknown(Reader *r, const Schema *schema, const config_setting
     else {
         _cleanup_(freep) char *group = explain_path(path);
         diagnostics_add(r->diagnostics, r->name, line_of(s),
-                        "%s: unknown key; `podvisor explain%s%s` lists the keys that are known here", path,
+                        "%s: unknown key; `%s%s%s` lists the keys that are known here", path, r->explain,
                         str_empty(group) ? "" : " ", group ?: "");
     }
 }
@@ -427,7 +429,12 @@ int schema_read_config(const Schema *schema, void *object, const char *name, con
                        Diagnostics *diagnostics, Locations *locations)
 {
     _cleanup_(locations_done) Locations own = { 0 };
-    Reader r = { .name = name, .diagnostics = diagnostics, .locations = locations ?: &own };
+    Reader r = {
+        .name = name,
+        .diagnostics = diagnostics,
+        .locations = locations ?: &own,
+        .explain = schema == &daemon_config_schema ? "podvisor explain --daemon" : "podvisor explain",
+    };
     size_t before = diagnostics->n_items;
     _cleanup_(freep) char *copy = strndup(text, size);
     _cleanup_(config_destroyp) config_t config;

@@ -103,16 +103,37 @@ static int late_reply_new(LateReply **ret, sd_bus_message *m)
     return 0;
 }
 
+/* What a runner's error is called; any other is a refusal. why: instead of the runner's own words. */
+static const struct {
+    int error;
+    const char *name, *why;
+} reply_errors[] = {
+    { -ETIMEDOUT, "org.podvisor.Error.Timeout",
+      "The pod's runner did not answer in time; it is being looked after." },
+    { -ECONNRESET, "org.podvisor.Error.Refused",
+      "The pod's runner went away before it answered; try again." },
+    { -EBUSY, "org.podvisor.Error.WrongState", NULL },
+    { -ENOTCONN, "org.podvisor.Error.WrongState", NULL },
+};
+
+static void reply_error(sd_bus_message *m, int error, const char *text)
+{
+    const char *name = "org.podvisor.Error.Refused", *why = NULL;
+
+    TABLE_FOREACH (row, reply_errors)
+        if (row->error == error) {
+            name = row->name;
+            why = row->why;
+        }
+    (void)sd_bus_reply_method_errorf(m, name, "%s", why ?: text ?: strerror(-error));
+}
+
 static void on_reply(void *userdata, int error, const char *text)
 {
     _cleanup_(late_reply_freep) LateReply *l = userdata;
-    const char *name = error == -ETIMEDOUT ? "org.podvisor.Error.Timeout" : "org.podvisor.Error.Refused";
-    const char *why = error == -ETIMEDOUT     ? "The pod's runner did not answer in time; it is being looked after."
-                      : error == -ECONNRESET ? "The pod's runner went away before it answered; try again."
-                                             : text ?: strerror(-error);
 
     if (error < 0)
-        (void)sd_bus_reply_method_errorf(l->message, name, "%s", why);
+        reply_error(l->message, error, text);
     else if (l->fd >= 0)
         (void)sd_bus_reply_method_return(l->message, "h", l->fd);
     else

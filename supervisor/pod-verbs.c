@@ -184,7 +184,7 @@ static int refuse_certain(Pod *pod, VerbCall *call)
 {
     if (pod->state == POD_INDETERMINATE)
         return 0;
-    return refuse(call, "org.podvisor.Error.Refused",
+    return refuse(call, "org.podvisor.Error.WrongState",
                   strf("Pod \"%s\" is %s; this verb is for a pod that is indeterminate.", pod->name,
                        enum_to_string(&pod_state_table, (int)pod->state)));
 }

@@ -249,7 +249,7 @@ static void errors_have_names_and_say_what_to_do(void **state)
     } cases[] = {
         { BUS_PODS_PATH "/bad", BUS_POD_INTERFACE, "Start", "org.podvisor.Error.NoDefinition" },
         { BUS_PODS_PATH "/web_2d1", BUS_POD_INTERFACE, "Pause", "org.podvisor.Error.NotRunning" },
-        { BUS_PODS_PATH "/web_2d1", BUS_POD_INTERFACE, "Adopt", "org.podvisor.Error.Refused" },
+        { BUS_PODS_PATH "/web_2d1", BUS_POD_INTERFACE, "Adopt", "org.podvisor.Error.WrongState" },
         { BUS_PODS_PATH "/none", BUS_POD_INTERFACE, "Start", "org.freedesktop.DBus.Error.UnknownObject" },
         { BUS_PATH, BUS_NAME, "Reload", "org.podvisor.Error.BadDefinition" },
     };
