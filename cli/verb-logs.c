@@ -156,26 +156,73 @@ static int complain(const LogQuery *query, int error)
     /* Whoever read has read enough. */
     if (error == -EPIPE)
         return STATUS_OK;
-    if (error == -ENOENT)
-        log_error("%s%s%s: no output is recorded", query->pod, query->container ? "/" : "",
-                  query->container ?: "");
-    else
-        log_error_errno(error, "%s: the recorded output cannot be shown", query->pod);
-    return error == -ENOENT ? STATUS_NOT_FOUND : STATUS_FAILURE;
+    log_error_errno(error, "%s: the recorded output cannot be shown", query->pod);
+    return STATUS_FAILURE;
 }
 
-/* By the frozen definition, where there is one and we may read it: so that the first line has a name already. */
-static bool has_several_containers(const Paths *paths, const char *pod)
+/* --- nothing is recorded: because nothing was written, or because there is nobody who could? --------------------- */
+
+/* The frozen definition, where there is one and we may read it; the caller empties it by schema_done(). */
+static bool read_frozen(const Paths *paths, const char *pod, RunDefinition *ret)
 {
     _cleanup_(freep) char *path = strf("%s/" PATHS_PODS "/%s", paths->run, pod);
     _cleanup_(closep) int dir = path ? dir_open_at(AT_FDCWD, path) : -1;
+
+    return dir >= 0 && checkpoint_read(dir, &run_definition_kind, ret, NULL, NULL) == CHECKPOINT_GOOD;
+}
+
+/* So that the first line has a name already. */
+static bool has_several_containers(const Paths *paths, const char *pod)
+{
     RunDefinition definition;
 
-    if (dir < 0 || checkpoint_read(dir, &run_definition_kind, &definition, NULL, NULL) != CHECKPOINT_GOOD)
+    if (!read_frozen(paths, pod, &definition))
         return false;
     bool several = definition.pod.n_containers > 1;
     schema_done(&run_definition_schema, &definition);
     return several;
+}
+
+/* By its file or its run path: both are there to be seen without podvisord, and without the right to read them. */
+static bool pod_exists(const Paths *paths, const char *pod)
+{
+    _cleanup_(freep) char *run = strf("%s/" PATHS_PODS "/%s", paths->run, pod);
+    bool found = run && access(run, F_OK) == 0;
+
+    STRV_FOREACH (directory, paths->definitions) {
+        _cleanup_(freep) char *file = strf("%s/%s.pod", *directory, pod);
+        found |= file && access(file, F_OK) == 0;
+    }
+    return found;
+}
+
+/* True unless it is certain that there is none. */
+static bool container_may_exist(const Paths *paths, const LogQuery *query)
+{
+    RunDefinition definition;
+
+    if (!query->container || !read_frozen(paths, query->pod, &definition))
+        return true;
+    bool found = false;
+    for (size_t i = 0; i < definition.pod.n_containers; i++)
+        found |= streq_ptr(definition.pod.containers[i].name, query->container);
+    schema_done(&run_definition_schema, &definition);
+    return found;
+}
+
+static int explain_nothing(const Paths *paths, const LogQuery *query)
+{
+    if (!pod_exists(paths, query->pod)) {
+        log_error("%s: there is no such pod, and no output of one is recorded", query->pod);
+        return STATUS_NOT_FOUND;
+    }
+    if (!container_may_exist(paths, query)) {
+        log_error("%s has no container %s, and no output of one is recorded", query->pod, query->container);
+        return STATUS_NOT_FOUND;
+    }
+    log_info("%s%s%s has written nothing yet", query->pod, query->container ? "/" : "",
+             query->container ?: "");
+    return STATUS_OK;
 }
 
 static int show(const Context *c, const LogQuery *query, LogSource *source)
@@ -193,8 +240,11 @@ static int show(const Context *c, const LogQuery *query, LogSource *source)
     int r = backlog_read(&backlog, source);
     view.may_prefix = !query->container;
     view.prefix = view.may_prefix && (backlog.several || has_several_containers(&c->paths, query->pod));
-    if (r >= 0 && backlog.n_items == 0 && !following && query->since == 0 && query->last > 0)
-        r = -ENOENT;
+    if (r >= 0 && backlog.n_items == 0 && query->since == 0 && query->last > 0) {
+        int status = explain_nothing(&c->paths, query);
+        if (status != STATUS_OK || !following)
+            return status;
+    }
     if (r >= 0) {
         Pager pager = following ? (Pager){ 0 } : pager_open(c);
         /* A pager owns the terminal: nothing may be written beside it. */
@@ -224,5 +274,8 @@ int verb_logs(Context *c)
     LogTarget target = log_target_choose(config.log_target, c->paths.mode, journal_is_there());
     schema_done(&daemon_config_schema, &config);
     r = log_source_open(target, &c->paths, &query, &source);
+    /* No directory to look into: no podvisord has run here yet. */
+    if (r == -ENOENT && !option_given(c, OPTION_FOLLOW))
+        return explain_nothing(&c->paths, &query);
     return r < 0 ? complain(&query, r) : show(c, &query, source);
 }

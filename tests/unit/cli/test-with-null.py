@@ -210,6 +210,19 @@ class Null(unittest.TestCase):
             self.assertIn("wbe", self.fails(4, *words))
         self.assertIn('"../x" is no name of a pod', self.fails(2, "status", "../x"))
 
+    def test_a_pod_that_has_written_nothing_has_empty_logs(self):
+        self.start("web")
+        for target in ("web", "web/a"):
+            done = self.run_cli("logs", target)
+            self.assertEqual((done.returncode, done.stdout, done.stderr), (0, "", f"podvisor: {target} has written nothing yet\n"))
+        self.assertIn("web has no container b", self.fails(4, "logs", "web/b"))
+        self.assertIn("there is no such pod", self.fails(4, "logs", "-f", "wbe"))
+
+    def test_logs_of_a_pod_that_podvisord_has_not_seen_yet(self):
+        self.declare("web")
+        self.assertEqual(self.run_cli("logs", "web").returncode, 0)
+        self.fails(4, "logs", "none")
+
     def test_a_start_that_fails_tells_why_and_what_to_look_at(self):
         self.start()
         self.declare("bad", 'null = { fail_start = true; }; restart = { policy = "never"; }; autostart = false;' + POD)
