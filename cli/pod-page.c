@@ -38,6 +38,8 @@ static void page_state(const Page *p)
               colour_end(pod_state_colour(s->state), p->colours), since ? " since " : "", since ?: "",
               starting ? ", waiting for " : "", starting ? phase : ""));
     line(p, "", strf("(%s)", pod_state_table.rows[s->state].doc));
+    if (s->state == POD_WAITING && !str_empty(phase))
+        line(p, "Waits for", strdup(phase));
 }
 
 static void page_file(const Page *p)
@@ -219,11 +221,16 @@ void pod_failure_print(const PodStatus *s, const char *what, usec_t now, FILE *f
 {
     _cleanup_(freep) char *name = text_safe(s->name), *message = text_safe(s->message), *end = end_text(s);
     _cleanup_(freep) char *next = text_until(s->next_start, now);
-    bool ended = s->reason != END_NONE && s->state != POD_RUNNING;
+    _cleanup_(freep) char *phase = text_safe(s->phase);
+    bool waits = s->state == POD_WAITING && !str_empty(phase);
+    bool ended = s->reason != END_NONE && s->state != POD_RUNNING && !waits;
     char **console = s->state != POD_RUNNING && console_tells(s) ? s->console_tail : NULL;
 
-    fprintf(f, "%s %s: %s%s%s\n", name ?: "?", what, ended ? end ?: "?" : pod_state_table.rows[s->state].doc,
-            str_empty(message) ? "" : ": ", message ?: "");
+    fprintf(f, "%s %s: %s%s%s\n", name ?: "?", what,
+            ended   ? end ?: "?"
+            : waits ? "it waits for "
+                    : pod_state_table.rows[s->state].doc,
+            waits || str_empty(message) ? "" : ": ", waits ? phase : message ?: "");
     for (size_t i = 0; i < s->n_containers; i++) {
         const ContainerReport *c = &s->containers[i];
         _cleanup_(freep) char *text = container_line(s, c, now);

@@ -9,12 +9,13 @@ typedef struct StateView {
 } StateView;
 
 static const StateView state_views[] = {
-    [POD_INACTIVE] = { COLOUR_FAINT, false }, [POD_RECOVERING] = { COLOUR_WARNING, true },
-    [POD_QUEUED] = { COLOUR_NONE, false },    [POD_STARTING] = { COLOUR_NONE, true },
-    [POD_RUNNING] = { COLOUR_WARNING, true }, [POD_READY] = { COLOUR_GOOD, true },
-    [POD_PAUSED] = { COLOUR_WARNING, true },  [POD_STOPPING] = { COLOUR_NONE, true },
-    [POD_BACKOFF] = { COLOUR_BAD, false },    [POD_SUCCEEDED] = { COLOUR_FAINT, false },
-    [POD_FAILED] = { COLOUR_BAD, false },     [POD_INDETERMINATE] = { COLOUR_BAD, true },
+    [POD_INACTIVE] = { COLOUR_FAINT, false },   [POD_RECOVERING] = { COLOUR_WARNING, true },
+    [POD_WAITING] = { COLOUR_WARNING, false },  [POD_QUEUED] = { COLOUR_NONE, false },
+    [POD_STARTING] = { COLOUR_NONE, true },     [POD_RUNNING] = { COLOUR_WARNING, true },
+    [POD_READY] = { COLOUR_GOOD, true },        [POD_PAUSED] = { COLOUR_WARNING, true },
+    [POD_STOPPING] = { COLOUR_NONE, true },     [POD_BACKOFF] = { COLOUR_BAD, false },
+    [POD_SUCCEEDED] = { COLOUR_FAINT, false },  [POD_FAILED] = { COLOUR_BAD, false },
+    [POD_INDETERMINATE] = { COLOUR_BAD, true },
 };
 _Static_assert(ELEMENTSOF(state_views) == POD_STATE_MAX, "every state has a row");
 

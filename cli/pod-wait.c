@@ -20,6 +20,7 @@ typedef enum GoalIndex {
 DEFINE_ENUM_TABLE(
     wait_goal, "state to wait for", GOAL_MAX, [POD_INACTIVE] = { "inactive", "nothing runs, nothing is to" },
     [POD_RECOVERING] = { "recovering", "podvisord looks for what runs" },
+    [POD_WAITING] = { "waiting", "something that it needs is not there" },
     [POD_QUEUED] = { "queued", "it waits for its turn" },
     [POD_STARTING] = { "starting", "its machine starts" },
     [POD_RUNNING] = { "running", "its containers are started" },
@@ -72,6 +73,12 @@ static bool is_stuck(const WaitGoal *goal, const PodStatus *status)
     return lost && goes_on;
 }
 
+/* Like a back-off: it may go on one day. That is no news of before, since a verb looks for the image anew. */
+static bool lacks_image(const PodStatus *status)
+{
+    return status && status->state == POD_WAITING && !str_empty(status->missing_image);
+}
+
 WaitOutcome wait_judge(const WaitGoal *goal, const WaitSince *since, const PodStatus *status)
 {
     uint64_t state = status ? STATE_BIT(status->state) : STATE_GONE;
@@ -81,6 +88,8 @@ WaitOutcome wait_judge(const WaitGoal *goal, const WaitSince *since, const PodSt
     if (goal->reached & state && !(since->new_attempt && same_machine))
         return WAIT_REACHED;
     if (goal->failed & state && !unchanged)
+        return WAIT_FAILED;
+    if (lacks_image(status) && goal->failed & STATE_BIT(POD_BACKOFF))
         return WAIT_FAILED;
     if (is_stuck(goal, status) && !(since->new_attempt && same_machine))
         return WAIT_FAILED;

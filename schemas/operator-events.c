@@ -41,6 +41,9 @@ const OperatorEventRow operator_events[OPERATOR_EVENT_MAX] = {
                             "`systemctl status systemd-journald`), or whether the pod writes more than the "
                             "host "
                             "can take." },
+    [EVENT_IMAGE_MISSING] = { "image-missing", "315cbc4519384a9d811e7fdda6fb906c", LOG_WARNING,
+                              "an image that the pod needs is not in the store; the pod waits for it",
+                              "`podvisor image import` adds it; the pod is started then." },
 };
 
 const OperatorEventRow *operator_event_find(const char *message_id)

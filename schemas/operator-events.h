@@ -21,6 +21,7 @@ typedef enum OperatorEvent {
     EVENT_DEGRADED,
     EVENT_HELD,
     EVENT_OUTPUT_LOST,
+    EVENT_IMAGE_MISSING,
     OPERATOR_EVENT_MAX,
 } OperatorEvent;
 

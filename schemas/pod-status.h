@@ -10,6 +10,7 @@
 typedef enum PodState {
     POD_INACTIVE, /* nothing runs, and nothing is to run: held, not started by itself, or never well defined */
     POD_RECOVERING, /* podvisord has just started and looks for the pod's runner */
+    POD_WAITING,    /* to be started; something that it needs is not there */
     POD_QUEUED,     /* to be started; others are starting before it */
     POD_STARTING,   /* a runner is launched; its machine does not run the containers yet */
     POD_RUNNING,    /* the containers are started, but not every one does what it should */
@@ -42,9 +43,10 @@ typedef struct PodStatus {
     usec_t next_start; /* CLOCK_REALTIME; 0: none is due */
     Verdict verdict;
     char *phase;
-    EndReason reason; /* of the last end */
-    char *end_cause;  /* why podvisord ended it; NULL: it did not */
-    bool overdue;     /* it was asked to stop, did not in time, and was killed */
+    char *missing_image; /* of POD_WAITING: what it waits for; NULL: no image */
+    EndReason reason;    /* of the last end */
+    char *end_cause;     /* why podvisord ended it; NULL: it did not */
+    bool overdue;        /* it was asked to stop, did not in time, and was killed */
     int64_t exit_code;
     uint64_t exit_signal;
     char *message;

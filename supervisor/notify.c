@@ -33,6 +33,7 @@ static const struct {
     { POD_STOPPING, "stopping" },
     { POD_RECOVERING, "being adopted" },
     { POD_STARTING, "starting" },
+    { POD_WAITING, "waiting" },
     { POD_QUEUED, "queued" },
     { POD_RUNNING, "not ready yet" },
     { POD_PAUSED, "paused" },

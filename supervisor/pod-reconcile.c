@@ -5,8 +5,8 @@
 
 /* States in which a pod stays, and whose beginning is worth remembering over a restart of podvisord. */
 static const bool lasting[POD_STATE_MAX] = {
-    [POD_INACTIVE] = true, [POD_READY] = true,     [POD_PAUSED] = true,
-    [POD_BACKOFF] = true,  [POD_SUCCEEDED] = true, [POD_FAILED] = true,
+    [POD_INACTIVE] = true,  [POD_READY] = true,  [POD_PAUSED] = true,  [POD_BACKOFF] = true,
+    [POD_SUCCEEDED] = true, [POD_FAILED] = true, [POD_WAITING] = true,
 };
 
 /* A pod that is found again in the state in which it was left has been in it all the time. */
@@ -81,6 +81,7 @@ static const uint8_t event_of_rule[RULE_MAX] = {
     [RULE_NOT_DEFINED]   = POD_EVENT_IDLE + 1,
     [RULE_HELD]          = POD_EVENT_IDLE + 1,
     [RULE_NO_AUTOSTART]  = POD_EVENT_IDLE + 1,
+    [RULE_NO_IMAGE]      = POD_EVENT_WAITING + 1,
     [RULE_SUCCEEDED]     = POD_EVENT_SUCCEEDED + 1,
     [RULE_FAILED]        = POD_EVENT_FAILED + 1,
     [RULE_BACKOFF]       = POD_EVENT_BACKOFF + 1,

@@ -106,6 +106,15 @@ static int show_doubt(const Pod *pod, PodStatus *s)
     return str_replace(&s->message, pod->doubt ?: pod->report.message);
 }
 
+static int show_image_wait(const Pod *pod, PodStatus *s)
+{
+    if (pod->rule != RULE_NO_IMAGE)
+        return 0;
+    free(s->phase);
+    s->phase = strf("its image: %s", pod->missing_why ?: "it is not in the store");
+    return s->phase ? str_replace(&s->missing_image, pod->missing_image) : -ENOMEM;
+}
+
 static int show_wait(const Pod *pod, PodStatus *s)
 {
     if (pod->state == POD_QUEUED)
@@ -116,7 +125,7 @@ static int show_wait(const Pod *pod, PodStatus *s)
 static int build(Pod *pod, PodStatus *s)
 {
     static int (*const parts[])(const Pod *pod, PodStatus *s) = {
-        show_definition, show_report, show_record, show_errors, show_doubt, show_wait,
+        show_definition, show_report, show_record, show_errors, show_doubt, show_wait, show_image_wait,
     };
 
     s->state = pod->state;

@@ -3,6 +3,7 @@
 
 DEFINE_ENUM_TABLE(pod_event, "event", POD_EVENT_MAX, [POD_EVENT_FOUND] = { "found", "its machine may live" },
                   [POD_EVENT_IDLE] = { "idle", "nothing is to run" },
+                  [POD_EVENT_WAITING] = { "waiting", "something that it needs is not there" },
                   [POD_EVENT_QUEUED] = { "queued", "it waits for its turn" },
                   [POD_EVENT_LAUNCHED] = { "launched", "a new machine was launched" },
                   [POD_EVENT_STARTING] = { "starting", "its machine starts" },
@@ -20,6 +21,7 @@ enum {
     none = 0,
     INAC = POD_INACTIVE + 1,
     RECO = POD_RECOVERING + 1,
+    WAIT = POD_WAITING + 1,
     QUEU = POD_QUEUED + 1,
     STAR = POD_STARTING + 1,
     RUNN = POD_RUNNING + 1,
@@ -38,19 +40,20 @@ enum {
  */
 /* clang-format off */
 static const uint8_t next[][POD_EVENT_MAX] = {
-    /*                       FOUND IDLE  QUEU  LAUN  STAR  RUNN  REDY  PAUS  ENDI  BACK  SUCC  FAIL  DOUBT */
-    [POD_INACTIVE]      = {  RECO, INAC, QUEU, STAR, none, none, none, none, none, BACK, SUCC, FAIL, INDE },
-    [POD_RECOVERING]    = {  RECO, INAC, QUEU, STAR, RECO, RUNN, REDY, PAUS, STOP, BACK, SUCC, FAIL, INDE },
-    [POD_QUEUED]        = {  none, INAC, QUEU, STAR, none, none, none, none, none, BACK, SUCC, FAIL, INDE },
-    [POD_STARTING]      = {  none, INAC, QUEU, STAR, STAR, RUNN, REDY, PAUS, STOP, BACK, SUCC, FAIL, INDE },
-    [POD_RUNNING]       = {  none, INAC, QUEU, none, RUNN, RUNN, REDY, PAUS, STOP, BACK, SUCC, FAIL, INDE },
-    [POD_READY]         = {  none, INAC, QUEU, none, REDY, RUNN, REDY, PAUS, STOP, BACK, SUCC, FAIL, INDE },
-    [POD_PAUSED]        = {  none, INAC, QUEU, none, PAUS, RUNN, REDY, PAUS, STOP, BACK, SUCC, FAIL, INDE },
-    [POD_STOPPING]      = {  none, INAC, QUEU, STAR, STOP, STOP, STOP, STOP, STOP, BACK, SUCC, FAIL, INDE },
-    [POD_BACKOFF]       = {  none, INAC, QUEU, STAR, none, none, none, none, none, BACK, SUCC, FAIL, INDE },
-    [POD_SUCCEEDED]     = {  none, INAC, QUEU, STAR, none, none, none, none, none, BACK, SUCC, FAIL, INDE },
-    [POD_FAILED]        = {  none, INAC, QUEU, STAR, none, none, none, none, none, BACK, SUCC, FAIL, INDE },
-    [POD_INDETERMINATE] = {  RECO, INAC, QUEU, STAR, STAR, RUNN, REDY, PAUS, STOP, BACK, SUCC, FAIL, INDE },
+    /*                       FOUND IDLE  WAIT  QUEU  LAUN  STAR  RUNN  REDY  PAUS  ENDI  BACK  SUCC  FAIL  DOUBT */
+    [POD_INACTIVE]      = {  RECO, INAC, WAIT, QUEU, STAR, none, none, none, none, none, BACK, SUCC, FAIL, INDE },
+    [POD_RECOVERING]    = {  RECO, INAC, WAIT, QUEU, STAR, RECO, RUNN, REDY, PAUS, STOP, BACK, SUCC, FAIL, INDE },
+    [POD_WAITING]       = {  none, INAC, WAIT, QUEU, STAR, none, none, none, none, none, BACK, SUCC, FAIL, INDE },
+    [POD_QUEUED]        = {  none, INAC, WAIT, QUEU, STAR, none, none, none, none, none, BACK, SUCC, FAIL, INDE },
+    [POD_STARTING]      = {  none, INAC, WAIT, QUEU, STAR, STAR, RUNN, REDY, PAUS, STOP, BACK, SUCC, FAIL, INDE },
+    [POD_RUNNING]       = {  none, INAC, WAIT, QUEU, none, RUNN, RUNN, REDY, PAUS, STOP, BACK, SUCC, FAIL, INDE },
+    [POD_READY]         = {  none, INAC, WAIT, QUEU, none, REDY, RUNN, REDY, PAUS, STOP, BACK, SUCC, FAIL, INDE },
+    [POD_PAUSED]        = {  none, INAC, WAIT, QUEU, none, PAUS, RUNN, REDY, PAUS, STOP, BACK, SUCC, FAIL, INDE },
+    [POD_STOPPING]      = {  none, INAC, WAIT, QUEU, STAR, STOP, STOP, STOP, STOP, STOP, BACK, SUCC, FAIL, INDE },
+    [POD_BACKOFF]       = {  none, INAC, WAIT, QUEU, STAR, none, none, none, none, none, BACK, SUCC, FAIL, INDE },
+    [POD_SUCCEEDED]     = {  none, INAC, WAIT, QUEU, STAR, none, none, none, none, none, BACK, SUCC, FAIL, INDE },
+    [POD_FAILED]        = {  none, INAC, WAIT, QUEU, STAR, none, none, none, none, none, BACK, SUCC, FAIL, INDE },
+    [POD_INDETERMINATE] = {  RECO, INAC, WAIT, QUEU, STAR, STAR, RUNN, REDY, PAUS, STOP, BACK, SUCC, FAIL, INDE },
 };
 /* clang-format on */
 _Static_assert(ELEMENTSOF(next) == POD_STATE_MAX, "every state has a row");

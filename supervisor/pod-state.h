@@ -10,6 +10,7 @@
 typedef enum PodEvent {
     POD_EVENT_FOUND,    /* after a restart of podvisord: a machine may live */
     POD_EVENT_IDLE,     /* nothing runs, and nothing is to run */
+    POD_EVENT_WAITING,  /* something that it needs is not there */
     POD_EVENT_QUEUED,   /* it waits for its turn */
     POD_EVENT_LAUNCHED, /* a new attempt was begun */
     POD_EVENT_STARTING, /* the runner reports a machine that starts */

@@ -304,6 +304,8 @@ static StepOutcome step_launch(Pod *pod, Rule rule)
     RunDefinition d;
     char *error = NULL;
 
+    if (image_wait_look(pod))
+        return STEP_AGAIN;
     forget_last_run(pod);
     int r = schema_init(&run_definition_schema, &d);
     if (r < 0) {

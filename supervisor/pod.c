@@ -41,6 +41,7 @@ Pod *pod_free(Pod *pod)
 {
     if (!pod)
         return NULL;
+    image_wait_forget(pod);
     request_queue_fail(pod, -ENOTCONN, "The pod is gone.");
     pod_drop_link(pod);
     sd_event_source_disable_unref(pod->timer);
@@ -115,6 +116,7 @@ void pod_forget_failures(Pod *pod)
     pod->record.restarts = 0;
     pod->record.next_start = 0;
     pod->observed.next_start = 0;
+    image_wait_forget(pod);
     if (pod->observed.phase == MACHINE_ENDED)
         pod_set_phase(pod, MACHINE_NONE);
 }

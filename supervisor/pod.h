@@ -43,8 +43,9 @@ struct Pod {
     RunnerReport report;   /* the last one of this attempt; zeroed: none */
     PodDefinition running; /* frozen, of this attempt; valid when has_running */
     bool has_running;
-    char **pending; /* what differs between running and definition */
-    char *doubt;    /* why observed.doubt is set */
+    char **pending;                    /* what differs between running and definition */
+    char *doubt;                       /* why observed.doubt is set */
+    char *missing_image, *missing_why; /* observed.image_missing: its name, and a sentence (image-wait.h) */
 
     PodInFlight in_flight;
     PodRecord record;
@@ -65,7 +66,7 @@ struct Pod {
     uint32_t *told; /* checksum of each property as it was told last; the API's */
 
     bool due, queued, unsaved;
-    TAILQ_ENTRY(Pod) due_entry, queue_entry, unsaved_entry;
+    TAILQ_ENTRY(Pod) due_entry, queue_entry, unsaved_entry, image_entry;
 };
 
 /* An undeclared pod of this name, of which nothing is known. name is copied. */

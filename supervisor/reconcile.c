@@ -33,6 +33,7 @@ DEFINE_ENUM_TABLE(rule, "rule", RULE_MAX, [RULE_DOUBT] = { "doubt", "it cannot b
                   [RULE_NO_AUTOSTART] = { "no-autostart", "it is started only when an operator asks" },
                   [RULE_WANTED] = { "wanted", "it is declared and does not run" },
                   [RULE_NO_SLOT] = { "no-slot", "others are starting" },
+                  [RULE_NO_IMAGE] = { "no-image", "an image that it needs is not in the store" },
                   [RULE_SUCCEEDED] = { "succeeded", "it ended as it should" },
                   [RULE_FAILED] = { "failed",
                                     "it ended as it should not, and its restart policy says no more" },
@@ -84,22 +85,24 @@ static Decision rest_until(Rule rule, usec_t wake)
     return (Decision){ .step = STEP_REST, .rule = rule, .wake = wake };
 }
 
-static Decision start(const PodInFlight *f, Rule rule)
+static Decision start(const PodObserved *o, const PodInFlight *f, Rule rule)
 {
+    if (o->image_missing)
+        return decide(STEP_REST, RULE_NO_IMAGE);
     return f->slot ? decide(STEP_LAUNCH, rule) : decide(STEP_QUEUE, RULE_NO_SLOT);
 }
 
 static Decision after_end(const PodWanted *w, const PodObserved *o, const PodInFlight *f, usec_t now)
 {
     if (o->as_asked)
-        return start(f, RULE_AGAIN_AS_ASKED);
+        return start(o, f, RULE_AGAIN_AS_ASKED);
     if (o->succeeded && w->policy != RESTART_ALWAYS)
         return decide(STEP_REST, RULE_SUCCEEDED);
     if (w->policy == RESTART_NEVER)
         return decide(STEP_REST, RULE_FAILED);
     if (now < o->next_start)
         return rest_until(RULE_BACKOFF, o->next_start);
-    return start(f, RULE_RESTART);
+    return start(o, f, RULE_RESTART);
 }
 
 static Decision at_rest(const PodWanted *w, const PodObserved *o, const PodInFlight *f, usec_t now)
@@ -114,7 +117,7 @@ static Decision at_rest(const PodWanted *w, const PodObserved *o, const PodInFli
         return after_end(w, o, f, now);
     if (!w->autostart && !w->asked)
         return decide(STEP_REST, RULE_NO_AUTOSTART);
-    return start(f, RULE_WANTED);
+    return start(o, f, RULE_WANTED);
 }
 
 static Decision farewell(const PodInFlight *f, usec_t now)

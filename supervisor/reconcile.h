@@ -56,10 +56,11 @@ typedef struct PodWanted {
 
 typedef struct PodObserved {
     MachinePhase phase;
-    bool doubt;    /* podvisord itself cannot tell what runs */
-    bool runner;   /* a runner's process is there */
-    bool linked;   /* and has said hello */
-    bool reported; /* and has said what it sees; `state` is valid */
+    bool doubt;         /* podvisord itself cannot tell what runs */
+    bool image_missing; /* one that it needs is not in the store */
+    bool runner;        /* a runner's process is there */
+    bool linked;        /* and has said hello */
+    bool reported;      /* and has said what it sees; `state` is valid */
     RunnerState state;
     bool as_asked;      /* MACHINE_ENDED: it ended because podvisord asked for it */
     bool succeeded;     /* MACHINE_ENDED: all its containers ended as they should */
@@ -100,6 +101,7 @@ typedef enum Rule {
     RULE_NO_AUTOSTART,
     RULE_WANTED,
     RULE_NO_SLOT,
+    RULE_NO_IMAGE,
     RULE_SUCCEEDED,
     RULE_FAILED,
     RULE_BACKOFF,

@@ -216,6 +216,8 @@ static int definitions_start(Supervisor *s)
         r = definitions_know(s->definitions, pod->name, pod->record.file,
                              pod->wanted.defined ? &pod->definition : NULL);
     }
+    if (r >= 0)
+        r = image_wait_new(&s->image_wait, s);
     /* Watched first and read then, so that nothing falls between. */
     if (r >= 0)
         r = watch_new(&s->watch, s->event, s->paths->definitions, on_watch, s);
@@ -424,6 +426,7 @@ Supervisor *supervisor_free(Supervisor *s)
         pod_free(s->pods[i]);
     free(s->pods);
     listener_free(s->runners);
+    image_wait_free(s->image_wait);
     watch_free(s->watch);
     definitions_free(s->definitions);
     launcher_free(s->launcher);

@@ -9,6 +9,7 @@
 #include "images/image-store.h"
 #include "schemas/daemon-config.h"
 #include "schemas/paths.h"
+#include "supervisor/image-wait.h"
 #include "supervisor/launcher.h"
 #include "supervisor/listener.h"
 #include "supervisor/pod.h"
@@ -28,6 +29,7 @@ struct Supervisor {
     Launcher *launcher;
     Definitions *definitions;
     Watch *watch;
+    ImageWait *image_wait;
     Listener *runners;
     Bus *bus;
     Notify *notify;

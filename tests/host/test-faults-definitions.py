@@ -23,16 +23,19 @@ class Images(HostTest):
 
     def test_a_missing_image_is_named_with_what_to_do(self):
         self.host.write("web", ONCE + HELLO.replace('"busybox"', '"nothing-like-it"'))
-        self.host.wait("web", state="failed")
+        self.host.wait("web", state="waiting")
+        self.assertEqual(self.host.status("web")["missing_image"], "nothing-like-it")
         self.assertIn("nothing-like-it", self.host.page("web"))
         self.assertIn("podvisor image import", self.host.page("web"))
         self.assertEqual(self.host.machines(), {})
 
     def test_a_pod_starts_once_its_image_is_there(self):
-        self.host.write("web", 'restart = { delay = "100ms"; max_delay = "200ms"; };' + HELLO.replace('"busybox"', '"late"'))
-        self.host.wait("web", state="backoff")
+        self.host.write("web", 'restart = { policy = "never"; };' + HELLO.replace('"busybox"', '"late"'))
+        self.host.wait("web", state="waiting")
         self.host.import_busybox("late")
         self.host.wait("web")
+        # What was not launched was no restart, and no attempt
+        self.assertEqual((self.host.status("web")["restarts"], self.host.status("web")["attempt"]), (0, 1))
 
     def test_an_image_of_another_architecture_is_refused(self):
         tree = self.host.root / "arm-tree"

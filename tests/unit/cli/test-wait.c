@@ -49,6 +49,18 @@ static void test_what_an_operator_must_solve_ends_the_waiting(void **state)
     assert_int_equal(judge(wait_goal(POD_RUNNING), since, (PodStatus){ .state = POD_READY }), WAIT_REACHED);
 }
 
+static void test_a_missing_image_ends_a_start_and_no_other_waiting(void **state)
+{
+    WaitGoal start = { .reached = STATE_BIT(POD_READY), .failed = STATE_BIT(POD_BACKOFF) };
+    PodStatus lacks = { .state = POD_WAITING, .missing_image = (char[]){ "web" } };
+    WaitSince since = { 0 };
+
+    assert_int_equal(judge(start, since, lacks), WAIT_FAILED);
+    assert_int_equal(judge(start, since, (PodStatus){ .state = POD_WAITING }), WAIT_GOES_ON);
+    assert_int_equal(judge(wait_goal(POD_READY), since, lacks), WAIT_GOES_ON);
+    assert_int_equal(judge(wait_goal(POD_BACKOFF), since, lacks), WAIT_GOES_ON);
+}
+
 static void test_a_failure_from_before_does_not_count(void **state)
 {
     WaitGoal goal = { .reached = STATE_BIT(POD_READY), .failed = STATE_BIT(POD_FAILED) };
@@ -101,6 +113,7 @@ int main(void)
         cmocka_unit_test(test_each_state_reaches_its_own_word),
         cmocka_unit_test(test_a_pod_that_is_not_there_is_gone_and_stopped_and_not_yet_ready),
         cmocka_unit_test(test_what_an_operator_must_solve_ends_the_waiting),
+        cmocka_unit_test(test_a_missing_image_ends_a_start_and_no_other_waiting),
         cmocka_unit_test(test_a_failure_from_before_does_not_count),
         cmocka_unit_test(test_a_container_that_failed_for_good_ends_the_waiting_for_all_of_them),
         cmocka_unit_test(test_a_restart_is_done_when_another_machine_is_ready),

@@ -161,6 +161,20 @@ class Null(unittest.TestCase):
         self.assertEqual((done.returncode, done.stdout), (0, f"{self.pods}/other.pod: good\n"))
         self.assertRegex(done.stderr, r'^/.*/other\.pod: warning: container a: there is no image "big"')
 
+    def test_a_pod_without_its_image_waits_for_it_and_counts_no_start(self):
+        self.start()
+        self.declare("web", 'start_timeout = "1s"; restart = { policy = "never"; };' + POD.replace("null", "qemu").replace("small", "late"))
+        self.ok("wait", "web", "--for=waiting", "--timeout=30s")
+        self.assertIn('did not start: it waits for its image: there is no image "late"', self.fails(1, "start", "web"))
+        self.assertRegex(self.run_cli("status", "web").stdout, r'(?m)^  Waits for: its image: there is no image "late"; ')
+        pod = json.loads(self.ok("list", "--json=short"))[0]
+        self.assertEqual((pod["state"], pod["missing_image"], pod["attempt"], pod["restarts"]), ("waiting", "late", 0, 0))
+        # Once it is there, the start that was due is made.
+        self.ok("image", "import", "late", self.root / "tree")
+        self.run_cli("wait", "web", "--for=failed", "--timeout=60s")
+        pod = json.loads(self.ok("list", "--json=short"))[0]
+        self.assertEqual((pod["missing_image"], pod["attempt"]), (None, 1))
+
     def test_explain_knows_every_level(self):
         self.assertIn("Accepted: always, on-failure or never", self.ok("explain", "containers.restart.policy"))
         self.assertIn("did you mean \"memory\"", self.fails(4, "explain", "memroy"))

@@ -28,6 +28,8 @@ static const Case cases[] = {
     { "no good definition, no start", { .declared = true, .autostart = true }, { 0 }, { 0 }, STEP_REST, RULE_NOT_DEFINED, 0 },
     { "no autostart, no start", { .declared = true, .defined = true }, { 0 }, { 0 }, STEP_REST, RULE_NO_AUTOSTART, 0 },
     { "an operator starts it", { .declared = true, .defined = true, .asked = true }, { 0 }, { .slot = true }, STEP_LAUNCH, RULE_WANTED, 0 },
+    { "no image, no start, and no place in line", { WANTED }, { .image_missing = true }, { .slot = true }, STEP_REST, RULE_NO_IMAGE, 0 },
+    { "no image, no restart", { WANTED }, { .phase = MACHINE_ENDED, .image_missing = true }, { 0 }, STEP_REST, RULE_NO_IMAGE, 0 },
     { "gone at rest is forgotten", { 0 }, { 0 }, { 0 }, STEP_FORGET, RULE_GONE, 0 },
     { "gone after its end is forgotten", { 0 }, { .phase = MACHINE_ENDED }, { 0 }, STEP_FORGET, RULE_GONE, 0 },
 
@@ -101,7 +103,7 @@ static void check(const PodWanted *w, const PodObserved *o, const PodInFlight *f
         assert_int_equal(d.step, STEP_REST);
     /* Never a second machine, never one that is not wanted, never without a turn. */
     if (starts)
-        assert_true(!alive && !o->runner && w->declared && w->defined && !w->hold);
+        assert_true(!alive && !o->runner && !o->image_missing && w->declared && w->defined && !w->hold);
     if (d.step == STEP_LAUNCH)
         assert_true(f->slot);
     /* Only what lives is ended, only by a runner that is there, and only if it is not in doubt. */
@@ -157,11 +159,12 @@ static void no_combination_of_facts_breaks_a_promise(void **state)
 {
     for (int phase = 0; phase < MACHINE_PHASE_MAX; phase++)
         for (int runner_state = 0; runner_state < RUNNER_STATE_MAX; runner_state++)
-            for (unsigned bits = 0; bits < 1U << 7; bits++) {
+            for (unsigned bits = 0; bits < 1U << 8; bits++) {
                 const PodObserved o = {
                     .phase = (MachinePhase)phase,
                     .state = (RunnerState)runner_state,
                     .doubt = bits & 1,
+                    .image_missing = bits & 128,
                     .runner = bits & 2,
                     .linked = bits & 4,
                     .reported = bits & 8,
