@@ -6,6 +6,18 @@
 #include "base/strings.h"
 #include "runner/console-tail.h"
 
+/*
+ * What a kernel that is well says on its console in spite of `quiet`, and that would be taken for the cause of an end since
+ * it is the last line there, or the only one.
+ */
+static const struct {
+    const char *text; /* a line begins with it, behind the kernel's time */
+    const char *why;
+} noise[] = {
+    { "PCI: Fatal: No config space access function found",
+      "a microvm has no PCI, and Debian's kernel looks for it all the same" },
+};
+
 static int tail_read(int vm_dir, Bytes *ret)
 {
     enum { TAIL_BYTES = (CONSOLE_TAIL_LINES + 1) * (CONSOLE_TAIL_LINE_MAX + 2) };
@@ -45,6 +57,27 @@ static bool line_before(const Bytes *b, size_t *end, size_t *ret_begin)
     return *end > 0;
 }
 
+/* Behind "[    0.341587] ". */
+static size_t time_size(const char *line, size_t size)
+{
+    size_t n = size > 0 && line[0] == '[' ? 1 : 0;
+
+    while (n > 0 && n < size && strchr(" .0123456789", line[n]) && line[n])
+        n++;
+    return n > 0 && n + 1 < size && line[n] == ']' && line[n + 1] == ' ' ? n + 2 : 0;
+}
+
+static bool is_noise(const uint8_t *data, size_t size)
+{
+    const char *line = (const char *)data;
+    size_t time = time_size(line, size);
+
+    TABLE_FOREACH (row, noise)
+        if (size - time >= strlen(row->text) && memcmp(line + time, row->text, strlen(row->text)) == 0)
+            return true;
+    return false;
+}
+
 int console_tail(int vm_dir, size_t lines, char ***ret)
 {
     struct {
@@ -59,6 +92,8 @@ int console_tail(int vm_dir, size_t lines, char ***ret)
         return r;
     for (size_t end = b.size, begin; n < MIN(lines, ELEMENTSOF(found)) && line_before(&b, &end, &begin);
          end = begin) {
+        if (is_noise(b.data + begin, end - begin))
+            continue;
         found[n].begin = begin;
         found[n++].size = MIN(end - begin, (size_t)CONSOLE_TAIL_LINE_MAX);
     }

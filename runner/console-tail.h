@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
-/* The last lines of the guest's console, for messages: bounded, escaped, without empty lines and repeated line ends. */
+/* The last lines of the guest's console, for messages: bounded, escaped, without empty lines and repeated line ends,
+ * and without what every kernel of ours says there, well as it may be. */
 #include "base/macro.h"
 
 enum {

@@ -113,6 +113,33 @@ static void the_last_lines_of_the_console_are_escaped(void **state)
     assert_string_equal(v[1], "three");
 }
 
+static void what_a_kernel_says_that_is_well_is_left_out(void **state)
+{
+    static const char text[] = "[    0.341587] PCI: Fatal: No config space access function found\r\n"
+                               "[    0.34159x] PCI: Fatal: No config space access function found\n"
+                               "one\n"
+                               "[\n"
+                               "[ 1234.000001] PCI: Fatal: No config space access function found\n"
+                               "PCI: Fatal: No config space access function found\n"
+                               "[    2.000000] PCI: Fatal: something else\n";
+    _cleanup_(strv_freep) char **v = tail_of(text, sizeof text - 1, 10);
+
+    assert_int_equal(strv_length(v), 4);
+    assert_non_null(strstr(v[0], "0.34159x"));
+    assert_string_equal(v[1], "one");
+    assert_string_equal(v[2], "[");
+    assert_non_null(strstr(v[3], "something else"));
+}
+
+static void noise_takes_no_room_from_the_last_lines(void **state)
+{
+    static const char text[] = "one\ntwo\n[    0.341587] PCI: Fatal: No config space access function found\n";
+    _cleanup_(strv_freep) char **v = tail_of(text, sizeof text - 1, 2);
+
+    assert_int_equal(strv_length(v), 2);
+    assert_string_equal(v[0], "one");
+}
+
 static void a_line_without_end_is_cut(void **state)
 {
     char *text = malloc(BACKEND_CONSOLE_MAX);
@@ -142,6 +169,8 @@ int main(void)
         cmocka_unit_test(every_row_is_of_use),
         cmocka_unit_test(an_end_is_seen_in_the_light_of_what_was_asked),
         cmocka_unit_test(the_last_lines_of_the_console_are_escaped),
+        cmocka_unit_test(what_a_kernel_says_that_is_well_is_left_out),
+        cmocka_unit_test(noise_takes_no_room_from_the_last_lines),
         cmocka_unit_test(a_line_without_end_is_cut),
         cmocka_unit_test(no_console_has_no_lines),
     };
