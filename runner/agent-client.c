@@ -409,8 +409,18 @@ static bool take_welcome(AgentClient *c, const Message *m)
     return leave(c) && !c->over;
 }
 
+/* The only thing but a welcome that an agent says to a hello: that it will not have this runner. */
+static bool is_refusal(const AgentClient *c, const Message *m)
+{
+    return !c->welcome && m->type == AGENT_REPLY && ((const RunnerReply *)m->body)->error == EACCES;
+}
+
 static bool take_message(AgentClient *c, const Message *m)
 {
+    if (is_refusal(c, m)) {
+        client_lost(c, -EACCES);
+        return false;
+    }
     bool expected = c->welcome ? m->type != AGENT_WELCOME : m->type == AGENT_WELCOME;
 
     if (!expected || (m->type != AGENT_REPLY && !c->callbacks->on[m->type])) {

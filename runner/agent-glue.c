@@ -62,6 +62,26 @@ static void channel_open_later(AgentGlue *g)
         runner_log(r, LOG_ERR, e, "Pod %s: the agent's channel cannot be waited for", r->definition.name);
 }
 
+/* Which ends of a session another session would not mend. */
+static const struct {
+    int error;
+    EndReason reason;
+    const char *message;
+} fatal[] = {
+    { -ETIMEDOUT, END_AGENT_LOST, "the agent of the guest did not answer any more" },
+    { -EACCES, END_AGENT_REFUSED, "the agent refused the runner's token" },
+};
+
+static bool kill_if_fatal(Runner *r, int error)
+{
+    TABLE_FOREACH (row, fatal)
+        if (row->error == error) {
+            (void)runner_kill(r, row->reason, row->message);
+            return true;
+        }
+    return false;
+}
+
 static void on_lost(void *userdata, int error)
 {
     AgentGlue *g = userdata;
@@ -70,9 +90,9 @@ static void on_lost(void *userdata, int error)
     g->garbage = error == -EBADMSG ? g->garbage + 1 : 0;
     runner_log(r, LOG_WARNING, error, "Pod %s: the session with the agent ended", r->definition.name);
     channel_close(g, "the agent of the pod does not answer any more");
-    if (error == -ETIMEDOUT)
-        (void)runner_kill(r, END_AGENT_LOST, "the agent of the guest did not answer any more");
-    else if (g->garbage >= AGENT_GARBAGE_MAX)
+    if (kill_if_fatal(r, error))
+        return;
+    if (g->garbage >= AGENT_GARBAGE_MAX)
         (void)runner_kill(r, END_AGENT_LOST, "the agent of the guest sent garbage again and again");
     else
         channel_open_later(g);

@@ -119,6 +119,25 @@ static void a_session_begins_with_the_token(void **state)
     assert_true(hello->time > 0);
 }
 
+static void a_refused_token_is_told_at_once(void **state)
+{
+    Fixture *f = *state;
+    (void)fake_expect(&f->agent, AGENT_HELLO);
+    fake_say(&f->agent, AGENT_REPLY, 0, &(RunnerReply){ .error = EPERM });
+    fake_say(&f->agent, AGENT_REPLY, 0, &(RunnerReply){ 0 });
+    assert_int_equal(f->seen.lost, 0);
+    fake_say(&f->agent, AGENT_REPLY, 0, &(RunnerReply){ .error = EACCES });
+    assert_int_equal(f->seen.lost, 1);
+    assert_int_equal(f->seen.lost_error, -EACCES);
+}
+
+static void no_refusal_counts_behind_the_welcome(void **state)
+{
+    Fixture *f = *state;
+    fake_say(&f->agent, AGENT_REPLY, 0, &(RunnerReply){ .error = EACCES });
+    assert_int_equal(f->seen.lost, 0);
+}
+
 static void nothing_counts_before_the_welcome(void **state)
 {
     Fixture *f = *state;
@@ -431,7 +450,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_session_begins_with_the_token, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_refused_token_is_told_at_once, setup, teardown),
         cmocka_unit_test_setup_teardown(nothing_counts_before_the_welcome, setup, teardown),
+        TEST(no_refusal_counts_behind_the_welcome),
         TEST(a_second_welcome_means_nothing),
         TEST(a_request_is_answered_once),
         TEST(a_forged_errno_is_an_error_all_the_same),

@@ -233,6 +233,18 @@ static void no_version_in_common_is_a_refusal(void **state)
     assert_non_null(strstr(f->runner->record.report.message, "7 to 9"));
 }
 
+static void a_refused_token_is_an_end_of_its_own(void **state)
+{
+    Fixture *f = *state;
+    char why[] = "the token is not this boot's";
+    (void)fake_expect(&f->agent, AGENT_HELLO);
+    fake_say(&f->agent, AGENT_REPLY, 0, &(RunnerReply){ .error = EACCES, .message = why });
+    assert_int_equal(f->kills, 1);
+    machine_ends(END_VMM_SIGNAL, 9);
+    assert_int_equal(f->runner->record.report.reason, END_AGENT_REFUSED);
+    assert_string_equal(f->runner->record.report.message, "the agent refused the runner's token");
+}
+
 static void a_configuration_that_is_refused_says_why(void **state)
 {
     Fixture *f = *state;
@@ -388,6 +400,7 @@ int main(void)
         TEST(a_fresh_guest_is_configured),
         TEST(a_guest_that_was_configured_is_not_configured_again),
         TEST(no_version_in_common_is_a_refusal),
+        TEST(a_refused_token_is_an_end_of_its_own),
         TEST(a_configuration_that_is_refused_says_why),
         TEST(only_declared_containers_are_believed),
         TEST(a_pod_is_ready_when_all_run_or_ended_well),
