@@ -341,7 +341,6 @@ static void hello(AgentClient *c)
         .token = c->token,
         .version_min = AGENT_PROTOCOL_MIN,
         .version_max = AGENT_PROTOCOL_MAX,
-        .time = now_usec(CLOCK_REALTIME),
     };
 
     if (now() >= c->hello_due) {

@@ -43,9 +43,10 @@ typedef void (*AgentMessageFunc)(void *userdata, void *body);
 typedef void (*AgentReplyFunc)(void *userdata, int error, const char *message);
 
 typedef struct AgentCallbacks {
-    AgentMessageFunc on[AGENT_MESSAGE_MAX]; /* welcome, report, log, data, credit, exit; NULL: dropped */
-    void (*batch)(void *userdata);          /* after the messages of one read; may be NULL */
-    void (*room)(void *userdata);           /* agent_client_has_room() has become true again; may be NULL */
+    AgentMessageFunc
+        on[AGENT_MESSAGE_MAX];     /* clock, welcome, report, log, data, credit, exit; NULL: dropped */
+    void (*batch)(void *userdata); /* after the messages of one read; may be NULL */
+    void (*room)(void *userdata);  /* agent_client_has_room() has become true again; may be NULL */
     /* -ETIMEDOUT: silent; -EACCES: it refused the token; -EBADMSG: garbage; -ENOBUFS: it does not read; else the channel broke. */
     void (*lost)(void *userdata, int error);
     usec_t beat, ping_timeout; /* 0: AGENT_BEAT, AGENT_PING_TIMEOUT */

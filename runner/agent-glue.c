@@ -7,6 +7,7 @@
 #include "runner/agent-glue.h"
 #include "runner/backend-events.h"
 #include "runner/exec-streams.h"
+#include "runner/guest-clock.h"
 #include "runner/log-writer.h"
 #include "runner/runner-state.h"
 
@@ -21,7 +22,10 @@ struct AgentGlue {
     ExecStreams *execs;  /* as client */
     LogWriter *logs;
     bool welcome;
+    bool has_clock;     /* the agent speaks of its clock */
+    bool configure_due; /* when the clock has been seen to */
     bool stop_sent;
+    GuestClock clock;
     unsigned garbage; /* channels in a row that ended by it */
     usec_t retry_delay;
     sd_event_source *retry;
@@ -37,7 +41,7 @@ static void channel_close(AgentGlue *g, const char *why)
     g->execs = exec_streams_free(g->execs, why);
     g->client = agent_client_free(g->client);
     g->retry = sd_event_source_disable_unref(g->retry);
-    g->welcome = false;
+    g->welcome = g->has_clock = g->configure_due = false;
     g->stop_sent = false;
 }
 
@@ -137,6 +141,39 @@ static void configure(AgentGlue *g)
         runner_set_phase(r, "the agent's start of the containers");
 }
 
+/* --- the clock ------------------------------------------------------------------------------------------------------- */
+
+/* Not worth the session: a guest without the right time goes on, and says so in nothing but its own logs. */
+static void clock_failed(Runner *r, int error)
+{
+    runner_log(r, LOG_WARNING, error, "Pod %s: the guest's clock cannot be seen to", r->definition.name);
+}
+
+/* True when the agent will answer. */
+static bool clock_begin(AgentGlue *g)
+{
+    if (!g->has_clock)
+        return false;
+    int e = guest_clock_begin(&g->clock, g->client);
+    if (e < 0)
+        clock_failed(g->runner, e);
+    return e >= 0;
+}
+
+static void on_clock(void *userdata, void *body)
+{
+    AgentGlue *g = userdata;
+
+    int e = guest_clock_take(&g->clock, g->client, body);
+    if (e < 0)
+        clock_failed(g->runner, e);
+    /* A step, if there was one to make, is on its way before the containers are. */
+    if (e != 0 && g->configure_due) {
+        g->configure_due = false;
+        configure(g);
+    }
+}
+
 /* --- stopping ----------------------------------------------------------------------------------------------------- */
 
 static void on_stop_reply(void *userdata, int error, const char *message)
@@ -218,10 +255,12 @@ static void on_welcome(void *userdata, void *body)
     g->retry_delay = AGENT_RETRY_MIN;
     take_guest(r, w);
     log_ack(g, log_writer_begin(g->logs, r->record.log_seq));
-    if (!w->configured)
-        configure(g);
-    else
+    g->has_clock = w->version >= AGENT_PROTOCOL_CLOCK;
+    g->configure_due = clock_begin(g) && !w->configured;
+    if (w->configured)
         runner_dispatch(r, RUNNER_EVENT_WORKING);
+    else if (!g->configure_due)
+        configure(g);
     if (r->record.stop_asked && r->glue)
         (void)stop_send(g, r->stop_timeout);
 }
@@ -304,6 +343,7 @@ static void on_room(void *userdata)
 
 static const AgentCallbacks callbacks = {
     .on = {
+        [AGENT_CLOCK] = on_clock,
         [AGENT_WELCOME] = on_welcome,
         [AGENT_REPORT] = on_report,
         [AGENT_LOG] = on_log,
@@ -371,8 +411,14 @@ void agent_glue_drop(Runner *r)
 
 void agent_glue_set_paused(Runner *r, bool paused)
 {
-    if (r->glue && r->glue->client)
-        agent_client_set_paused(r->glue->client, paused);
+    AgentGlue *g = r->glue;
+
+    if (!g || !g->client)
+        return;
+    agent_client_set_paused(g->client, paused);
+    /* A clock stands still with its machine. */
+    if (!paused)
+        (void)clock_begin(g);
 }
 
 static bool container_is_declared(const RunDefinition *d, const char *name)

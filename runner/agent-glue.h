@@ -3,8 +3,8 @@
 /*
  * Between the runner and its agent: when to connect, what to say, and what the agent's words mean for the pod.
  *
- *     STARTED -> connect -> hello ... welcome -+-> configure -> reply -> WORKING      a guest that has just booted
- *                   ^                          +-> WORKING                            one that was configured before
+ *     STARTED -> connect -> hello ... welcome -+-> clock -> configure -> reply -> WORKING    a guest that has just booted
+ *                   ^                          +-> clock; WORKING                            one that was configured before
  *                   +---- the channel broke, or garbage came: wait, then again
  *
  * What ends the machine: an agent that speaks no version of ours, or refuses the configuration (END_AGENT_REFUSED); one that is
@@ -24,7 +24,7 @@ enum { AGENT_GARBAGE_MAX = 5 };
 void agent_glue_connect(Runner *r);
 /* Closes the channel and every exec; no more is tried. Output that came is written. */
 void agent_glue_drop(Runner *r);
-/* A guest that stands still answers no ping. */
+/* A guest that stands still answers no ping; when it goes on, its clock is seen to. */
 void agent_glue_set_paused(Runner *r, bool paused);
 /* Asks the agent to end the containers and power off; -ENOTCONN: there is no session (it is asked when there is one). */
 int agent_glue_stop(Runner *r, usec_t timeout);

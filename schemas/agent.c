@@ -6,9 +6,15 @@ static const Field hello_fields[] = {
     { F_ID128(AgentHello, token), .doc = "Set by the first hello of a boot, the same in all later ones." },
     { F_UNSIGNED(AgentHello, version_min), .doc = "The oldest protocol version that the runner speaks." },
     { F_UNSIGNED(AgentHello, version_max), .doc = "The newest." },
-    { F_DURATION(AgentHello, time), .doc = "The host's clock." },
 };
 DEFINE_SCHEMA(agent_hello_schema, AgentHello, "hello", "Begins a session.", hello_fields);
+
+static const Field clock_fields[] = {
+    { F_UNSIGNED(AgentClock, round), .doc = "Which question it is, or is answered." },
+    { F_SIGNED(AgentClock, step), .doc = "Microseconds by which the guest's clock is to be moved." },
+    { F_DURATION(AgentClock, time), .doc = "The guest's clock." },
+};
+DEFINE_SCHEMA(agent_clock_schema, AgentClock, "clock", "The guest's clock, asked for or told.", clock_fields);
 
 static const Field welcome_fields[] = {
     { F_UNSIGNED(AgentWelcome, version), .doc = "The version taken; 0 when there is none in common." },
@@ -133,6 +139,7 @@ static const MessageType types[] = {
     [AGENT_HANGUP] = { "hangup", &agent_stream_schema, "its client is gone: it is ended" },
     [AGENT_DATA] = { "data", &agent_data_schema, "a piece of a standard stream" },
     [AGENT_CREDIT] = { "credit", &agent_credit_schema, "room for more of a standard stream" },
+    [AGENT_CLOCK] = { "clock", &agent_clock_schema, "the guest's clock, asked for or told" },
     [AGENT_WELCOME] = { "welcome", &agent_welcome_schema, "the session stands" },
     [AGENT_REPLY] = { "reply", &runner_reply_schema, "answers a request" },
     [AGENT_REPORT] = { "report", &agent_report_schema, "what the containers do" },

@@ -10,8 +10,10 @@
  * a boot sets the token; later ones must show the same. `hello` names the range of protocol versions, `welcome` the one taken.
  *
  *     runner                                agent
- *     hello{token, versions, time} -------->
+ *     hello{token, versions} -------------->
  *                <-------- welcome{version, boot, kernel, configured}
+ *     clock{round, step} ------------------>            from version 2 on; also when a paused guest goes on
+ *                <-------- clock{round, time}           after the step: see runner/guest-clock.h
  *     configure{containers, ...} ---------->            once per boot; refused if it differs from the first
  *                <-------- reply
  *                <-------- report{containers}           now, and whenever it changes
@@ -39,7 +41,8 @@
 
 enum {
     AGENT_PROTOCOL_MIN = 1,
-    AGENT_PROTOCOL_MAX = 1,
+    AGENT_PROTOCOL_MAX = 2,
+    AGENT_PROTOCOL_CLOCK = 2, /* the first version with `clock` */
     AGENT_MESSAGE_SIZE_MAX = FRAME_PAYLOAD_MAX,
     AGENT_STREAM_CREDIT = 128 * 1024,
     AGENT_LOG_WINDOW = 256 * 1024,
@@ -62,6 +65,7 @@ typedef enum AgentMessageType {
     /* both ways */
     AGENT_DATA,
     AGENT_CREDIT,
+    AGENT_CLOCK,
     /* agent -> runner */
     AGENT_WELCOME,
     AGENT_REPLY,
@@ -75,9 +79,15 @@ extern const MessageTable agent_protocol;
 typedef struct AgentHello {
     Id128 token;
     uint64_t version_min, version_max;
-    usec_t time; /* CLOCK_REALTIME of the host */
 } AgentHello;
 extern const Schema agent_hello_schema;
+
+typedef struct AgentClock {
+    uint64_t round; /* an answer has that of its question */
+    int64_t step;   /* of a question: microseconds by which the guest's clock is to be moved first */
+    usec_t time;    /* of an answer: CLOCK_REALTIME of the guest */
+} AgentClock;
+extern const Schema agent_clock_schema;
 
 typedef struct AgentWelcome {
     uint64_t version; /* 0: none in common, the agent's range is min..max */

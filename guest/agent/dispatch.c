@@ -29,6 +29,17 @@ static int on_ping(Agent *a, uint64_t id, const void *body, Failure *f)
     return 0;
 }
 
+static int on_clock(Agent *a, uint64_t id, const void *body, Failure *f)
+{
+    const AgentClock *clock = body;
+
+    if (clock->step != 0)
+        a->platform->ops->step_clock(a->platform, clock->step);
+    AgentClock answer = { .round = clock->round, .time = now_usec(CLOCK_REALTIME) };
+    agent_send(a, AGENT_CLOCK, 0, &answer);
+    return 0;
+}
+
 static int on_log_ack(Agent *a, uint64_t id, const void *body, Failure *f)
 {
     const AgentLogAck *ack = body;
@@ -93,7 +104,7 @@ static const Handler handlers[AGENT_MESSAGE_MAX] = {
     [AGENT_CONFIGURE] = on_configure, [AGENT_STOP] = on_stop,     [AGENT_PING] = on_ping,
     [AGENT_LOG_ACK] = on_log_ack,     [AGENT_EXEC] = on_exec,     [AGENT_SIGNAL] = on_signal,
     [AGENT_RESIZE] = on_resize,       [AGENT_HANGUP] = on_hangup, [AGENT_DATA] = on_data,
-    [AGENT_CREDIT] = on_credit,
+    [AGENT_CREDIT] = on_credit,       [AGENT_CLOCK] = on_clock,
 };
 
 void agent_dispatch(Agent *a, const Message *m)

@@ -16,8 +16,6 @@
 #include "schemas/agent.h"
 
 #define PORTS "/sys/class/virtio-ports"
-/* Less than this is what a message needs under way, and not worth a jump. */
-#define TIME_TOLERANCE (200 * USEC_PER_MSEC)
 
 static void closedirp(DIR **d)
 {
@@ -82,13 +80,14 @@ static int mount_image(Platform *p, uint64_t disk, const char *target)
     return mount_at("erofs", path, NULL, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NODEV, target);
 }
 
-static void set_time(Platform *p, usec_t time)
+static void step_clock(Platform *p, int64_t step)
 {
     usec_t now = now_usec(CLOCK_REALTIME);
+    usec_t time = step < 0 ? usec_sub(now, -(usec_t)step) : usec_add(now, (usec_t)step);
     struct timespec to = { .tv_sec = (time_t)(time / USEC_PER_SEC),
                            .tv_nsec = (long)(time % USEC_PER_SEC) * 1000 };
 
-    if (MAX(now, time) - MIN(now, time) > TIME_TOLERANCE && clock_settime(CLOCK_REALTIME, &to) < 0)
+    if (clock_settime(CLOCK_REALTIME, &to) < 0)
         log_error_errno(-errno, "the clock could not be set");
 }
 
@@ -124,7 +123,7 @@ static void power_off(Platform *p)
 
 const PlatformOps guest_platform_ops = {
     .mount_image = mount_image,
-    .set_time = set_time,
+    .step_clock = step_clock,
     .set_hostname = set_hostname,
     .add_entropy = add_entropy,
     .power_off = power_off,

@@ -11,8 +11,8 @@ typedef struct Platform Platform;
 typedef struct PlatformOps {
     /* Mounts the image on the disk, read-only, at the directory. -ENODEV: the disk is not there (yet). */
     int (*mount_image)(Platform *p, uint64_t disk, const char *target);
-    /* The host's clock; followed when this machine's is clearly off. */
-    void (*set_time)(Platform *p, usec_t time);
+    /* Moves this machine's CLOCK_REALTIME by so many microseconds: however long the order was under way, it is still right. */
+    void (*step_clock)(Platform *p, int64_t step);
     int (*set_hostname)(Platform *p, const char *name);
     int (*add_entropy)(Platform *p, const void *data, size_t size);
     /* Does not return on a real machine. All containers have ended. */

@@ -66,8 +66,6 @@ static void on_hello(Agent *a, uint32_t number, uint64_t id, const AgentHello *h
     /* A hello that is said again, because the answer took long, begins nothing new. */
     if (!s->stands || s->number != number)
         begin(a, number);
-    if (hello->time > 0)
-        a->platform->ops->set_time(a->platform, hello->time);
     welcome(a, number, id, version);
     if (a->configured)
         agent_report_due(a);

@@ -2,6 +2,7 @@
 /* What a container is to do for a test and no usual program does: linked statically, put into the image by the test. */
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 static void crash(void)
 {
@@ -16,10 +17,19 @@ static void lines(void)
     fflush(stdout);
 }
 
+/* CLOCK_REALTIME in seconds. */
+static void clock_time(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    printf("%lld.%09ld\n", (long long)now.tv_sec, now.tv_nsec);
+}
+
 static const struct {
     const char *name;
     void (*run)(void);
-} tools[] = { { "crash", crash }, { "lines", lines } };
+} tools[] = { { "crash", crash }, { "lines", lines }, { "clock", clock_time } };
 
 int main(int argc, char **argv)
 {

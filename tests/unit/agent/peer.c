@@ -23,9 +23,9 @@ static int mount_image(Platform *platform, uint64_t disk, const char *target)
     return mount(image, target, NULL, MS_BIND, NULL) < 0 ? -errno : 0;
 }
 
-static void set_time(Platform *platform, usec_t time)
+static void step_clock(Platform *platform, int64_t step)
 {
-    peer_of(platform)->time = time;
+    peer_of(platform)->step += step;
 }
 
 static int set_hostname(Platform *platform, const char *name)
@@ -48,7 +48,7 @@ static void power_off(Platform *platform)
 
 static const PlatformOps ops = {
     .mount_image = mount_image,
-    .set_time = set_time,
+    .step_clock = step_clock,
     .set_hostname = set_hostname,
     .add_entropy = add_entropy,
     .power_off = power_off,
@@ -122,10 +122,15 @@ static void take_exit(Peer *p, const Message *m)
     p->exits++;
 }
 
+static void take_clock(Peer *p, const Message *m)
+{
+    p->clock = *(const AgentClock *)m->body;
+}
+
 static void (*const takers[AGENT_MESSAGE_MAX])(Peer *p, const Message *m) = {
     [AGENT_REPLY] = take_reply, [AGENT_WELCOME] = take_welcome, [AGENT_REPORT] = take_report,
     [AGENT_LOG] = take_log,     [AGENT_DATA] = take_data,       [AGENT_CREDIT] = take_credit,
-    [AGENT_EXIT] = take_exit,
+    [AGENT_EXIT] = take_exit,   [AGENT_CLOCK] = take_clock,
 };
 
 static void take_all(Peer *p)
@@ -285,9 +290,7 @@ int peer_ask(Peer *p, AgentMessageType type, const void *body)
 
 void peer_hello(Peer *p, uint32_t session, Id128 token, uint64_t version_min, uint64_t version_max)
 {
-    AgentHello hello = {
-        .token = token, .version_min = version_min, .version_max = version_max, .time = 1000
-    };
+    AgentHello hello = { .token = token, .version_min = version_min, .version_max = version_max };
     unsigned welcomes = p->welcomes;
 
     p->session = session;

@@ -37,10 +37,11 @@ typedef struct Peer {
     uint64_t input_credit;
     unsigned exits;
     AgentExit exit; /* the last one; its message is not kept */
+    AgentClock clock;
     /* What the machine was told: */
     const char *image; /* a directory, or NULL while no disk is there */
     bool powered_off;
-    usec_t time;
+    int64_t step; /* of the clock */
     char hostname[64];
     size_t entropy;
 } Peer;

@@ -43,7 +43,6 @@ static void the_first_hello_sets_the_token_and_another_is_refused(void **state)
 
     peer_hello(p, 1, p->token, 1, 1);
     assert_int_equal(p->welcome_version, 1);
-    assert_int_equal(p->time, 1000);
     assert_success(id128_random(&other));
     peer_hello(p, 2, other, 1, 1);
     assert_int_equal(p->reply_error, EACCES);
@@ -59,13 +58,29 @@ static void no_common_version_is_said_and_begins_nothing(void **state)
     Peer *p = *state;
     Id128 other;
 
-    peer_hello(p, 1, p->token, 2, 9);
+    peer_hello(p, 1, p->token, AGENT_PROTOCOL_MAX + 1, AGENT_PROTOCOL_MAX + 8);
     assert_int_equal(p->welcomes, 1);
     assert_int_equal(p->welcome_version, 0);
     assert_false(p->agent->session.stands);
     assert_success(id128_random(&other));
-    peer_hello(p, 2, other, 1, 9);
-    assert_int_equal(p->welcome_version, 1);
+    peer_hello(p, 2, other, 1, AGENT_PROTOCOL_MAX + 8);
+    assert_int_equal(p->welcome_version, AGENT_PROTOCOL_MAX);
+}
+
+static void the_clock_is_moved_and_then_told(void **state)
+{
+    Peer *p = *state;
+
+    peer_hello(p, 1, p->token, 1, AGENT_PROTOCOL_CLOCK);
+    assert_int_equal(p->welcome_version, AGENT_PROTOCOL_CLOCK);
+    usec_t before = now_usec(CLOCK_REALTIME);
+    peer_send(p, AGENT_CLOCK, &(AgentClock){ .round = 3 });
+    peer_until(p, p->clock.round == 3);
+    assert_in_range(p->clock.time, before, now_usec(CLOCK_REALTIME));
+    assert_int_equal(p->step, 0);
+    peer_send(p, AGENT_CLOCK, &(AgentClock){ .round = 4, .step = -1500 });
+    peer_until(p, p->clock.round == 4);
+    assert_int_equal(p->step, -1500);
 }
 
 static void frames_of_other_sessions_are_dropped(void **state)
@@ -206,6 +221,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         WITH_PEER(the_first_hello_sets_the_token_and_another_is_refused),
         WITH_PEER(no_common_version_is_said_and_begins_nothing),
+        WITH_PEER(the_clock_is_moved_and_then_told),
         WITH_PEER(frames_of_other_sessions_are_dropped),
         WITH_PEER(a_configuration_is_taken_once),
         WITH_PEER(what_cannot_be_run_is_refused_with_words),

@@ -124,8 +124,14 @@ void fake_say(FakeAgent *f, AgentMessageType type, uint64_t id, const void *body
 
 void fake_welcome(FakeAgent *f)
 {
+    fake_welcome_version(f, 1);
+}
+
+void fake_welcome_version(FakeAgent *f, uint64_t version)
+{
     (void)fake_expect(f, AGENT_HELLO);
-    fake_say(f, AGENT_WELCOME, 0, &(AgentWelcome){ .version = 1, .version_min = 1, .version_max = 1 });
+    fake_say(f, AGENT_WELCOME, 0,
+             &(AgentWelcome){ .version = version, .version_min = 1, .version_max = version });
 }
 
 size_t memory_in_use(void)

@@ -33,8 +33,9 @@ void fake_say_session(FakeAgent *f, uint32_t session, AgentMessageType type, uin
 void fake_say_frame(FakeAgent *f, const void *payload, size_t size);
 /* False when the client's end is closed. */
 bool fake_say_bytes(FakeAgent *f, const void *data, size_t size);
-/* Takes the hello and answers with a welcome. */
+/* Takes the hello and answers with a welcome, of version 1 or another. */
 void fake_welcome(FakeAgent *f);
+void fake_welcome_version(FakeAgent *f, uint64_t version);
 
 /* Bytes that this process has allocated. */
 size_t memory_in_use(void);

@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 
 #include "runner/agent-glue.h"
+#include "runner/guest-clock.h"
 #include "runner/runner-state.h"
 #include "schemas/log-file.h"
 #include "tests/unit/runner/fake-agent.h"
@@ -220,6 +221,65 @@ static void a_guest_that_was_configured_is_not_configured_again(void **state)
     assert_int_equal(f->kills, 0);
 }
 
+/* The next question about the clock is answered by one that is off by so much; its step comes back. */
+static int64_t clock_answer(Fixture *f, int64_t off)
+{
+    const AgentClock *question = fake_expect(&f->agent, AGENT_CLOCK);
+    int64_t step = question->step;
+    usec_t time = (usec_t)((int64_t)now_usec(CLOCK_REALTIME) + off);
+    fake_say(&f->agent, AGENT_CLOCK, 0, &(AgentClock){ .round = question->round, .time = time });
+    return step;
+}
+
+static void the_clock_is_right_before_anything_runs(void **state)
+{
+    Fixture *f = *state;
+    fake_welcome_version(&f->agent, AGENT_PROTOCOL_CLOCK);
+    const AgentClock *question = fake_expect(&f->agent, AGENT_CLOCK);
+    assert_int_equal(question->step, 0);
+    assert_true(fake_is_silent(&f->agent));
+    AgentClock late = { .round = question->round, .time = now_usec(CLOCK_REALTIME) - 2 * USEC_PER_SEC };
+    fake_say(&f->agent, AGENT_CLOCK, 0, &late);
+    int64_t step = clock_answer(f, 0);
+    assert_in_range(step, USEC_PER_SEC, 2 * USEC_PER_SEC + USEC_PER_MSEC);
+    (void)fake_expect(&f->agent, AGENT_CONFIGURE);
+}
+
+static void the_clock_is_seen_to_when_a_paused_guest_goes_on(void **state)
+{
+    Fixture *f = *state;
+    fake_welcome_version(&f->agent, AGENT_PROTOCOL_CLOCK);
+    assert_int_equal(clock_answer(f, 0), 0);
+    (void)fake_expect(&f->agent, AGENT_CONFIGURE);
+    fake_say(&f->agent, AGENT_REPLY, fake_id(&f->agent), &(RunnerReply){ 0 });
+    while (!fake_is_silent(&f->agent))
+        ;
+    backend_tells(&(BackendEvent){ .type = BACKEND_PAUSED });
+    assert_true(fake_is_silent(&f->agent));
+    backend_tells(&(BackendEvent){ .type = BACKEND_RESUMED });
+    assert_int_equal(clock_answer(f, -30 * (int64_t)USEC_PER_SEC), 0);
+    assert_true(clock_answer(f, 0) > 29 * (int64_t)USEC_PER_SEC);
+}
+
+static void a_lying_clock_is_asked_a_bounded_number_of_times(void **state)
+{
+    Fixture *f = *state;
+    unsigned questions = 0;
+    fake_welcome_version(&f->agent, AGENT_PROTOCOL_CLOCK);
+    while (!fake_is_silent(&f->agent)) {
+        if (f->agent.last.type != AGENT_CLOCK)
+            continue;
+        AgentClock lie = { .round = ((const AgentClock *)f->agent.last.body)->round, .time = UINT64_MAX };
+        fake_say(&f->agent, AGENT_CLOCK, 0, &(AgentClock){ .round = lie.round + 1 });
+        fake_say(&f->agent, AGENT_CLOCK, 0, &lie);
+        fake_say(&f->agent, AGENT_CLOCK, 0, &lie);
+        questions++;
+    }
+    /* The last step is not asked about. */
+    assert_int_equal(questions, GUEST_CLOCK_ROUNDS + 1);
+    assert_int_equal(f->kills, 0);
+}
+
 static void no_version_in_common_is_a_refusal(void **state)
 {
     Fixture *f = *state;
@@ -399,6 +459,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_fresh_guest_is_configured),
         TEST(a_guest_that_was_configured_is_not_configured_again),
+        TEST(the_clock_is_right_before_anything_runs),
+        TEST(the_clock_is_seen_to_when_a_paused_guest_goes_on),
+        TEST(a_lying_clock_is_asked_a_bounded_number_of_times),
         TEST(no_version_in_common_is_a_refusal),
         TEST(a_refused_token_is_an_end_of_its_own),
         TEST(a_configuration_that_is_refused_says_why),
