@@ -25,13 +25,24 @@ static bool before(struct timespec a, struct timespec b)
     return a.tv_sec != b.tv_sec ? a.tv_sec < b.tv_sec : a.tv_nsec < b.tv_nsec;
 }
 
+/* An overlay has several devices, too, so the device alone tells nothing. */
+static bool is_mounted(int dir, const char *name)
+{
+    struct statx st;
+
+    if (statx(dir, name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, 0, &st) < 0 ||
+        !(st.stx_attributes_mask & STATX_ATTR_MOUNT_ROOT))
+        return true;
+    return st.stx_attributes & STATX_ATTR_MOUNT_ROOT;
+}
+
 static int survey_entry(Walk *walk, int dir, const char *name, const struct stat *st)
 {
     const TreeLimits *limits = walk->limits;
 
     if (S_ISDIR(st->st_mode) && st->st_dev == limits->store_device && st->st_ino == limits->store_inode)
         return -ELOOP;
-    if (st->st_dev != walk->device)
+    if (st->st_dev != walk->device && is_mounted(dir, name))
         return -EXDEV;
     if (S_ISREG(st->st_mode) && limits->readable &&
         faccessat(dir, name, R_OK, AT_EACCESS | AT_SYMLINK_NOFOLLOW) < 0)

@@ -389,23 +389,40 @@ static void a_full_disk_is_told_and_nothing_is_left(void **state)
 
 /* --- a directory that cannot be taken whole --------------------------------------------------------------------------------- */
 
-static int import_with_mount(void)
+static int mount_in_source(void)
+{
+    return mount("x", "source/a/b", "tmpfs", 0, NULL);
+}
+
+/* What was there and what came later are on two devices then. */
+static int overlay_on_source(void)
+{
+    if (mkdir("layers", 0700) < 0 || mount("x", "layers", "tmpfs", 0, NULL) < 0 ||
+        mkdir("layers/upper", 0755) < 0 || mkdir("layers/work", 0755) < 0)
+        return -1;
+    if (mount("x", "source", "overlay", 0, "lowerdir=source,upperdir=layers/upper,workdir=layers/work") < 0)
+        return -1;
+    shell("touch source/a/later");
+    return 0;
+}
+
+/* Imports source in a process of its own, after an arrangement of mounts that it alone sees: what was returned, and said. */
+static int import_with(int (*arrange)(void), int expected, const char *words)
 {
     char *error = NULL;
     ImageStore *store;
     const ImportOptions import = { .source = "source", .name = "x" };
 
-    if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
-        mount("x", "source/a/b", "tmpfs", 0, NULL) < 0)
+    if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 || arrange() < 0)
         return 77;
     _cleanup_(closep) int state = dir_open_at(AT_FDCWD, "state");
     if (image_store_open(state, IMAGE_WRITE, &store, NULL) < 0)
         return 1;
     int r = image_import(store, &import, NULL, &error);
-    return r == -EXDEV && error && strstr(error, "a/b: another file system is mounted there") ? 0 : 2;
+    return r == expected && (!words || (error && strstr(error, words))) ? 0 : 2;
 }
 
-static void another_file_system_in_a_directory_is_refused(void **state)
+static void check_import_with(int (*arrange)(void), int expected, const char *words)
 {
     int status;
     if (geteuid() != 0)
@@ -414,11 +431,21 @@ static void another_file_system_in_a_directory_is_refused(void **state)
 
     pid_t pid = fork();
     if (pid == 0)
-        _exit(import_with_mount());
+        _exit(import_with(arrange, expected, words));
     assert_int_equal(waitpid(pid, &status, 0), pid);
     if (WEXITSTATUS(status) == 77)
         skip();
     assert_int_equal(status, 0);
+}
+
+static void another_file_system_in_a_directory_is_refused(void **state)
+{
+    check_import_with(mount_in_source, -EXDEV, "a/b: another file system is mounted there");
+}
+
+static void a_directory_of_an_overlay_is_one_file_system(void **state)
+{
+    check_import_with(overlay_on_source, 0, NULL);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_new, fixture_free)
@@ -442,6 +469,7 @@ int main(void)
         TEST(a_program_cannot_write_outside_of_its_work),
         TEST(a_full_disk_is_told_and_nothing_is_left),
         TEST(another_file_system_in_a_directory_is_refused),
+        TEST(a_directory_of_an_overlay_is_one_file_system),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
