@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /*
- * The API (schemas/org.podvisor.Supervisor1.xml) on the private socket: every connection is a bus of its own with the same
- * vtables, made from the rows of pod_status_schema. Only root and podvisord's own user get a connection (listener.h), so all
- * methods are open to those who have one.
+ * The API (schemas/org.podvisor.Supervisor1.xml), with the same vtables, made from the rows of pod_status_schema, in two places:
  *
- * A client that does not read what it is sent loses its connection. All functions accept a NULL bus.
+ * On the private socket every connection is a bus of its own. Only root and podvisord's own user get one (listener.h), so
+ * all methods are open to those who have it. A client that does not read what it is sent loses its connection.
+ *
+ * On the message bus everybody may call, so each call waits for its permission (authority.h), by the table of methods in
+ * bus-dispatch.c; what has no row there is refused. A signal is told there once, however many listen.
+ *
+ * All functions accept a NULL bus.
  */
 #include <systemd/sd-bus.h>
 

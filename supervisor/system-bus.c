@@ -129,6 +129,14 @@ static int on_connected(sd_bus_message *m, void *userdata, sd_bus_error *error)
     return 0;
 }
 
+void system_bus_reset(SystemBus *b)
+{
+    if (!b || !b->bus)
+        return;
+    drop(b);
+    try_again(b);
+}
+
 static int on_disconnected(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
     SystemBus *b = userdata;
@@ -139,8 +147,7 @@ static int on_disconnected(sd_bus_message *m, void *userdata, sd_bus_error *erro
         if (usec_sub(now_usec(CLOCK_MONOTONIC), b->connected_since) > STEADY)
             b->delay = DELAY_FIRST;
     }
-    drop(b);
-    try_again(b);
+    system_bus_reset(b);
     return 0;
 }
 

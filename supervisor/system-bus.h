@@ -17,6 +17,8 @@
  *
  * Whoever uses it: no sd_bus_call(), no sd_bus_flush(), no sd_bus_track, no sd_bus_query_sender_*(): they wait for the bus.
  *
+ * Calls that arrive are the API's; it refuses those that it does not know.
+ *
  * All functions accept a NULL SystemBus, which is an instance without a bus.
  */
 #include <sys/queue.h>
@@ -48,6 +50,9 @@ DEFINE_CLEANUP(SystemBus *, system_bus_free)
 
 /* The connection, borrowed; NULL while there is none. */
 sd_bus *system_bus_get(const SystemBus *b);
+
+/* Leaves the bus, and connects again later. */
+void system_bus_reset(SystemBus *b);
 
 /* Calls connected() at once if there is a connection. */
 void system_bus_use(SystemBus *b, SystemBusUser *user);

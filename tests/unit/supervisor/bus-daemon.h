@@ -24,9 +24,12 @@ static inline _unused_ void bus_daemon_init(BusDaemon *d, const char *dir)
     assert_true(snprintf(d->address, sizeof d->address, "unix:path=%s", d->socket) < (int)sizeof d->address);
 }
 
+/* Returns when it listens. */
 static inline _unused_ void bus_daemon_start(BusDaemon *d)
 {
     FILE *f = fopen(d->config, "we");
+    char print[32], address[256];
+    int ready[2];
 
     assert_non_null(f);
     assert_true(fprintf(f,
@@ -36,13 +39,19 @@ static inline _unused_ void bus_daemon_start(BusDaemon *d)
                         "<allow user=\"*\"/></policy></busconfig>\n",
                         d->address) > 0);
     assert_int_equal(fclose(f), 0);
+    assert_success(pipe(ready));
+    (void)snprintf(print, sizeof print, "--print-address=%d", ready[1]);
     if ((d->pid = fork()) == 0) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         (void)!freopen("/dev/null", "we", stderr);
-        execlp("dbus-daemon", "dbus-daemon", "--nofork", "--nosyslog", "--config-file", d->config, NULL);
+        execlp("dbus-daemon", "dbus-daemon", "--nofork", "--nosyslog", "--config-file", d->config, print,
+               NULL);
         _exit(127);
     }
-    assert_true(d->pid > 0);
+    close(ready[1]);
+    if (read(ready[0], address, sizeof address) <= 0)
+        fail_msg("dbus-daemon does not start");
+    close(ready[0]);
 }
 
 static inline _unused_ void bus_daemon_stop(BusDaemon *d)
