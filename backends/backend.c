@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "backends/backend.h"
+#include "base/file.h"
+#include "base/strings.h"
 
 DEFINE_ENUM_TABLE(backend_step, "step",
                   BACKEND_STEP_MAX, [BACKEND_STEP_NONE] = { "none", "nothing was begun" },
@@ -32,4 +34,17 @@ void backend_facts_done(BackendFacts *f)
     free(f->detail);
     schema_done(&backend_end_schema, &f->end);
     *f = (BackendFacts){ 0 };
+}
+
+int backend_image_open(const BackendContext *context, const RunImage *image)
+{
+    const char *hex = image->digest ? str_after(image->digest, "sha256:") : NULL;
+
+    for (size_t i = 0; hex && i < context->n_images; i++) {
+        if (!streq(context->images[i].hex, hex))
+            continue;
+        int fd = fcntl(context->images[i].fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+        return fd < 0 ? -errno : fd;
+    }
+    return image->path ? file_open_at(AT_FDCWD, image->path, O_RDONLY | O_NONBLOCK, 0) : -ENOENT;
 }

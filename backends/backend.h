@@ -58,14 +58,25 @@ typedef struct Vm {
  * call operations of this Vm from inside, except free. */
 typedef void (*BackendEventFunc)(void *userdata, const BackendEvent *event);
 
+/* An image that was opened for a runner which may not open it by itself. */
+typedef struct BackendImage {
+    char *hex; /* of the digest */
+    int fd;
+} BackendImage;
+
 struct BackendContext {
     sd_event *event; /* the runner's; the backend adds sources to it and never runs it */
     int run_dir;     /* of the run path; owned by the runner */
     int vm_dir;      /* of RUN/vm; owned by the runner */
     const RunDefinition *definition;
+    const BackendImage *images; /* owned by the runner; those that are not here are opened by their path */
+    size_t n_images;
     BackendEventFunc on_event;
     void *userdata;
 };
+
+/* The image, opened for reading by whoever may; the caller closes. Negative errno. */
+int backend_image_open(const BackendContext *context, const RunImage *image) _warn_unused_;
 
 /* How the machine's process ended, or why there is none. Strings owned by whoever fills the struct. */
 typedef struct BackendEnd {

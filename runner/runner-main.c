@@ -8,13 +8,15 @@
 #include "base/strings.h"
 #include "runner/runner-main.h"
 #include "runner/runner.h"
+#include "runner/unit.h"
 
 static int usage(const char *program, int status)
 {
     fprintf(status == 0 ? stdout : stderr,
-            "Usage: %s --run-path DIR\n\n"
+            "Usage: %s --run-path DIR [--unit]\n\n"
             "Looks after the machine of one pod. Started by podvisord.\n\n"
             "  --run-path DIR   the pod's run path, with its frozen definition\n"
+            "  --unit           it is the main process of a unit: SIGTERM stops the pod\n"
             "  --log-level L    debug, info, notice, warning, err\n"
             "  --version        print the version\n"
             "  --help           print this\n",
@@ -22,14 +24,18 @@ static int usage(const char *program, int status)
     return status;
 }
 
-static int arguments_read(int argc, char **argv, const char **ret_path, int *ret_level)
+typedef struct Arguments {
+    const char *path;
+    int level;
+    bool unit;
+} Arguments;
+
+static int arguments_read(int argc, char **argv, Arguments *ret)
 {
     static const struct option options[] = {
-        { "run-path", required_argument, NULL, 'p' },
-        { "log-level", required_argument, NULL, 'l' },
-        { "version", no_argument, NULL, 'v' },
-        { "help", no_argument, NULL, 'h' },
-        { NULL, 0, NULL, 0 },
+        { "run-path", required_argument, NULL, 'p' }, { "log-level", required_argument, NULL, 'l' },
+        { "unit", no_argument, NULL, 'u' },           { "version", no_argument, NULL, 'v' },
+        { "help", no_argument, NULL, 'h' },           { NULL, 0, NULL, 0 },
     };
 
     for (int c; (c = getopt_long(argc, argv, "", options, NULL)) >= 0;) {
@@ -38,20 +44,28 @@ static int arguments_read(int argc, char **argv, const char **ret_path, int *ret
         if (c == 'h')
             return usage(argv[0], 0);
         if (c == 'p')
-            *ret_path = optarg;
-        else if (c != 'l' || (*ret_level = log_level_from_string(optarg)) < 0)
+            ret->path = optarg;
+        else if (c == 'u')
+            ret->unit = true;
+        else if (c != 'l' || (ret->level = log_level_from_string(optarg)) < 0)
             return usage(argv[0], RUNNER_EXIT_USAGE);
     }
-    return *ret_path && optind == argc ? -1 : usage(argv[0], RUNNER_EXIT_USAGE);
+    return ret->path && optind == argc ? -1 : usage(argv[0], RUNNER_EXIT_USAGE);
 }
 
 static int on_signal(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata)
 {
-    return sd_event_exit(sd_event_source_get_event(source), RUNNER_EXIT_INTERRUPTED);
+    Runner *r = userdata;
+
+    if (r->unit && info->ssi_signo == SIGTERM)
+        unit_stop(r);
+    else
+        (void)sd_event_exit(r->event, RUNNER_EXIT_INTERRUPTED);
+    return 0;
 }
 
 /* Both are for the whole life of the process. */
-static int signals_prepare(sd_event *event)
+static int signals_prepare(Runner *r)
 {
     sigset_t set;
 
@@ -61,20 +75,22 @@ static int signals_prepare(sd_event *event)
     sigaddset(&set, SIGINT);
     if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
         return -errno;
-    int r = sd_event_add_signal(event, NULL, SIGTERM, on_signal, NULL);
-    return r < 0 ? r : sd_event_add_signal(event, NULL, SIGINT, on_signal, NULL);
+    int e = sd_event_add_signal(r->event, NULL, SIGTERM, on_signal, r);
+    return e < 0 ? e : sd_event_add_signal(r->event, NULL, SIGINT, on_signal, r);
 }
 
-static int run(const Backend *backend, const char *path)
+static int run(const Backend *backend, const char *path, bool unit)
 {
     _cleanup_(runner_freep) Runner *r = NULL;
 
     int dir = dir_open_at(AT_FDCWD, path);
     if (dir < 0)
         return log_error_errno(dir, "The run path %s cannot be opened", path);
-    int e = runner_new(backend, dir, &r);
+    int e = runner_new(backend, dir, unit, &r);
     if (e >= 0)
-        e = signals_prepare(r->event);
+        e = signals_prepare(r);
+    if (e >= 0)
+        e = sd_event_set_watchdog(r->event, unit);
     if (e >= 0)
         e = runner_begin(r);
     if (e < 0)
@@ -84,15 +100,14 @@ static int run(const Backend *backend, const char *path)
 
 int runner_main(const Backend *backend, int argc, char **argv)
 {
-    const char *path = NULL;
-    int level = LOG_INFO;
+    Arguments a = { .level = LOG_INFO };
 
-    int status = arguments_read(argc, argv, &path, &level);
+    int status = arguments_read(argc, argv, &a);
     if (status >= 0)
         return status;
-    log_open(program_invocation_short_name, level);
+    log_open(program_invocation_short_name, a.level);
     /* A core would hold tokens, and what the guest's containers wrote. */
     (void)setrlimit(RLIMIT_CORE, &(struct rlimit){ 0 });
-    int r = run(backend, path);
+    int r = run(backend, a.path, a.unit);
     return r < 0 ? RUNNER_EXIT_FAILURE : r;
 }

@@ -4,6 +4,7 @@
 #include "base/strings.h"
 #include "runner/backend-events.h"
 #include "runner/runner-state.h"
+#include "runner/unit.h"
 
 static RunnerState state_of(const Runner *r)
 {
@@ -89,5 +90,5 @@ int runner_bye(Runner *r)
     if (e < 0)
         runner_log(r, LOG_WARNING, e, "Pod %s: what the machine left cannot be removed", r->definition.name);
     (void)file_remove_at(r->vm_dir, "runner.msgpack");
-    return sd_event_exit(r->event, 0);
+    return sd_event_exit(r->event, unit_exit_status(r));
 }

@@ -8,6 +8,7 @@
 #include "runner/recovery.h"
 #include "runner/runner-state.h"
 #include "runner/supervisor-link.h"
+#include "runner/unit.h"
 
 #define SAVE_INTERVAL USEC_PER_SEC
 
@@ -50,6 +51,7 @@ void runner_save(Runner *r)
 
 void runner_report_changed(Runner *r)
 {
+    unit_report(r);
     supervisor_link_report_changed(r->link);
 }
 
@@ -116,6 +118,8 @@ static int runner_init(Runner *r)
         .run_dir = r->run_dir,
         .vm_dir = r->vm_dir,
         .definition = &r->definition,
+        .images = r->images,
+        .n_images = r->n_images,
         .on_event = runner_on_backend_event,
         .userdata = r,
     };
@@ -124,7 +128,7 @@ static int runner_init(Runner *r)
     return supervisor_link_new(r, &r->link);
 }
 
-int runner_new(const Backend *backend, int run_dir, Runner **ret)
+int runner_new(const Backend *backend, int run_dir, bool unit, Runner **ret)
 {
     _cleanup_(runner_freep) Runner *r = calloc(1, sizeof *r);
 
@@ -135,7 +139,10 @@ int runner_new(const Backend *backend, int run_dir, Runner **ret)
     r->backend = backend;
     r->run_dir = run_dir;
     r->vm_dir = r->lock = -1;
-    int e = schema_init(&runner_record_schema, &r->record);
+    r->unit = unit;
+    int e = unit ? unit_take_images(&r->images, &r->n_images) : 0;
+    if (e >= 0)
+        e = schema_init(&runner_record_schema, &r->record);
     if (e >= 0)
         e = runner_init(r);
     if (e < 0)
@@ -151,11 +158,13 @@ Runner *runner_free(Runner *r)
     agent_glue_drop(r);
     r->deadline = sd_event_source_disable_unref(r->deadline);
     r->saving = sd_event_source_disable_unref(r->saving);
+    r->leaving = sd_event_source_disable_unref(r->leaving);
     r->link = supervisor_link_free(r->link);
     if (r->vm)
         r->vm = r->backend->free(r->vm);
     schema_done(&runner_record_schema, &r->record);
     schema_done(&run_definition_schema, &r->definition);
+    unit_images_free(r->images, r->n_images);
     r->event = sd_event_unref(r->event);
     safe_close(r->lock);
     safe_close(r->vm_dir);

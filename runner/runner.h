@@ -38,6 +38,10 @@ typedef struct Runner {
     RunDefinition definition;
     BackendContext context;
     Vm *vm;
+    BackendImage *images; /* that came along as descriptors */
+    size_t n_images;
+    bool unit; /* a service manager started this process: SIGTERM means to stop the pod (runner/unit.h) */
+    bool told_ready; /* and it knows that the pod is ready */
     RunnerRecord record;
     SupervisorLink *link;
     AgentGlue *glue;           /* NULL: there is no agent to speak with */
@@ -47,11 +51,12 @@ typedef struct Runner {
     bool paused;               /* its processors stand still */
     usec_t stop_timeout;       /* of the stop that was asked for */
     sd_event_source *saving;   /* tries again to write runner.msgpack */
+    sd_event_source *leaving;  /* an end waits for podvisord no longer than this */
     sd_event_source *deadline; /* of starting, stopping, dying */
 } Runner;
 
-/* Takes ownership of run_dir, and all else from there. -EAGAIN: another runner is at work on this run path. */
-int runner_new(const Backend *backend, int run_dir, Runner **ret);
+/* Takes ownership of run_dir, and all else from there. unit: it is the main process of one. -EAGAIN: another runner is at work on this run path. */
+int runner_new(const Backend *backend, int run_dir, bool unit, Runner **ret);
 /* Lets go of everything; the machine lives on. */
 Runner *runner_free(Runner *r);
 DEFINE_CLEANUP(Runner *, runner_free)

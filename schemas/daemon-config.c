@@ -2,9 +2,17 @@
 #include "schemas/daemon-config.h"
 #include "schemas/formats.h"
 
+DEFINE_ENUM_TABLE(launcher_kind, "launcher",
+                  LAUNCHER_MAX, [LAUNCHER_AUTO] = { "auto", "systemd where it runs the host, else direct" },
+                  [LAUNCHER_DIRECT] = { "direct", "processes that podvisord spawns itself" },
+                  [LAUNCHER_SYSTEMD] = { "systemd", "units podvisor-pod@POD.service" });
+
 static const Field fields[] = {
     { F_UNSIGNED(DaemonConfig, max_starts), .fallback = "0", .max = 1024,
       .doc = "How many pods are started at once. 0 takes the number of the host's processors." },
+    { F_ENUM(DaemonConfig, launcher, launcher_kind_table), .fallback = "auto",
+      .doc = "How the process that looks after a pod is started. `systemd` is for the system's own podvisord "
+             "only." },
     { F_ENUM(DaemonConfig, log_target, log_target_table), .fallback = "auto",
       .doc = "Where the output of containers goes." },
     { F_SIZE(DaemonConfig, log_size), .fallback = "8M", .min = 64 * 1024, .max = UINT64_C(1) << 40,

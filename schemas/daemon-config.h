@@ -3,8 +3,18 @@
 /* podvisord.conf: how the supervisor itself works on this host. Written by the administrator, trusted. */
 #include "schemas/run-definition.h"
 
+/* How a pod's runner comes to be (supervisor/launcher.h). */
+typedef enum LauncherKind {
+    LAUNCHER_AUTO, /* systemd for the system's own podvisord on a host that systemd runs, else direct */
+    LAUNCHER_DIRECT,
+    LAUNCHER_SYSTEMD,
+    LAUNCHER_MAX,
+} LauncherKind;
+extern const EnumTable launcher_kind_table;
+
 typedef struct DaemonConfig {
     uint64_t max_starts; /* machines being started at once */
+    LauncherKind launcher;
     LogTarget log_target;
     uint64_t log_size;
     char *kernel; /* NULL: the one that came with podvisor */

@@ -42,6 +42,33 @@ static const Field exec_fields[] = {
 };
 DEFINE_SCHEMA(exec_request_schema, ExecRequest, "exec", "Run a program in a container.", exec_fields);
 
+static const Field introduction_fields[] = {
+    { F_UNSIGNED(RunnerIntroduction, protocol),
+      .doc = "The newest protocol version that the runner speaks." },
+    { F_STRING(RunnerIntroduction, name), .format = &format_name, .doc = "The pod's name." },
+    { F_STRING(RunnerIntroduction, version), .doc = "The runner's version of podvisor." },
+};
+DEFINE_SCHEMA(runner_introduction_schema, RunnerIntroduction, "introduction",
+              "A runner without a definition.", introduction_fields);
+
+static const Field image_fields[] = {
+    { F_STRING(RunnerImage, digest), .doc = "Of the image whose descriptor comes along." },
+};
+DEFINE_SCHEMA(runner_image_schema, RunnerImage, "image", "An image that the machine reads.", image_fields);
+
+static const Field admission_fields[] = {
+    { F_STRING(RunnerAdmission, backend), .format = &format_name, .doc = "The backend of the pod." },
+    { F_STRING(RunnerAdmission, log_level), .doc = "The least important messages that are logged." },
+};
+DEFINE_SCHEMA(runner_admission_schema, RunnerAdmission, "admission", "The run path is the runner's.",
+              admission_fields);
+
+static const Field refusal_fields[] = {
+    { F_STRING(RunnerRefusal, message), .doc = "Why not, in words." },
+};
+DEFINE_SCHEMA(runner_refusal_schema, RunnerRefusal, "refusal", "The runner has nothing to do.",
+              refusal_fields);
+
 static const MessageType types[] = {
     [RUNNER_HELLO] = { "hello", &runner_hello_schema, "the runner says which machine it has" },
     [RUNNER_REPORT] = { "report", &runner_report_schema, "all that the runner observes" },
@@ -58,6 +85,11 @@ static const MessageType types[] = {
     [RUNNER_FORGET] = { "forget", NULL,
                         "drop what is recorded of an indeterminate machine, if nothing runs" },
     [RUNNER_BYE] = { "bye", NULL, "the end is recorded; the runner cleans up and exits" },
+    [RUNNER_INTRODUCE] = { "introduce", &runner_introduction_schema,
+                           "a runner that a service manager started asks for its definition" },
+    [RUNNER_IMAGE] = { "image", &runner_image_schema, "the descriptor that comes along is of this image" },
+    [RUNNER_ADMIT] = { "admit", &runner_admission_schema, "the run path holds the definition" },
+    [RUNNER_REFUSE] = { "refuse", &runner_refusal_schema, "there is nothing to do for this runner" },
 };
 _Static_assert(ELEMENTSOF(types) == RUNNER_MESSAGE_MAX, "every message has a row");
 

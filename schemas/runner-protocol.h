@@ -6,6 +6,15 @@
  * answered by one reply. The same socket kind carries exec streams between the CLI and the runner (schemas/stream.h).
  *
  * podvisord may be away: the runner goes on, and connects again. An end is reported until `bye` acknowledges it.
+ *
+ * A runner that a service manager started cannot read a definition yet. It introduces itself first, over a connection of
+ * its own: podvisord proves it by its unit, makes the run path its, and sends what it may not open itself:
+ *
+ *     runner                       podvisord
+ *     introduce{name}      ──▶
+ *                          ◀──     image{digest} + descriptor     once for each image
+ *                          ◀──     admit{backend}                 the run path holds its definition: it begins
+ *                          or ◀──  refuse{message}                it exits, and says why
  */
 #include "schemas/message.h"
 #include "schemas/report.h"
@@ -30,6 +39,11 @@ typedef enum RunnerMessageType {
     RUNNER_ADOPT,
     RUNNER_FORGET,
     RUNNER_BYE,
+    /* the introduction */
+    RUNNER_INTRODUCE, /* runner -> podvisord */
+    RUNNER_IMAGE,     /* with the descriptor of an image */
+    RUNNER_ADMIT,
+    RUNNER_REFUSE,
     RUNNER_MESSAGE_MAX,
 } RunnerMessageType;
 extern const MessageTable runner_protocol;
@@ -72,3 +86,26 @@ typedef struct ExecRequest {
     uint64_t rows, columns; /* of the terminal */
 } ExecRequest;
 extern const Schema exec_request_schema;
+
+typedef struct RunnerIntroduction {
+    uint64_t protocol;
+    char *name;    /* of the pod */
+    char *version; /* of podvisor */
+} RunnerIntroduction;
+extern const Schema runner_introduction_schema;
+
+typedef struct RunnerImage {
+    char *digest; /* "sha256:..." */
+} RunnerImage;
+extern const Schema runner_image_schema;
+
+typedef struct RunnerAdmission {
+    char *backend;   /* which runner program it becomes */
+    char *log_level; /* --log-level of that */
+} RunnerAdmission;
+extern const Schema runner_admission_schema;
+
+typedef struct RunnerRefusal {
+    char *message;
+} RunnerRefusal;
+extern const Schema runner_refusal_schema;

@@ -118,7 +118,7 @@ static int direct_launch(Launcher *l, const LaunchRequest *request, ProcessId *r
     }
     *ret_id = id;
     *ret_pidfd = take_fd(&pidfd);
-    return 0;
+    return 1;
 }
 
 static int direct_reap(Launcher *l, int pidfd, int *ret_code, int *ret_status)

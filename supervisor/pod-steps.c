@@ -7,6 +7,7 @@
 
 #include "base/file.h"
 #include "base/strings.h"
+#include "supervisor/introduction.h"
 #include "supervisor/pod-images.h"
 #include "supervisor/restart.h"
 #include "supervisor/run-path.h"
@@ -125,14 +126,47 @@ static void launch_failed(Pod *pod, int error, char *message)
     (void)pod_save(pod);
 }
 
+/* Somebody stopped the pod's unit: that is a wish, as `podvisor stop` is. */
+static void hold_by_host(Pod *pod)
+{
+    if (pod->wanted.hold)
+        return;
+    pod->wanted.hold = pod->record.hold = true;
+    pod->wanted.asked = pod->record.asked = false;
+    pod_log_event(pod, EVENT_HELD, 0, "%s: its unit was stopped, so the pod is held", pod->name);
+}
+
+void pod_launch_failed(Pod *pod, int error, const char *message)
+{
+    PodObserved *o = &pod->observed;
+
+    /* A runner that has come tells its end by itself. */
+    if (!o->launching)
+        return;
+    o->launching = false;
+    o->alone_since = now();
+    pod_due(pod);
+    if (error == -ECANCELED)
+        hold_by_host(pod);
+    if (pod->fresh) {
+        launch_failed(pod, error, strdup(message));
+        return;
+    }
+    o->losses++;
+    o->barren++;
+    pod_log(pod, LOG_WARNING, 0, "%s: no runner comes: %s", pod->name, message);
+}
+
 static StepOutcome step_record_end(Pod *pod, Rule rule)
 {
-    /* A kill after a start that took too long is a failure to start, whatever the runner was told. */
-    bool timed_out = pod->observed.phase != MACHINE_STOPPING && pod->report.reason == END_KILLED;
+    bool asked = pod->observed.phase == MACHINE_STOPPING || pod->report.by_host;
 
-    if (timed_out)
+    /* A kill after a start that took too long is a failure to start, whatever the runner was told. */
+    if (!asked && pod->report.reason == END_KILLED)
         pod->report.reason = END_BOOT_TIMEOUT;
-    record_end(pod, pod->observed.phase == MACHINE_STOPPING);
+    if (pod->report.by_host)
+        hold_by_host(pod);
+    record_end(pod, asked);
     (void)pod_save(pod);
     if (pod->link)
         (void)runner_link_send(pod->link, RUNNER_BYE, NULL, -1);
@@ -157,6 +191,7 @@ static char *run_path_of(const Pod *pod)
     return strf("%s/" PATHS_PODS "/%s", pod->supervisor->paths->run, pod->name);
 }
 
+/* The runner that waits already, or another one. 0: it is there, or under way. */
 static int spawn_runner(Pod *pod, const PodDefinition *definition)
 {
     Supervisor *s = pod->supervisor;
@@ -168,12 +203,15 @@ static int spawn_runner(Pod *pod, const PodDefinition *definition)
 
     if (!run_path || !program)
         return -ENOMEM;
-    const LaunchRequest request = { program, run_path, s->config->log_level };
+    pod->observed.alone_since = now();
+    if (pod->visitor)
+        return pod_admit(pod);
+    const LaunchRequest request = { pod->name, program, run_path, s->config->log_level, definition };
     int r = s->launcher->ops->launch(s->launcher, &request, &id, &pidfd);
     if (r < 0)
-        return pod_log(pod, LOG_ERR, r, "%s: %s cannot be launched", pod->name, program);
-    pod->observed.alone_since = now();
-    return pod_watch_runner(pod, &id, pidfd);
+        return pod_log(pod, LOG_ERR, r, "%s: its runner cannot be launched", pod->name);
+    pod->observed.launching = r == 0;
+    return r == 0 ? 0 : pod_watch_runner(pod, &id, pidfd);
 }
 
 static int set_path(char **to, const char *configured, const char *directory, const char *name)
@@ -307,6 +345,7 @@ static StepOutcome step_launch(Pod *pod, Rule rule)
     if (image_wait_look(pod))
         return STEP_AGAIN;
     forget_last_run(pod);
+    pod->fresh = true;
     int r = schema_init(&run_definition_schema, &d);
     if (r < 0) {
         launch_failed(pod, r, NULL);
@@ -345,7 +384,7 @@ static StepOutcome step_relaunch(Pod *pod, Rule rule)
         return STEP_AGAIN;
     }
     /* A lack of the host's is no sign that the machine is in doubt. */
-    o->barren += r != -EMFILE && r != -ENFILE && r != -EAGAIN && r != -ENOMEM;
+    o->barren += r != -EMFILE && r != -ENFILE && r != -EAGAIN && r != -ENOMEM && r != -ENOTCONN;
     o->losses++;
     o->alone_since = now();
     return STEP_AGAIN;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The facts about a pod: how they come in. */
 #include "base/strings.h"
+#include "supervisor/introduction.h"
 #include "supervisor/supervisor.h"
 
 /* A runner that was linked for so long did not die of what the one before it died of. */
@@ -43,6 +44,7 @@ Pod *pod_free(Pod *pod)
         return NULL;
     image_wait_forget(pod);
     request_queue_fail(pod, -ENOTCONN, "The pod is gone.");
+    pod_drop_visitor(pod);
     pod_drop_link(pod);
     sd_event_source_disable_unref(pod->timer);
     sd_event_source_disable_unref(pod->runner_source);
@@ -230,6 +232,7 @@ int pod_watch_runner(Pod *pod, const ProcessId *id, int pidfd)
     safe_close(pod->runner_pidfd);
     pod->runner_pidfd = pidfd;
     pod->observed.runner = true;
+    pod->observed.launching = pod->fresh = false;
     pod->record.runner_pid = (uint64_t)id->pid;
     pod->record.runner_start_time = id->start_time;
     int r = sd_event_add_io(pod->supervisor->event, &pod->runner_source, pidfd, EPOLLIN, on_runner_end, pod);
@@ -309,6 +312,14 @@ static const char *on_hello(void *userdata, RunnerLink *link, const RunnerHello 
     return pod ? pod_hello(pod, link, hello) : "there is no such pod";
 }
 
+static const char *on_introduction(void *userdata, RunnerLink *link, const RunnerIntroduction *introduction)
+{
+    Pod *pod = introduction->name ? supervisor_find(userdata, introduction->name) : NULL;
+
+    return pod ? pod_introduce(pod, link)
+               : "no pod of this name is declared (`podvisor list` shows those that are)";
+}
+
 static void on_report(void *owner, RunnerReport *report)
 {
     Pod *pod = owner;
@@ -336,6 +347,10 @@ static void on_lost(void *owner, RunnerLink *link, int error)
 {
     Pod *pod = owner;
 
+    if (link == pod->visitor) {
+        pod_visitor_lost(pod);
+        return;
+    }
     pod_log(pod, LOG_DEBUG, error, "%s: the link to its runner ended", pod->name);
     /* The link frees itself after this. */
     pod->link = NULL;
@@ -344,7 +359,12 @@ static void on_lost(void *owner, RunnerLink *link, int error)
     pod_due(pod);
 }
 
-const RunnerLinkOps pod_link_ops = { .hello = on_hello, .report = on_report, .lost = on_lost };
+const RunnerLinkOps pod_link_ops = {
+    .hello = on_hello,
+    .introduce = on_introduction,
+    .report = on_report,
+    .lost = on_lost,
+};
 
 /* --- after a restart of podvisord --------------------------------------------------------------------------------- */
 

@@ -12,6 +12,7 @@
  * Invariants
  * - `record.phase` and `observed.phase` are the same, and are on disk before the deed that they speak of.
  * - A runner's process is known by pidfd; `observed.runner` is true exactly while runner_pidfd >= 0.
+ * - `observed.visiting` is true exactly while `visitor` is not NULL.
  * - `link` is bound to this pod and no other; `observed.linked` is true exactly while it is not NULL.
  * - `state` follows from pod_set_state() alone.
  */
@@ -54,8 +55,10 @@ struct Pod {
     Rule rule; /* of the last decision */
 
     RunnerLink *link;
+    RunnerLink *visitor;   /* a runner that systemd started, and that waits (supervisor/introduction.h) */
     RequestQueue requests; /* for a runner that is away for a moment */
     usec_t linked_since;   /* CLOCK_BOOTTIME */
+    bool fresh;            /* no runner of this attempt was seen yet, so no machine can be there */
     int runner_pidfd;
     sd_event_source *runner_source; /* the runner's process ended */
     sd_event_source *timer;         /* the decision's wake-up */
@@ -84,6 +87,8 @@ void pod_set_definition(Pod *pod, const Definition *definition);
 /* A runner says hello: NULL and it is taken, or why not. */
 const char *pod_hello(Pod *pod, RunnerLink *link, const RunnerHello *hello);
 extern const RunnerLinkOps pod_link_ops; /* userdata: the Supervisor */
+/* The launch of its runner, which was under way, has come to nothing. */
+void pod_launch_failed(Pod *pod, int error, const char *message);
 /* The running machine and the definition compared anew. */
 void pod_compare(Pod *pod);
 

@@ -44,6 +44,8 @@ DEFINE_ENUM_TABLE(rule, "rule", RULE_MAX, [RULE_DOUBT] = { "doubt", "it cannot b
                   [RULE_LEAVING] = { "leaving", "the runner is cleaning up" },
                   [RULE_NOT_LEAVING] = { "not-leaving", "the runner did not exit in time" },
                   [RULE_ENDED] = { "ended", "the runner reports the machine's end" },
+                  [RULE_RUNNER_CAME] = { "runner-came", "a runner that systemd started waits to be let in" },
+                  [RULE_RUNNER_LAUNCHING] = { "runner-launching", "systemd is starting a runner" },
                   [RULE_RUNNER_AWAY] = { "runner-away", "the next runner is not due yet" },
                   [RULE_RUNNER_BARREN] = { "runner-barren",
                                            "runner after runner was lost before it could say what it sees" },
@@ -129,6 +131,12 @@ static Decision farewell(const PodInFlight *f, usec_t now)
 /* A machine may live and nobody is with it. */
 static Decision bring_runner(const PodObserved *o, usec_t now)
 {
+    usec_t patience = usec_add(o->alone_since, RUNNER_LAUNCH_TIMEOUT);
+
+    if (o->visiting)
+        return decide(STEP_RELAUNCH, RULE_RUNNER_CAME);
+    if (o->launching && now < patience)
+        return rest_until(RULE_RUNNER_LAUNCHING, patience);
     usec_t due = usec_add(o->alone_since, runner_relaunch_delay(o->losses));
 
     if (o->barren > RUNNER_BARREN_MAX)

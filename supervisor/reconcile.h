@@ -58,6 +58,8 @@ typedef struct PodObserved {
     MachinePhase phase;
     bool doubt;         /* podvisord itself cannot tell what runs */
     bool image_missing; /* one that it needs is not in the store */
+    bool launching;     /* a runner was asked for, and has not come yet */
+    bool visiting;      /* a runner has come that systemd started, and waits to be let in */
     bool runner;        /* a runner's process is there */
     bool linked;        /* and has said hello */
     bool reported;      /* and has said what it sees; `state` is valid */
@@ -111,6 +113,8 @@ typedef enum Rule {
     RULE_LEAVING,
     RULE_NOT_LEAVING,
     RULE_ENDED,
+    RULE_RUNNER_CAME,
+    RULE_RUNNER_LAUNCHING,
     RULE_RUNNER_AWAY,
     RULE_RUNNER_BARREN,
     RULE_RUNNER_LOST,
@@ -141,6 +145,7 @@ typedef struct Decision {
 enum {
     RUNNER_BARREN_MAX = 5, /* so many runners in a row may be lost without a word before it is a doubt */
 };
+#define RUNNER_LAUNCH_TIMEOUT (90 * USEC_PER_SEC) /* systemd's own for a start, where it says none */
 #define RUNNER_HELLO_TIMEOUT (15 * USEC_PER_SEC)
 #define RUNNER_ADOPT_TIMEOUT (60 * USEC_PER_SEC)
 #define RUNNER_LEAVE_TIMEOUT (10 * USEC_PER_SEC)

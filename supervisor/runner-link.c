@@ -26,7 +26,8 @@ struct RunnerLink {
     sd_event_source *timer; /* the hello, later the next deadline of a request */
     const RunnerLinkOps *ops;
     void *userdata;
-    void *owner; /* NULL: no hello yet */
+    void *owner;  /* NULL: no hello yet */
+    bool visitor; /* it has introduced itself: nothing more is expected of it */
     uint64_t last_id;
     Request requests[REQUESTS_MAX];
     Bytes buffer;
@@ -88,9 +89,31 @@ static int on_hello(RunnerLink *l, Message *m)
     return runner_link_send(l, RUNNER_WELCOME, &welcome, -1);
 }
 
+/* Whoever is refused is told why, since that is what its unit's log will say. */
+static int on_introduce(RunnerLink *l, Message *m)
+{
+    const RunnerIntroduction *introduction = m->body;
+
+    if (l->owner)
+        return -EPROTO;
+    const char *why = introduction->protocol < RUNNER_PROTOCOL_VERSION
+                          ? "it speaks an older protocol"
+                          : l->ops->introduce(l->userdata, l, introduction);
+    if (why) {
+        RunnerRefusal refusal = { .message = (char *)(uintptr_t)why };
+        (void)runner_link_send(l, RUNNER_REFUSE, &refusal, -1);
+        log_notice("A runner (process %d) for pod \"%s\" was refused: %s", (int)l->pid,
+                   introduction->name ?: "?", why);
+        return -EACCES;
+    }
+    l->visitor = true;
+    set_timer(l, USEC_INFINITY);
+    return 0;
+}
+
 static int on_report(RunnerLink *l, Message *m)
 {
-    if (!l->owner)
+    if (!l->owner || l->visitor)
         return -EPROTO;
     l->ops->report(l->owner, m->body);
     return 0;
@@ -118,6 +141,7 @@ static const MessageFunc handlers[RUNNER_MESSAGE_MAX] = {
     [RUNNER_HELLO] = on_hello,
     [RUNNER_REPORT] = on_report,
     [RUNNER_REPLY] = on_reply,
+    [RUNNER_INTRODUCE] = on_introduce,
 };
 
 /* 1: there may be more; 0: not now; negative: the link is at its end. */
@@ -229,6 +253,13 @@ void runner_link_bind(RunnerLink *l, void *owner)
 pid_t runner_link_pid(const RunnerLink *l)
 {
     return l->pid;
+}
+
+int runner_link_peer(const RunnerLink *l, struct ucred *ret)
+{
+    socklen_t size = sizeof *ret;
+
+    return getsockopt(l->fd, SOL_SOCKET, SO_PEERCRED, ret, &size) < 0 ? -errno : 0;
 }
 
 bool runner_link_hung_up(const RunnerLink *l)

@@ -6,13 +6,14 @@
  * Theory of operation
  * -------------------
  * A link begins without an owner. Its first packet must be a hello, in time; the hello function looks up whose it is, binds
- * the link to that owner, or refuses. From then on reports go to the owner, requests from the owner carry numbers and
+ * the link to that owner, or refuses. (Or it is an introduction, after which the runner only listens.) From then on reports go to the owner, requests from the owner carry numbers and
  * deadlines, and each request is answered exactly once: by the runner, by its deadline (-ETIMEDOUT), or by the link's end
  * (-ECONNRESET). Nothing here ever waits: what a runner does not take at once ends its link.
  *
  * A runner is not trusted: broken, unexpected or endless packets end the link, and so many are read per turn that others
  * get theirs.
  */
+#include <sys/socket.h>
 #include <systemd/sd-event.h>
 
 #include "base/units.h"
@@ -23,6 +24,8 @@ typedef struct RunnerLink RunnerLink;
 typedef struct RunnerLinkOps {
     /* Whose link is it? Calls runner_link_bind() and returns 0, or says why not (static text) and the link ends. */
     const char *(*hello)(void *userdata, RunnerLink *link, const RunnerHello *hello);
+    /* A runner without a definition asks for it. As hello; once bound, the owner admits it or frees the link. */
+    const char *(*introduce)(void *userdata, RunnerLink *link, const RunnerIntroduction *introduction);
     /* The runner has said what it sees. report may be emptied by whoever wants to keep its content. */
     void (*report)(void *owner, RunnerReport *report);
     /* The link is at its end, and is freed after this. Not called for one without an owner, or let go by it. */
@@ -40,6 +43,8 @@ RunnerLink *runner_link_free(RunnerLink *l);
 void runner_link_bind(RunnerLink *l, void *owner);
 /* The peer's process at the time of its connect. */
 pid_t runner_link_pid(const RunnerLink *l);
+/* Who that is, as the kernel recorded it then. 0 or negative errno. */
+int runner_link_peer(const RunnerLink *l, struct ucred *ret);
 /* True when the other side has closed, even if that has not been read yet. */
 bool runner_link_hung_up(const RunnerLink *l);
 

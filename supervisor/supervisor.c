@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <dirent.h>
 #include <sys/file.h>
+#include <sys/stat.h>
+#include <systemd/sd-daemon.h>
 #include <unistd.h>
 
 #include "base/file.h"
 #include "base/journal.h"
 #include "base/strings.h"
 #include "supervisor/bus.h"
+#include "supervisor/introduction.h"
 #include "supervisor/run-path.h"
 #include "supervisor/supervisor.h"
 
@@ -364,6 +367,42 @@ static int connect_bus(Supervisor *s)
     return r < 0 ? r : system_bus_new(&s->system_bus, s->event, address);
 }
 
+static void on_launch_failed(void *userdata, const char *name, int error, const char *message)
+{
+    Pod *pod = supervisor_find(userdata, name);
+
+    if (pod)
+        pod_launch_failed(pod, error, message);
+}
+
+static bool launches_units(const Supervisor *s)
+{
+    if (s->config->launcher != LAUNCHER_AUTO)
+        return s->config->launcher == LAUNCHER_SYSTEMD;
+    return s->paths->mode == PATHS_SYSTEM && s->system_bus && sd_booted() > 0;
+}
+
+static int launcher_start(Supervisor *s)
+{
+    s->units = launches_units(s);
+    if (!s->units)
+        return launcher_direct_new(&s->launcher);
+    if (s->paths->mode != PATHS_SYSTEM || !s->system_bus)
+        return log_full(LOG_ERR, -EINVAL, NULL,
+                        "launcher = \"systemd\" is for the system's own podvisord, with its message bus");
+    /* Each pod's user gets through to its own run path, and sees no other. */
+    if (fchmod(s->run_dir, 0711) < 0 || fchmod(s->pods_dir, 0711) < 0)
+        return log_error_errno(-errno, "%s cannot be opened to the pods' users", s->paths->run);
+    return launcher_systemd_new(&s->launcher, s->system_bus, on_launch_failed, s);
+}
+
+static int listen_to_runners(Supervisor *s)
+{
+    int r = listener_new(&s->runners, s->event, s->run_dir, PATHS_RUNNERS, SOCK_SEQPACKET, on_runner, s);
+
+    return r < 0 || !s->units ? r : listener_open(s->runners, s->run_dir, PATHS_RUNNERS, peer_is_of_a_pod);
+}
+
 static int settle(Supervisor *s)
 {
     long processors = sysconf(_SC_NPROCESSORS_ONLN);
@@ -373,7 +412,7 @@ static int settle(Supervisor *s)
     s->log_target = choose_log_target(s);
     s->runners_path = strf("%s/" PATHS_RUNNERS, s->paths->run);
     s->log_dir = strf("%s/" PATHS_LOG, s->paths->state);
-    return s->runners_path && s->log_dir ? launcher_direct_new(&s->launcher) : -ENOMEM;
+    return s->runners_path && s->log_dir ? launcher_start(s) : -ENOMEM;
 }
 
 int supervisor_new(Supervisor **ret, sd_event *event, const Paths *paths, const DaemonConfig *config)
@@ -408,7 +447,7 @@ int supervisor_new(Supervisor **ret, sd_event *event, const Paths *paths, const 
     if (r >= 0)
         r = definitions_start(s);
     if (r >= 0)
-        r = listener_new(&s->runners, event, s->run_dir, PATHS_RUNNERS, SOCK_SEQPACKET, on_runner, s);
+        r = listen_to_runners(s);
     if (r >= 0)
         r = bus_new(&s->bus, s);
     if (r < 0)

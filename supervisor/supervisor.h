@@ -27,6 +27,7 @@ struct Supervisor {
     int lock;
     SystemBus *system_bus; /* NULL: this instance has none */
     Launcher *launcher;
+    bool units; /* runners are units of systemd: they introduce themselves, as users of their own */
     Definitions *definitions;
     Watch *watch;
     ImageWait *image_wait;

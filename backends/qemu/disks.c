@@ -8,11 +8,11 @@
 
 #define LOCK_PATIENCE (500 * USEC_PER_MSEC)
 
-static int image_open(const char *path)
+static int image_open(const BackendContext *context, const RunImage *image)
 {
     struct stat st;
 
-    _cleanup_(closep) int fd = file_open_at(AT_FDCWD, path, O_RDONLY | O_NONBLOCK, 0);
+    _cleanup_(closep) int fd = backend_image_open(context, image);
     if (fd < 0)
         return fd;
     if (fstat(fd, &st) < 0)
@@ -31,8 +31,9 @@ static const char *image_error(int error)
     return error == -EWOULDBLOCK ? "it is being removed" : strerror(-error);
 }
 
-int disks_open(Disks *ret, const RunDefinition *definition, char **ret_message)
+int disks_open(Disks *ret, const BackendContext *context, char **ret_message)
 {
+    const RunDefinition *definition = context->definition;
     Disks d = { .n_items = 0 };
 
     *ret_message = NULL;
@@ -40,7 +41,7 @@ int disks_open(Disks *ret, const RunDefinition *definition, char **ret_message)
         const RunImage *image = &definition->images[i];
         if (run_definition_disk(definition, i) != i)
             continue;
-        int fd = image->path ? image_open(image->path) : -ENOENT;
+        int fd = image_open(context, image);
         if (fd < 0) {
             *ret_message = strf("the image of container %s cannot be opened: %s: %s", image->container ?: "?",
                                 image->path ?: "no file", image_error(fd));

@@ -4,6 +4,7 @@
  * The images as disks: each different one opened once, read-only, by the host. The shared flock(2) on the descriptor goes on
  * with it into QEMU and lasts as long as the machine, so the image store removes nothing that runs.
  */
+#include "backends/backend.h"
 #include "backends/qemu/command-line.h"
 
 typedef struct Disks {
@@ -12,5 +13,5 @@ typedef struct Disks {
 } Disks;
 
 /* 0, or negative errno with *ret_message (one sentence, malloc'ed); then nothing is open. */
-int disks_open(Disks *ret, const RunDefinition *definition, char **ret_message);
+int disks_open(Disks *ret, const BackendContext *context, char **ret_message);
 void disks_close(Disks *d);

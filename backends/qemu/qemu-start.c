@@ -44,7 +44,7 @@ static int launch_open(QemuVm *q, Launch *l, char **message)
 {
     const BackendContext *c = q->vm.context;
 
-    int r = disks_open(&l->disks, c->definition, message);
+    int r = disks_open(&l->disks, c, message);
     if (r < 0)
         return r;
     if ((l->qmp = socket_listen_at(c->vm_dir, QEMU_QMP_SOCKET, SOCK_STREAM)) < 0)

@@ -153,7 +153,7 @@ static int setup(void **state)
     f->agent.fd = -1;
     f->dir = test_dir_new();
     definition_write(f);
-    assert_success(runner_new(&fake_backend, dup(f->dir.fd), &f->runner));
+    assert_success(runner_new(&fake_backend, dup(f->dir.fd), false, &f->runner));
     assert_success(runner_begin(f->runner));
     the_vm.context->on_event(the_vm.context->userdata,
                              &(BackendEvent){ .type = BACKEND_STARTED, .vmm = { .pid = 1 } });

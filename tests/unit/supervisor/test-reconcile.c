@@ -60,6 +60,9 @@ static const Case cases[] = {
     { "the next one waits", { WANTED }, { .phase = MACHINE_LIVE, .losses = 2, .alone_since = NOW }, { 0 }, STEP_REST, RULE_RUNNER_AWAY, NOW + 100 * USEC_PER_MSEC },
     { "gone, and its runner is lost", { 0 }, { .phase = MACHINE_STOPPING, .losses = 1, .alone_since = NOW }, { 0 }, STEP_RELAUNCH, RULE_RUNNER_LOST, 0 },
     { "one runner too many is lost", { WANTED }, { .phase = MACHINE_LIVE, .losses = 9, .barren = RUNNER_BARREN_MAX + 1 }, { 0 }, STEP_DOUBT, RULE_RUNNER_BARREN, 0 },
+    { "systemd is at it", { WANTED }, { .phase = MACHINE_LIVE, .launching = true, .losses = 1, .alone_since = NOW }, { 0 }, STEP_REST, RULE_RUNNER_LAUNCHING, NOW + RUNNER_LAUNCH_TIMEOUT },
+    { "systemd takes too long", { WANTED }, { .phase = MACHINE_LIVE, .launching = true, .losses = 1, .alone_since = NOW - RUNNER_LAUNCH_TIMEOUT }, { 0 }, STEP_RELAUNCH, RULE_RUNNER_LOST, 0 },
+    { "a runner has come by itself", { WANTED }, { .phase = MACHINE_LIVE, .visiting = true, .losses = 5, .alone_since = NOW }, { 0 }, STEP_RELAUNCH, RULE_RUNNER_CAME, 0 },
     { "hello is awaited", { WANTED }, { .phase = MACHINE_LIVE, .runner = true, .alone_since = NOW }, { 0 }, STEP_REST, RULE_IN_TIME, NOW + RUNNER_HELLO_TIMEOUT },
     { "hello does not come", { WANTED }, { .phase = MACHINE_LIVE, .runner = true, .alone_since = NOW - RUNNER_HELLO_TIMEOUT }, { 0 }, STEP_KILL_RUNNER, RULE_RUNNER_SILENT, 0 },
 
@@ -159,7 +162,7 @@ static void no_combination_of_facts_breaks_a_promise(void **state)
 {
     for (int phase = 0; phase < MACHINE_PHASE_MAX; phase++)
         for (int runner_state = 0; runner_state < RUNNER_STATE_MAX; runner_state++)
-            for (unsigned bits = 0; bits < 1U << 8; bits++) {
+            for (unsigned bits = 0; bits < 1U << 10; bits++) {
                 const PodObserved o = {
                     .phase = (MachinePhase)phase,
                     .state = (RunnerState)runner_state,
@@ -173,6 +176,8 @@ static void no_combination_of_facts_breaks_a_promise(void **state)
                     .next_start = bits & 64 ? NOW + 1 : 0,
                     .alone_since = bits & 64 ? NOW : 0,
                     .losses = bits & 64 ? 3 : 0,
+                    .launching = bits & 512,
+                    .visiting = bits & 256,
                 };
                 for_in_flight(&o);
             }

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <dirent.h>
+#include <systemd/sd-login.h>
+
+#include "base/file.h"
+#include "base/strings.h"
+#include "supervisor/unit.h"
+
+enum { DROP_IN_MAX = 64 * 1024 };
+
+/* Not /run/systemd/system.control: what podvisord itself sets stands there. */
+static const char *const host_directories[] = {
+    "/etc/systemd/system",
+    "/run/systemd/system",
+    "/usr/local/lib/systemd/system",
+    "/usr/lib/systemd/system",
+    NULL,
+};
+
+char *unit_of_pod(const char *name)
+{
+    return strf(UNIT_PREFIX "%s" UNIT_SUFFIX, name);
+}
+
+char *unit_pod_of_process(pid_t pid)
+{
+    _cleanup_(freep) char *unit = NULL;
+
+    if (sd_pid_get_unit(pid, &unit) < 0)
+        return NULL;
+    const char *name = str_after(unit, UNIT_PREFIX);
+    if (!name || !str_ends_with(name, UNIT_SUFFIX))
+        return NULL;
+    return strndup(name, strlen(name) - strlen(UNIT_SUFFIX));
+}
+
+/* A line "KEY=" or "KEY = ", not a comment. */
+static bool line_sets(const char *line, const char *key)
+{
+    line += strspn(line, " \t");
+    const char *rest = str_after(line, key);
+    return rest && rest[strspn(rest, " \t")] == '=';
+}
+
+static bool file_sets(int dir, const char *file, const char *key)
+{
+    Bytes text = { 0 };
+    bool sets = false;
+
+    if (file_read_at(dir, file, DROP_IN_MAX, &text) < 0)
+        return false;
+    _cleanup_(freep) char *copy = strndup((const char *)text.data ?: "", text.size);
+    bytes_done(&text);
+    char *at = copy;
+    for (char *line; !sets && at && (line = strsep(&at, "\n"));)
+        sets = line_sets(line, key);
+    return sets;
+}
+
+static void closedirp(DIR **d)
+{
+    if (*d)
+        closedir(*d);
+}
+
+static bool directory_sets(const char *path, const char *key)
+{
+    _cleanup_(closedirp) DIR *d = opendir(path);
+
+    for (struct dirent *e; d && (e = readdir(d));)
+        if (str_ends_with(e->d_name, ".conf") && file_sets(dirfd(d), e->d_name, key))
+            return true;
+    return false;
+}
+
+bool unit_drop_in_sets(const char *const *directories, const char *name, const char *key)
+{
+    for (const char *const *directory = directories ?: host_directories; *directory; directory++) {
+        _cleanup_(freep) char *own = strf("%s/" UNIT_PREFIX "%s" UNIT_SUFFIX ".d", *directory, name);
+        _cleanup_(freep) char *all = strf("%s/" UNIT_PREFIX UNIT_SUFFIX ".d", *directory);
+        if ((own && directory_sets(own, key)) || (all && directory_sets(all, key)))
+            return true;
+    }
+    return false;
+}

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* The unit of a pod: its name, the proof that a process is of it, and what an administrator's drop-ins say. */
+#include <sys/types.h>
+
+#include "base/macro.h"
+
+#define UNIT_PREFIX "podvisor-pod@"
+#define UNIT_SUFFIX ".service"
+
+/* "web" to "podvisor-pod@web.service"; the caller frees. A pod's name needs no escaping (schemas/formats.h). */
+char *unit_of_pod(const char *name);
+
+/* The pod in whose unit the process is, by its cgroup: the caller frees. NULL: in none, or it is gone. */
+char *unit_pod_of_process(pid_t pid);
+
+/*
+ * Whether a drop-in that an administrator wrote sets this property of the unit: then it counts, and podvisord leaves the
+ * property alone. directories: where drop-ins are, NULL for the host's; key: "MemoryMax".
+ */
+bool unit_drop_in_sets(const char *const *directories, const char *name, const char *key);
