@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <dirent.h>
+#include <limits.h>
 #include <linux/openat2.h>
 #include <stdio.h>
 #include <sys/file.h>
@@ -10,6 +11,47 @@
 #include "base/file.h"
 #include "base/strings.h"
 
+/* One step of a path, which is no symbolic link. */
+static int open_step(int dir, const char *name, int flags, mode_t mode)
+{
+    struct stat st;
+
+    if (streq(name, ".."))
+        return -EXDEV;
+    _cleanup_(closep) int fd = openat(dir, name, flags | O_NOFOLLOW, mode);
+    if (fd < 0)
+        return -errno;
+    /* With O_PATH a link itself is opened. */
+    if ((flags & O_PATH) && fstat(fd, &st) < 0)
+        return -errno;
+    return (flags & O_PATH) && S_ISLNK(st.st_mode) ? -ELOOP : take_fd(&fd);
+}
+
+/*
+ * What openat2(2) does, without it: in a unit with DynamicUser= there is none, since the filter that keeps set-user-id bits
+ * out (RestrictSUIDSGID=) cannot see the mode among its arguments.
+ */
+static int open_stepwise(int dir, const char *name, int flags, mode_t mode)
+{
+    const char *slash = strchr(name, '/');
+    char step[NAME_MAX + 1];
+
+    if (dir == AT_FDCWD) {
+        int fd = openat(dir, name, flags, mode);
+        return fd < 0 ? -errno : fd;
+    }
+    if (!slash)
+        return open_step(dir, name, flags, mode);
+    if (slash == name)
+        return -EXDEV;
+    if (slash - name > NAME_MAX)
+        return -ENAMETOOLONG;
+    memcpy(step, name, (size_t)(slash - name));
+    step[slash - name] = 0;
+    _cleanup_(closep) int next = open_step(dir, step, O_PATH | O_CLOEXEC, 0);
+    return next < 0 ? next : open_stepwise(next, slash + 1, flags, mode);
+}
+
 int file_open_at(int dir, const char *name, int flags, mode_t mode)
 {
     struct open_how how = {
@@ -19,6 +61,8 @@ int file_open_at(int dir, const char *name, int flags, mode_t mode)
     };
 
     long fd = syscall(SYS_openat2, dir, name, &how, sizeof how);
+    if (fd < 0 && errno == ENOSYS)
+        return open_stepwise(dir, name, (int)how.flags, (mode_t)how.mode);
     return fd < 0 ? -errno : (int)fd;
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <signal.h>
+#include <seccomp.h>
 #include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -58,6 +59,28 @@ static void nothing_is_opened_through_links_or_dots(void **state)
     assert_int_equal(file_open_at(d.fd, "etc/passwd", O_RDONLY, 0), -ELOOP);
     assert_int_equal(file_open_at(d.fd, "../etc/passwd", O_RDONLY, 0), -EXDEV);
     assert_int_equal(file_open_at(d.fd, "/etc/passwd", O_RDONLY, 0), -EXDEV);
+    test_dir_done(&d);
+}
+
+/* As in a unit with DynamicUser=. For the rest of this process, so it comes last. */
+static void nothing_is_opened_through_links_or_dots_without_openat2_either(void **state)
+{
+    TestDir d = test_dir_new();
+    scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
+
+    assert_success(seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(openat2), 0));
+    assert_success(seccomp_load(filter));
+    seccomp_release(filter);
+    nothing_is_opened_through_links_or_dots(state);
+    assert_success(mkdirat(d.fd, "a", 0700));
+    assert_success(symlinkat("b", d.fd, "a/link"));
+    _cleanup_(closep) int made = file_open_at(d.fd, "a/b", O_WRONLY | O_CREAT, 0600);
+    assert_true(made >= 0 && (fcntl(made, F_GETFD) & FD_CLOEXEC));
+    assert_int_equal(file_open_at(d.fd, "a/link", O_PATH, 0), -ELOOP);
+    assert_int_equal(file_open_at(d.fd, "a/../a/b", O_RDONLY, 0), -EXDEV);
+    assert_int_equal(file_open_at(d.fd, "a/b/c", O_RDONLY, 0), -ENOTDIR);
+    _cleanup_(closep) int found = file_open_at(AT_FDCWD, d.path, O_RDONLY | O_DIRECTORY, 0);
+    assert_true(found >= 0);
     test_dir_done(&d);
 }
 
@@ -130,6 +153,7 @@ int main(void)
         cmocka_unit_test(a_tree_is_removed_whole_and_links_are_not_followed),
         cmocka_unit_test(directories_are_made_on_the_way),
         cmocka_unit_test(a_lock_that_is_held_is_waited_for_and_not_longer),
+        cmocka_unit_test(nothing_is_opened_through_links_or_dots_without_openat2_either),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
