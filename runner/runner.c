@@ -2,6 +2,7 @@
 #include <fcntl.h>
 
 #include "base/file.h"
+#include "base/journal-log.h"
 #include "base/strings.h"
 #include "runner/agent-glue.h"
 #include "runner/backend-events.h"
@@ -100,6 +101,19 @@ static int runner_read_definition(Runner *r)
     return 0;
 }
 
+/* The journal itself, with the fields, where the pod's output goes there too; a person at a terminal reads along. */
+static void choose_log(const Runner *r)
+{
+    static LogFields lost;
+
+    if (r->definition.log_target != LOG_TARGET_JOURNAL || isatty(STDERR_FILENO))
+        return;
+    log_fields_of_machine(&lost, &r->definition);
+    log_fields_set_event(&lost, &operator_events[EVENT_OUTPUT_LOST]);
+    journal_log_open(program_invocation_short_name, lost.rows);
+    journal_log_attach(r->event);
+}
+
 static int runner_init(Runner *r)
 {
     r->vm_dir = dir_make_at(r->run_dir, RUN_VM_DIR, 0700);
@@ -112,6 +126,7 @@ static int runner_init(Runner *r)
         return e;
     if ((e = sd_event_default(&r->event)) < 0)
         return e;
+    choose_log(r);
     r->stop_timeout = r->definition.pod.stop_timeout;
     r->context = (BackendContext){
         .event = r->event,
@@ -162,6 +177,7 @@ Runner *runner_free(Runner *r)
     r->link = supervisor_link_free(r->link);
     if (r->vm)
         r->vm = r->backend->free(r->vm);
+    journal_log_close();
     schema_done(&runner_record_schema, &r->record);
     schema_done(&run_definition_schema, &r->definition);
     unit_images_free(r->images, r->n_images);

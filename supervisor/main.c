@@ -5,8 +5,9 @@
 #include <sys/stat.h>
 
 #include "base/file.h"
-#include "base/journal.h"
+#include "base/journal-log.h"
 #include "base/strings.h"
+#include "schemas/log-fields.h"
 #include "schemas/schema-config.h"
 #include "supervisor/options.h"
 #include "supervisor/supervisor.h"
@@ -16,9 +17,13 @@ static const PathsMode mode_with_journal[] = { PATHS_SYSTEM, PATHS_USER };
 /* The journal itself, with the fields, where standard error is nobody's terminal; never below --root. */
 static void choose_log(const Paths *paths)
 {
+    static LogFields lost;
+
+    log_fields_init(&lost);
+    log_fields_set_event(&lost, &operator_events[EVENT_OUTPUT_LOST]);
     TABLE_FOREACH (mode, mode_with_journal)
         if (paths->mode == *mode && !isatty(STDERR_FILENO) && journal_is_there())
-            log_set_sink(journal_sink);
+            journal_log_open("podvisord", lost.rows);
 }
 
 /* A file that is not there is an empty one; one with errors stops the start, since nobody knows what was meant. */
@@ -123,6 +128,8 @@ static int run(const Paths *paths, const DaemonConfig *config)
     if (r >= 0)
         r = sd_event_default(&event);
     if (r >= 0)
+        journal_log_attach(event);
+    if (r >= 0)
         r = supervisor_new(&supervisor, event, paths, config);
     if (r >= 0)
         r = add_signals(event, supervisor);
@@ -159,6 +166,7 @@ int main(int argc, char **argv)
             log_error_errno(r, "podvisord cannot work");
         schema_done(&daemon_config_schema, &config);
     }
+    journal_log_close();
     paths_done(&paths);
     return r < 0;
 }

@@ -27,7 +27,7 @@ DOORS = {
     "sha2.h": {"base/digest.c"},
     "zlib.h": {"base/digest.c"},
     "systemd/sd-bus.h": {"schemas/schema-bus.", "supervisor/", "cli/"},
-    "systemd/sd-journal.h": {"base/journal.c", "cli/"},
+    "systemd/sd-journal.h": {"cli/"},
 }
 
 root = pathlib.Path(sys.argv[1])
