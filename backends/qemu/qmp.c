@@ -312,12 +312,25 @@ static int on_reply(Qmp *q, const json_t *message)
     return 0; /* too late: its deadline has passed, or its asker is gone */
 }
 
+/*
+ * QEMU answers on whichever connection there is then. What an earlier client asked for and did not stay to hear may come to
+ * this one even before the greeting, as it is made by another thread; so may an event.
+ */
+static bool is_of_earlier_client(const Qmp *q, const json_t *message)
+{
+    const json_t *id = json_object_get(message, "id");
+
+    if (json_is_integer(id))
+        return json_integer_value(id) >= 0 && (uint64_t)json_integer_value(id) < q->first_id;
+    return qmp_string(message, "event");
+}
+
 static int on_message(Qmp *q, const json_t *message)
 {
     const char *event = qmp_string(message, "event");
 
     if (q->state == QMP_GREETING)
-        return on_greeting(q, message);
+        return is_of_earlier_client(q, message) ? 0 : on_greeting(q, message);
     if (event) {
         q->handlers->event(event, json_object_get(message, "data"), q->userdata);
         return 0;

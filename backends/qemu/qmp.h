@@ -14,8 +14,8 @@
  *   checked before jansson sees it, and there are at most so many of them. What exceeds that, is no JSON, or answers what nobody
  *   asked, closes the connection.
  * - An answer that comes after its deadline is dropped; the connection stays, and what a deadline means is the owner's to say.
- * - QEMU gives what an earlier client had asked to the next one, behind its greeting. No two connections use the same ids, so
- *   such an answer is known and dropped.
+ * - QEMU gives what an earlier client had asked to the next one, behind its greeting or, rarely, before it. No two connections use
+ *   the same ids, so such an answer is known and dropped.
  * - After `closed` no handler is called any more; all commands that were pending have been answered with -ECONNRESET before.
  * - Handlers may call anything of this file but qmp_free(). To let go of a Qmp in a handler, call qmp_close().
  *

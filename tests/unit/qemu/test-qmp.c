@@ -277,8 +277,9 @@ static void test_what_is_no_qmp_closes_the_connection(void **state)
 static void test_a_greeting_that_is_none_closes_the_connection(void **state)
 {
     static const char *const greetings[] = {
-        "{\"event\":\"STOP\"}\r\n", "{\"QMP\":{\"version\":{\"qemu\":{\"major\":-1,\"minor\":0}}}}\r\n",
-        "{\"QMP\":[]}\r\n", "{\"return\":{},\"id\":0}\r\n"
+        "{\"return\":{}}\r\n", "{\"return\":{},\"id\":-1}\r\n",
+        "{\"QMP\":{\"version\":{\"qemu\":{\"major\":-1,\"minor\":0}}}}\r\n", "{\"QMP\":[]}\r\n",
+        "{\"return\":{},\"id\":0}\r\n"
     };
     TABLE_FOREACH (g, greetings) {
         Play *p = play_new();
@@ -287,6 +288,21 @@ static void test_a_greeting_that_is_none_closes_the_connection(void **state)
         assert_false(p->ready);
         play_done(p);
     }
+}
+
+static void test_what_an_earlier_client_is_told_before_the_greeting_is_passed_over(void **state)
+{
+    Play *p = play_new_from(100);
+
+    say(p, "{\"return\":{},\"id\":99}\r\n{\"error\":{\"desc\":\"x\"},\"id\":0}\r\n{\"event\":\"STOP\","
+           "\"data\":{}}\r\n");
+    assert_int_equal(p->closed, 1);
+    assert_null(p->event_name);
+    say(p, GREETING "{\"return\":{},\"id\":100}\r\n");
+    assert_true(p->ready);
+    say(p, "{\"event\":\"RESUME\",\"data\":{}}\r\n");
+    assert_string_equal(p->event_name, "RESUME");
+    play_done(p);
 }
 
 static void flood(const char *unit, size_t n, int closed)
@@ -388,6 +404,7 @@ int main(void)
         cmocka_unit_test(test_a_full_queue_is_refused),
         cmocka_unit_test(test_what_is_no_qmp_closes_the_connection),
         cmocka_unit_test(test_a_greeting_that_is_none_closes_the_connection),
+        cmocka_unit_test(test_what_an_earlier_client_is_told_before_the_greeting_is_passed_over),
         cmocka_unit_test(test_a_line_without_an_end_costs_at_most_its_limit),
         cmocka_unit_test(test_deep_nesting_is_refused_before_it_is_parsed),
         cmocka_unit_test(test_a_crowd_of_values_is_refused_before_it_is_parsed),
