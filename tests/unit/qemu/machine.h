@@ -43,7 +43,7 @@ static inline TestMachine *machine_new(TinyGuest guest)
     RunDefinition *d = &m->definition;
 
     assert_non_null(m);
-    m->dir = test_dir_new();
+    m->dir = test_dir_new_in_memory();
     tiny_guest_write(m->dir.fd, "kernel", guest);
     assert_success(file_replace_at(m->dir.fd, "initrd", "none", 4, 0600));
     assert_success(schema_init(&run_definition_schema, d));

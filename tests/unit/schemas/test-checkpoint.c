@@ -26,7 +26,7 @@ static CheckpointOutcome read_one(int dir, const CheckpointKind *k, char **ret_d
 
 static void what_was_written_is_read(void **state)
 {
-    TestDir t = test_dir_new();
+    TestDir t = test_dir_new_in_memory();
     RunDefinition d;
     CheckpointEnvelope e;
     Id128 boot;
@@ -46,7 +46,7 @@ static void what_was_written_is_read(void **state)
 
 static void each_doubt_has_its_name(void **state)
 {
-    TestDir t = test_dir_new();
+    TestDir t = test_dir_new_in_memory();
     _cleanup_(freep) char *absent = NULL, *newer = NULL, *alien = NULL;
     static const CheckpointKind other = { .name = "other", .version = 1, .schema = &run_definition_schema };
 
@@ -63,7 +63,7 @@ static void each_doubt_has_its_name(void **state)
 
 static void no_truncation_is_taken_for_a_checkpoint(void **state)
 {
-    TestDir t = test_dir_new();
+    TestDir t = test_dir_new_in_memory();
     Bytes whole = { 0 };
 
     write_one(t.fd);
@@ -79,7 +79,7 @@ static void no_truncation_is_taken_for_a_checkpoint(void **state)
 /* A flipped bit may hit what only informs (a time, a generation); it must never change what the owner remembers. */
 static void no_flipped_bit_changes_the_body(void **state)
 {
-    TestDir t = test_dir_new();
+    TestDir t = test_dir_new_in_memory();
     Bytes whole = { 0 };
 
     write_one(t.fd);
