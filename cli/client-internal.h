@@ -9,10 +9,17 @@
 
 struct Client {
     sd_bus *bus;
-    char *socket; /* path, for messages */
+    const char *destination; /* of calls; NULL on the private socket */
+    PathsMode mode;
+    char *place;  /* where podvisord is talked to, for messages */
     pid_t pid;    /* of who answers there; 0: unknown */
     bool changed; /* a pod has, since client_next_change() last said so */
 };
+
+/* How podvisord is started; NULL where nobody can know. */
+const char *client_start_command(PathsMode mode);
+
+int client_complain_transport(const Client *client, int error);
 
 /* Says why a call failed and gives the exit status. what: the pod, or NULL for podvisord itself; error may hold nothing. */
 int client_complain(const Client *client, const char *what, const sd_bus_error *error, int r);

@@ -8,6 +8,7 @@
 #include "schemas/schema-bus.h"
 
 #define BUS_POD_PREFIX BUS_PATH "/pod"
+#define HUMAN_TIMEOUT (6 * 60 * USEC_PER_SEC) /* podvisord gives up before */
 
 /* --- reading pods ----------------------------------------------------------------------------------------------- */
 
@@ -92,8 +93,9 @@ int client_list(Client *client, PodList *ret)
     _cleanup_(reply_done) Reply reply = { 0 };
     PodList list = { 0 };
 
-    int r = sd_bus_call_method(client->bus, NULL, BUS_PATH, "org.freedesktop.DBus.ObjectManager",
-                               "GetManagedObjects", &reply.error, &reply.message, "");
+    int r =
+        sd_bus_call_method(client->bus, client->destination, BUS_PATH, "org.freedesktop.DBus.ObjectManager",
+                           "GetManagedObjects", &reply.error, &reply.message, "");
     if (r < 0)
         return client_complain(client, NULL, &reply.error, r);
     r = read_objects(reply.message, &list);
@@ -129,9 +131,10 @@ int client_get(Client *client, const char *pod, PodStatus *ret, bool *ret_absent
 
     if (ret_absent)
         *ret_absent = false;
-    int r = path ? sd_bus_call_method(client->bus, NULL, path, "org.freedesktop.DBus.Properties", "GetAll",
-                                      &reply.error, &reply.message, "s", BUS_POD_INTERFACE)
-                 : -ENOMEM;
+    int r =
+        path ? sd_bus_call_method(client->bus, client->destination, path, "org.freedesktop.DBus.Properties",
+                                  "GetAll", &reply.error, &reply.message, "s", BUS_POD_INTERFACE)
+             : -ENOMEM;
     if (r < 0 && ret_absent && sd_bus_error_has_name(&reply.error, SD_BUS_ERROR_UNKNOWN_OBJECT)) {
         *ret_absent = true;
         return STATUS_OK;
@@ -148,14 +151,28 @@ int client_get(Client *client, const char *pod, PodStatus *ret, bool *ret_absent
 
 /* --- acting ----------------------------------------------------------------------------------------------------- */
 
+/* A call that polkit may ask a human about, who takes his time; on the private socket nobody asks. Takes m. */
+static int call_with_rights(Client *client, sd_bus_message *m, Reply *reply)
+{
+    int r = sd_bus_message_set_allow_interactive_authorization(m, true);
+    if (r >= 0)
+        r = sd_bus_call(client->bus, m, client->destination ? HUMAN_TIMEOUT : 0, &reply->error,
+                        &reply->message);
+    sd_bus_message_unref(m);
+    return r;
+}
+
 int client_call(Client *client, const char *pod, const char *method)
 {
     _cleanup_(freep) char *path = pod ? pod_path(pod) : strdup(BUS_PATH);
     _cleanup_(reply_done) Reply reply = { 0 };
+    sd_bus_message *m = NULL;
 
-    int r = path ? sd_bus_call_method(client->bus, NULL, path, pod ? BUS_POD_INTERFACE : BUS_INTERFACE,
-                                      method, &reply.error, &reply.message, "")
+    int r = path ? sd_bus_message_new_method_call(client->bus, &m, client->destination, path,
+                                                  pod ? BUS_POD_INTERFACE : BUS_INTERFACE, method)
                  : -ENOMEM;
+    if (r >= 0)
+        r = call_with_rights(client, m, &reply);
     return r < 0 ? client_complain(client, pod, &reply.error, r) : STATUS_OK;
 }
 
@@ -163,7 +180,8 @@ static int exec_message(Client *client, const char *path, const ExecCall *call, 
 {
     sd_bus_message *m = NULL;
 
-    int r = sd_bus_message_new_method_call(client->bus, &m, NULL, path, BUS_POD_INTERFACE, "Exec");
+    int r =
+        sd_bus_message_new_method_call(client->bus, &m, client->destination, path, BUS_POD_INTERFACE, "Exec");
     if (r >= 0)
         r = sd_bus_message_append(m, "s", call->container);
     if (r >= 0)
@@ -189,8 +207,7 @@ int client_exec(Client *client, const ExecCall *call, int *ret_fd)
 
     int r = path ? exec_message(client, path, call, &m) : -ENOMEM;
     if (r >= 0)
-        r = sd_bus_call(client->bus, m, 0, &reply.error, &reply.message);
-    sd_bus_message_unref(m);
+        r = call_with_rights(client, m, &reply);
     if (r < 0)
         return client_complain(client, call->pod, &reply.error, r);
     if ((r = sd_bus_message_read_basic(reply.message, 'h', &fd)) < 0)

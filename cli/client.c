@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <stdio.h>
 #include <time.h>
 
-#include "base/file.h"
 #include "base/log.h"
-#include "base/socket.h"
 #include "base/strings.h"
 #include "cli/client-internal.h"
 #include "cli/exit-status.h"
@@ -20,7 +17,7 @@ static int complain_silence(const Client *client)
             "podvisord (process %d) does not answer within %us; `ps -o stat,wchan %d` shows what it is at",
             (int)client->pid, (unsigned)(CLIENT_TIMEOUT / USEC_PER_SEC), (int)client->pid);
     else
-        log_error("podvisord does not answer on %s", client->socket);
+        log_error("podvisord does not answer on %s", client->place);
     return STATUS_NO_DAEMON;
 }
 
@@ -34,7 +31,7 @@ static bool is_gone(int error)
     return error == -ECONNRESET || error == -ENOTCONN || error == -EPIPE || error == -ESHUTDOWN;
 }
 
-static int complain_transport(const Client *client, int error)
+int client_complain_transport(const Client *client, int error)
 {
     if (is_silence(error))
         return complain_silence(client);
@@ -57,6 +54,41 @@ static void say(const char *what, const char *text)
         log_error("%s%s%s", named ? "" : what, named ? "" : ": ", *line);
 }
 
+static const char *const start_commands[] = {
+    [PATHS_SYSTEM] = "systemctl start podvisord",
+    [PATHS_USER] = "systemctl --user start podvisord",
+    [PATHS_ROOT] = NULL,
+};
+_Static_assert(ELEMENTSOF(start_commands) == PATHS_MODE_MAX, "every mode");
+
+const char *client_start_command(PathsMode mode)
+{
+    return start_commands[mode];
+}
+
+/* What the message bus says when nobody has the name, and nobody could be started to take it. */
+static const char *const absences[] = {
+    SD_BUS_ERROR_SERVICE_UNKNOWN, SD_BUS_ERROR_NAME_HAS_NO_OWNER,      "org.freedesktop.DBus.Error.TimedOut",
+    "org.freedesktop.systemd1.",  "org.freedesktop.DBus.Error.Spawn.",
+};
+
+static bool is_absence(const Client *client, const sd_bus_error *error)
+{
+    TABLE_FOREACH (row, absences)
+        if (client->destination && error->name && str_after(error->name, *row))
+            return true;
+    return false;
+}
+
+static int complain_absence(const Client *client, const sd_bus_error *error)
+{
+    const char *start = client_start_command(client->mode);
+
+    log_error("podvisord is not on the message bus: %s%s%s", error->message ?: error->name,
+              start ? "; start it: " : "", start ?: "");
+    return STATUS_NO_DAEMON;
+}
+
 int client_complain(const Client *client, const char *what, const sd_bus_error *error, int r)
 {
     const char *name = error->name ? str_after(error->name, BUS_ERROR_PREFIX) : NULL;
@@ -69,9 +101,11 @@ int client_complain(const Client *client, const char *what, const sd_bus_error *
         log_error("%s: there is no such pod; `podvisor list` shows all", what);
         return STATUS_NOT_FOUND;
     }
+    if (is_absence(client, error))
+        return complain_absence(client, error);
     if (!sd_bus_error_is_set(error) || sd_bus_error_has_name(error, SD_BUS_ERROR_NO_REPLY) || is_gone(r) ||
         is_silence(r))
-        return complain_transport(client, r < 0 ? r : -ECONNRESET);
+        return client_complain_transport(client, r < 0 ? r : -ECONNRESET);
     say(what, error->message ?: error->name ?: "podvisord gives no reason");
     return STATUS_FAILURE;
 }
@@ -80,98 +114,6 @@ int client_complain_reading(int error)
 {
     log_error_errno(error, "podvisord's answer cannot be understood; is it of another version?");
     return STATUS_FAILURE;
-}
-
-static int complain_connect(const Context *c, const Client *client, int error)
-{
-    const char *start = c->paths.mode == PATHS_SYSTEM ? "systemctl start podvisord"
-                        : c->paths.mode == PATHS_USER ? "systemctl --user start podvisord"
-                                                      : NULL;
-
-    if (error == -EACCES || error == -EPERM)
-        log_error("podvisord's socket %s may not be used by this user; try it as root", client->socket);
-    else if (error != -ENOENT && error != -ECONNREFUSED)
-        log_error_errno(error, "podvisord's socket %s cannot be connected to", client->socket);
-    else if (start)
-        log_error("podvisord is not running: nobody listens on %s; start it: %s", client->socket, start);
-    else {
-        _cleanup_(freep) char *root = strndup(c->paths.run, strlen(c->paths.run) - strlen("/run"));
-        log_error("podvisord is not running: nobody listens on %s; start it: podvisord --root %s",
-                  client->socket, root ?: "DIR");
-    }
-    return STATUS_NO_DAEMON;
-}
-
-/* --- connecting ------------------------------------------------------------------------------------------------- */
-
-static int connect_socket(const Context *c)
-{
-    _cleanup_(closep) int run = dir_open_at(AT_FDCWD, c->paths.run);
-
-    return run < 0 ? run : socket_connect_at(run, PATHS_BUS, SOCK_STREAM | SOCK_NONBLOCK);
-}
-
-/* sd_bus_call() would wait for the authentication without our deadline, so that is done first. */
-static int wait_until_ready(sd_bus *bus, usec_t deadline)
-{
-    for (;;) {
-        int r = sd_bus_is_ready(bus);
-        if (r != 0)
-            return r;
-        if ((r = sd_bus_process(bus, NULL)) < 0)
-            return r;
-        if (r > 0)
-            continue;
-        usec_t left = usec_sub(deadline, now_usec(CLOCK_MONOTONIC));
-        if (left == 0)
-            return -ETIMEDOUT;
-        if ((r = sd_bus_wait(bus, left)) < 0 && r != -EINTR)
-            return r;
-    }
-}
-
-static int bus_start(sd_bus *bus, int *fd)
-{
-    int r = sd_bus_set_fd(bus, *fd, *fd);
-    if (r < 0)
-        return r;
-    take_fd(fd);
-    if ((r = sd_bus_negotiate_fds(bus, true)) < 0 || (r = sd_bus_start(bus)) < 0)
-        return r;
-    if ((r = sd_bus_set_method_call_timeout(bus, CLIENT_TIMEOUT)) < 0)
-        return r;
-    return wait_until_ready(bus, usec_add(now_usec(CLOCK_MONOTONIC), CLIENT_TIMEOUT));
-}
-
-int client_open(const Context *c, Client **ret)
-{
-    _cleanup_(client_freep) Client *client = calloc(1, sizeof *client);
-    _cleanup_(closep) int fd = -1;
-    uid_t uid;
-
-    if (!client || !(client->socket = strf("%s/" PATHS_BUS, c->paths.run)) || sd_bus_new(&client->bus) < 0) {
-        log_error("Out of memory");
-        return STATUS_FAILURE;
-    }
-    fd = connect_socket(c);
-    if (fd < 0)
-        return complain_connect(c, client, fd);
-    (void)socket_peer(fd, &client->pid, &uid);
-    int r = bus_start(client->bus, &fd);
-    if (r < 0)
-        return complain_transport(client, r);
-    *ret = take_ptr(client);
-    return STATUS_OK;
-}
-
-Client *client_free(Client *client)
-{
-    if (client) {
-        sd_bus_close_unref(client->bus);
-        free(client->socket);
-    }
-    free(client);
-    return NULL;
 }
 
 /* --- watching --------------------------------------------------------------------------------------------------- */
@@ -184,12 +126,18 @@ static int on_change(sd_bus_message *m, void *userdata, sd_bus_error *error)
 
 int client_watch(Client *client)
 {
-    int r = sd_bus_match_signal(client->bus, NULL, NULL, NULL, "org.freedesktop.DBus.Properties",
-                                "PropertiesChanged", on_change, client);
+    int r = sd_bus_match_signal(client->bus, NULL, client->destination, NULL,
+                                "org.freedesktop.DBus.Properties", "PropertiesChanged", on_change, client);
     if (r >= 0)
-        r = sd_bus_match_signal(client->bus, NULL, NULL, NULL, "org.freedesktop.DBus.ObjectManager", NULL,
-                                on_change, client);
-    return r < 0 ? complain_transport(client, r) : STATUS_OK;
+        r = sd_bus_match_signal(client->bus, NULL, client->destination, NULL,
+                                "org.freedesktop.DBus.ObjectManager", NULL, on_change, client);
+    /* On the private socket its end is seen; on the bus, that the name moves. */
+    if (r >= 0 && client->destination)
+        r = sd_bus_add_match(client->bus, NULL,
+                             "sender='org.freedesktop.DBus',member='NameOwnerChanged',arg0='" BUS_INTERFACE
+                             "'",
+                             on_change, client);
+    return r < 0 ? client_complain_transport(client, r) : STATUS_OK;
 }
 
 int client_next_change(Client *client, usec_t deadline)
@@ -197,7 +145,7 @@ int client_next_change(Client *client, usec_t deadline)
     while (!client->changed) {
         int r = sd_bus_process(client->bus, NULL);
         if (r < 0)
-            return complain_transport(client, r);
+            return client_complain_transport(client, r);
         if (r > 0)
             continue;
         usec_t left =
@@ -205,7 +153,7 @@ int client_next_change(Client *client, usec_t deadline)
         if (left == 0)
             return STATUS_TIMEOUT;
         if ((r = sd_bus_wait(client->bus, left)) < 0 && r != -EINTR)
-            return complain_transport(client, r);
+            return client_complain_transport(client, r);
     }
     client->changed = false;
     return STATUS_OK;

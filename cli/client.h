@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /*
- * podvisord, as the verbs see it: its API on the private socket, with a deadline on everything.
+ * podvisord, as the verbs see it: its API, with a deadline on everything. Who may not use the private socket comes by the
+ * message bus, where polkit decides, and may ask for a password.
  *
  * Every function returns an exit status (cli/exit-status.h) and, when that is not STATUS_OK, has said on standard
  * error what went wrong: which socket was tried and how podvisord is started; which process took the connection and

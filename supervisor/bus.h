@@ -13,9 +13,9 @@
  */
 #include <systemd/sd-bus.h>
 
+#include "schemas/bus-address.h"
 #include "supervisor/pod.h"
 
-#define BUS_NAME "org.podvisor.Supervisor1"
 #define BUS_PATH "/org/podvisor/Supervisor1"
 #define BUS_PODS_PATH BUS_PATH "/pod"
 #define BUS_POD_INTERFACE BUS_NAME ".Pod"

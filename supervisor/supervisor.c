@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "base/journal.h"
 #include "base/strings.h"
+#include "schemas/bus-address.h"
 #include "supervisor/bus.h"
 #include "supervisor/introduction.h"
 #include "supervisor/run-path.h"
@@ -363,7 +364,7 @@ static int connect_bus(Supervisor *s)
 {
     _cleanup_(freep) char *address = NULL;
 
-    int r = system_bus_address(s->paths, s->config, &address);
+    int r = bus_address(s->paths, s->config, &address);
     return r < 0 ? r : system_bus_new(&s->system_bus, s->event, address);
 }
 

@@ -25,8 +25,6 @@
 #include <systemd/sd-bus.h>
 
 #include "base/units.h"
-#include "schemas/daemon-config.h"
-#include "schemas/paths.h"
 
 typedef struct SystemBus SystemBus;
 typedef struct SystemBusUser SystemBusUser;
@@ -38,9 +36,6 @@ struct SystemBusUser {
     void *userdata;
     TAILQ_ENTRY(SystemBusUser) entry;
 };
-
-/* The address of the bus that this instance works with (the caller frees), or NULL for none. 0 or -ENOMEM. */
-int system_bus_address(const Paths *paths, const DaemonConfig *config, char **ret);
 
 /* Begins to connect. address NULL: *ret is NULL. A bus that cannot be reached is no failure. */
 int system_bus_new(SystemBus **ret, sd_event *event, const char *address);

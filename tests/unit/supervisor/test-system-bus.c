@@ -5,6 +5,7 @@
 #include <sys/un.h>
 
 #include "base/log.h"
+#include "schemas/bus-address.h"
 #include "supervisor/system-bus.h"
 #include "tests/unit/supervisor/bus-daemon.h"
 #include "tests/unit/supervisor/loop.h"
@@ -219,7 +220,7 @@ static void the_mode_and_the_configuration_say_which_bus(void **state)
         Paths paths = { .mode = row->mode };
         DaemonConfig config = { .bus = (char *)(uintptr_t)row->bus };
         _cleanup_(freep) char *address = NULL;
-        assert_success(system_bus_address(&paths, &config, &address));
+        assert_success(bus_address(&paths, &config, &address));
         assert_true(streq_ptr(address, row->address));
     }
 }
