@@ -29,7 +29,8 @@ int socket_listen_at(int dir, const char *name, int type)
     /* fchmod() before bind() sets the mode that the file is born with, so that it is never wider. */
     if (fchmod(fd, 0600) < 0 || bind(fd, (struct sockaddr *)&address, sizeof address) < 0)
         return -errno;
-    if (fchmodat(dir, name, 0600, 0) < 0 || listen(fd, SOMAXCONN) < 0)
+    /* Last, so that whoever watches the directory hears of it once more when there is somebody who listens. */
+    if (listen(fd, SOMAXCONN) < 0 || fchmodat(dir, name, 0600, 0) < 0)
         return -errno;
     return take_fd(&fd);
 }

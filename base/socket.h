@@ -8,7 +8,10 @@
 
 #include "base/bytes.h"
 
-/* Listens at dir/name with mode 0600, replacing what stands there. type: SOCK_STREAM or SOCK_SEQPACKET, | SOCK_NONBLOCK. */
+/*
+ * Listens at dir/name with mode 0600, replacing what stands there. type: SOCK_STREAM or SOCK_SEQPACKET, | SOCK_NONBLOCK. The
+ * last inotify(7) event of it, IN_ATTRIB, comes when a connection is taken.
+ */
 int socket_listen_at(int dir, const char *name, int type) _warn_unused_;
 
 /* Connects to dir/name: the descriptor or negative errno (-ENOENT, -ECONNREFUSED: nobody is there; -EAGAIN: queue full). */
