@@ -32,6 +32,8 @@ static const Field fields[] = {
     { F_UNSIGNED(PodStatus, restarts), .doc = "How often the machine was started again after a failure." },
     { F_ID128(PodStatus, uuid), .doc = "The identity of the machine." },
     { F_BOOL(PodStatus, hold), .doc = "Whether an operator stopped it." },
+    { F_BOOL(PodStatus, at_rest),
+      .doc = "Whether it stays as it is until an operator starts it, mends its file or resolves a doubt." },
     { F_DURATION(PodStatus, next_start),
       .doc = "When it is started again, in microseconds since 1970; 0 when no start is due." },
     { F_ENUM(PodStatus, verdict, verdict_table), .doc = "What its runner found when that was started." },

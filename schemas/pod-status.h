@@ -40,6 +40,7 @@ typedef struct PodStatus {
     uint64_t restarts;
     Id128 uuid;
     bool hold;         /* stopped by an operator; `podvisor start` lifts it */
+    bool at_rest;      /* stays as it is until an operator does something */
     usec_t next_start; /* CLOCK_REALTIME; 0: none is due */
     Verdict verdict;
     char *phase;

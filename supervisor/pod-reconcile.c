@@ -129,6 +129,7 @@ bool pod_reconcile(Pod *pod)
         /* Whoever stands in line for nothing holds up the others. */
         if (!queued && pod->observed.phase != MACHINE_LAUNCHING && pod->observed.phase != MACHINE_LIVE)
             supervisor_unqueue(pod->supervisor, pod);
+        pod->status_built = false;
         show(pod, d.rule);
         request_queue_settle(pod);
         wake_at(pod, d.step == STEP_KILL_RUNNER ? pod->in_flight.deadline : d.wake);

@@ -115,6 +115,19 @@ static int show_image_wait(const Pod *pod, PodStatus *s)
     return s->phase ? str_replace(&s->missing_image, pod->missing_image) : -ENOMEM;
 }
 
+/* Rules by which nothing more comes of itself. */
+static const bool restful[RULE_MAX] = {
+    [RULE_NOT_DEFINED] = true, [RULE_HELD] = true,  [RULE_NO_AUTOSTART] = true,  [RULE_SUCCEEDED] = true,
+    [RULE_FAILED] = true,      [RULE_DOUBT] = true, [RULE_RUNNER_DOUBTS] = true,
+};
+
+/* While the next decision is due, the last one says nothing any more. */
+static int show_rest(const Pod *pod, PodStatus *s)
+{
+    s->at_rest = !pod->due && pod->rule < RULE_MAX && restful[pod->rule];
+    return 0;
+}
+
 static int show_wait(const Pod *pod, PodStatus *s)
 {
     if (pod->state == POD_QUEUED)
@@ -125,7 +138,8 @@ static int show_wait(const Pod *pod, PodStatus *s)
 static int build(Pod *pod, PodStatus *s)
 {
     static int (*const parts[])(const Pod *pod, PodStatus *s) = {
-        show_definition, show_report, show_record, show_errors, show_doubt, show_wait, show_image_wait,
+        show_definition, show_report, show_record, show_errors,
+        show_doubt,      show_rest,   show_wait,   show_image_wait,
     };
 
     s->state = pod->state;

@@ -22,7 +22,7 @@ int pod_new(Pod **ret, Supervisor *supervisor, const char *name)
     pod->supervisor = supervisor;
     pod->runner_pidfd = -1;
     TAILQ_INIT(&pod->requests);
-    pod->rule = RULE_NOT_DEFINED;
+    pod->rule = RULE_MAX;
     int r = schema_init(&pod_record_schema, &pod->record);
     if (r < 0)
         return r;

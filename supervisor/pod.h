@@ -52,7 +52,7 @@ struct Pod {
     PodRecord record;
     int record_error; /* of the last attempt to write it; 0: the disk has it */
     PodState state;
-    Rule rule; /* of the last decision */
+    Rule rule; /* of the last decision; RULE_MAX: there was none yet */
 
     RunnerLink *link;
     RunnerLink *visitor;   /* a runner that systemd started, and that waits (supervisor/introduction.h) */
