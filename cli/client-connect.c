@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The way to podvisord: its private socket for those who may use it, else the message bus, where polkit decides. */
+#include <poll.h>
 #include <string.h>
+#include <sys/inotify.h>
 #include <time.h>
 
 #include "base/file.h"
@@ -85,7 +87,7 @@ static int connect_socket(const Context *c)
 }
 
 /* Takes fd. */
-static int open_socket(Client *client, int fd)
+static int start_socket(Client *client, int fd)
 {
     uid_t uid;
 
@@ -93,8 +95,13 @@ static int open_socket(Client *client, int fd)
     int r = sd_bus_set_fd(client->bus, fd, fd);
     if (r < 0)
         safe_close(fd);
-    else
-        r = bus_start(client->bus, CLIENT_TIMEOUT);
+    return r < 0 ? r : bus_start(client->bus, CLIENT_TIMEOUT);
+}
+
+/* Takes fd. */
+static int open_socket(Client *client, int fd)
+{
+    int r = start_socket(client, fd);
     return r < 0 ? client_complain_transport(client, r) : STATUS_OK;
 }
 
@@ -137,6 +144,7 @@ int client_open(const Context *c, Client **ret)
         log_error("Out of memory");
         return STATUS_FAILURE;
     }
+    client->context = c;
     int fd = connect_socket(c);
     if (fd < 0)
         address = bus_instead(c, fd);
@@ -156,4 +164,96 @@ Client *client_free(Client *client)
     }
     free(client);
     return NULL;
+}
+
+/* --- connecting again ------------------------------------------------------------------------------------------- */
+
+void client_last(Client *client)
+{
+    client->lasting = true;
+}
+
+bool client_lost(const Client *client)
+{
+    return client->lost;
+}
+
+/* Blocks until something happens in the directory of the socket: 0, -ETIMEDOUT, or negative errno. */
+static int await_event(int watch, usec_t deadline)
+{
+    struct pollfd p = { .fd = watch, .events = POLLIN };
+    char events[4096];
+
+    usec_t left = usec_sub(deadline, now_usec(CLOCK_MONOTONIC));
+    struct timespec time = { .tv_sec = (time_t)(left / USEC_PER_SEC),
+                             .tv_nsec = (long)(left % USEC_PER_SEC) * 1000 };
+    ssize_t n = ppoll(&p, 1, &time, NULL);
+    if (n == 0)
+        return -ETIMEDOUT;
+    if (n > 0)
+        n = read(watch, events, sizeof events);
+    return n < 0 && errno != EINTR ? -errno : 0;
+}
+
+/* A bus has but one connection in its life. */
+static int start_again(Client *client, int fd)
+{
+    sd_bus_close_unref(client->bus);
+    client->bus = NULL;
+    int r = sd_bus_new(&client->bus);
+    if (r < 0)
+        safe_close(fd);
+    return r < 0 ? r : start_socket(client, fd);
+}
+
+/*
+ * The next podvisord that answers. Where nobody listens, the directory tells when somebody does; one that ends or is silent while it
+ * is being connected to was not it.
+ */
+static int connect_again(Client *client, int watch, usec_t deadline)
+{
+    while (now_usec(CLOCK_MONOTONIC) < deadline) {
+        int fd = connect_socket(client->context);
+        int r = fd < 0 ? fd : start_again(client, fd);
+        if (r == -ENOENT || r == -ECONNREFUSED)
+            r = await_event(watch, deadline);
+        else if (!client_is_gone(r) && !client_is_silence(r))
+            return r;
+        if (r < 0 && !client_is_gone(r) && !client_is_silence(r))
+            return r;
+    }
+    return -ETIMEDOUT;
+}
+
+static int await_socket(Client *client, usec_t deadline)
+{
+    _cleanup_(closep) int watch = inotify_init1(IN_CLOEXEC);
+
+    if (watch < 0 ||
+        inotify_add_watch(watch, client->context->paths.run, IN_CREATE | IN_MOVED_TO | IN_ATTRIB) < 0)
+        return -errno;
+    return connect_again(client, watch, deadline);
+}
+
+/* On the message bus the connection stays, and tells that the name has an owner again. */
+static int await_name(Client *client, usec_t deadline)
+{
+    int status = client_next_change(client, deadline);
+    return status == STATUS_OK ? 0 : status == STATUS_TIMEOUT ? -ETIMEDOUT : -ENOTCONN;
+}
+
+int client_reconnect(Client *client, usec_t deadline)
+{
+    usec_t begin = now_usec(CLOCK_MONOTONIC), end = MIN(deadline, usec_add(begin, CLIENT_PATIENCE));
+
+    if (isatty(STDERR_FILENO))
+        log_info("podvisord has ended; waiting for the next one");
+    int r = client->destination ? await_name(client, end) : await_socket(client, end);
+    if (r < 0) {
+        log_error_errno(r, "podvisord has ended, and no other one answers on %s within %us", client->place,
+                        (unsigned)((end - begin) / USEC_PER_SEC));
+        return STATUS_NO_DAEMON;
+    }
+    client->lost = false;
+    return client->watching && !client->destination ? client_watch(client) : STATUS_OK;
 }

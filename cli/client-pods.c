@@ -176,6 +176,14 @@ int client_call(Client *client, const char *pod, const char *method)
     return r < 0 ? client_complain(client, pod, &reply.error, r) : STATUS_OK;
 }
 
+void client_refresh(Client *client)
+{
+    _cleanup_(reply_done) Reply reply = { 0 };
+
+    (void)sd_bus_call_method(client->bus, client->destination, BUS_PATH, BUS_INTERFACE, "Reload",
+                             &reply.error, &reply.message, "");
+}
+
 static int exec_message(Client *client, const char *path, const ExecCall *call, sd_bus_message **ret)
 {
     sd_bus_message *m = NULL;

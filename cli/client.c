@@ -21,21 +21,30 @@ static int complain_silence(const Client *client)
     return STATUS_NO_DAEMON;
 }
 
-static bool is_silence(int error)
+bool client_is_silence(int error)
 {
     return error == -ETIMEDOUT || error == -ETIME;
 }
 
-static bool is_gone(int error)
+bool client_is_gone(int error)
 {
     return error == -ECONNRESET || error == -ENOTCONN || error == -EPIPE || error == -ESHUTDOWN;
 }
 
-int client_complain_transport(const Client *client, int error)
+/* Lost, and that is not to be told: the verb waits for the next podvisord. */
+static bool note_loss(Client *client)
 {
-    if (is_silence(error))
+    client->lost = true;
+    return client->lasting;
+}
+
+int client_complain_transport(Client *client, int error)
+{
+    if (client_is_silence(error))
         return complain_silence(client);
-    if (is_gone(error)) {
+    if (client_is_gone(error)) {
+        if (note_loss(client))
+            return STATUS_NO_DAEMON;
         log_error("podvisord has closed the connection; its log says why: journalctl -u podvisord");
         return STATUS_NO_DAEMON;
     }
@@ -80,16 +89,18 @@ static bool is_absence(const Client *client, const sd_bus_error *error)
     return false;
 }
 
-static int complain_absence(const Client *client, const sd_bus_error *error)
+static int complain_absence(Client *client, const sd_bus_error *error)
 {
     const char *start = client_start_command(client->mode);
 
+    if (note_loss(client))
+        return STATUS_NO_DAEMON;
     log_error("podvisord is not on the message bus: %s%s%s", error->message ?: error->name,
               start ? "; start it: " : "", start ?: "");
     return STATUS_NO_DAEMON;
 }
 
-int client_complain(const Client *client, const char *what, const sd_bus_error *error, int r)
+int client_complain(Client *client, const char *what, const sd_bus_error *error, int r)
 {
     const char *name = error->name ? str_after(error->name, BUS_ERROR_PREFIX) : NULL;
 
@@ -103,8 +114,8 @@ int client_complain(const Client *client, const char *what, const sd_bus_error *
     }
     if (is_absence(client, error))
         return complain_absence(client, error);
-    if (!sd_bus_error_is_set(error) || sd_bus_error_has_name(error, SD_BUS_ERROR_NO_REPLY) || is_gone(r) ||
-        is_silence(r))
+    if (!sd_bus_error_is_set(error) || sd_bus_error_has_name(error, SD_BUS_ERROR_NO_REPLY) ||
+        client_is_gone(r) || client_is_silence(r))
         return client_complain_transport(client, r < 0 ? r : -ECONNRESET);
     say(what, error->message ?: error->name ?: "podvisord gives no reason");
     return STATUS_FAILURE;
@@ -126,6 +137,7 @@ static int on_change(sd_bus_message *m, void *userdata, sd_bus_error *error)
 
 int client_watch(Client *client)
 {
+    client->watching = true;
     int r = sd_bus_match_signal(client->bus, NULL, client->destination, NULL,
                                 "org.freedesktop.DBus.Properties", "PropertiesChanged", on_change, client);
     if (r >= 0)

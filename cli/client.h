@@ -17,6 +17,7 @@
 
 typedef struct Client Client;
 
+/* c: kept. */
 int client_open(const Context *c, Client **ret);
 Client *client_free(Client *client);
 DEFINE_CLEANUP(Client *, client_free)
@@ -35,6 +36,12 @@ int client_get(Client *client, const char *pod, PodStatus *ret, bool *ret_absent
 /* Calls a method without arguments of a pod, or of podvisord itself (pod NULL). */
 int client_call(Client *client, const char *pod, const char *method);
 
+/*
+ * Podvisord reads the definitions now, so that what it tells next is of what is on disk now and not of a moment ago. Whether they are
+ * right, and whether this user may ask for it, does not matter here.
+ */
+void client_refresh(Client *client);
+
 /* An Exec call on a pod: the stream socket (schemas/stream.h) in *ret_fd, owned by the caller. */
 typedef struct ExecCall {
     const char *pod;
@@ -47,6 +54,16 @@ typedef struct ExecCall {
     uint32_t rows, columns;
 } ExecCall;
 int client_exec(Client *client, const ExecCall *call, int *ret_fd);
+
+/*
+ * From client_last() on, the end of the connection is passed over in silence: a call gives STATUS_NO_DAEMON and client_lost() is true
+ * until client_reconnect() has found the podvisord that took the place of the one that ended. That waits by the socket's coming, until
+ * deadline (CLOCK_MONOTONIC) and no longer than CLIENT_PATIENCE, and then says so. Watching goes on.
+ */
+#define CLIENT_PATIENCE (1 * USEC_PER_MINUTE)
+void client_last(Client *client);
+bool client_lost(const Client *client);
+int client_reconnect(Client *client, usec_t deadline);
 
 /*
  * From client_watch() on, changes of pods are heard of. client_next_change() waits for one that was not told yet: STATUS_OK, or STATUS_TIMEOUT

@@ -250,7 +250,9 @@ void pod_failure_print(const PodStatus *s, const char *what, usec_t now, FILE *f
         fprintf(f, "  %s\n", safe ?: "?");
     }
     if (s->hold)
-        fprintf(f, "  it was stopped by an operator; `podvisor start %s` lifts that\n", name ?: "?");
+        fprintf(f, "  it is held; `podvisor start %s` starts it\n", name ?: "?");
+    else if (s->at_rest && s->state == POD_INACTIVE && !s->errors)
+        fprintf(f, "  it is not started by itself; `podvisor start %s` starts it\n", name ?: "?");
     if (s->state == POD_BACKOFF)
         fprintf(f, "  it is started again %s\n", next ?: "?");
     fprintf(f, "  look at: podvisor status %s; podvisor logs %s\n", name ?: "?", name ?: "?");

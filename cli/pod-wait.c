@@ -35,7 +35,13 @@ DEFINE_ENUM_TABLE(
 
 WaitGoal wait_goal(uint64_t index)
 {
-    WaitGoal goal = { .name = wait_goal_table.rows[index].name, .doc = wait_goal_table.rows[index].doc };
+    WaitGoal goal = {
+        .name = wait_goal_table.rows[index].name,
+        .doc = wait_goal_table.rows[index].doc,
+        /* The file of a pod may be on its way out already. */
+        .ends_at_rest = index != GOAL_GONE,
+        .failure = STATUS_WRONG_STATE,
+    };
 
     switch (index) {
     case GOAL_GONE:
@@ -57,12 +63,19 @@ WaitGoal wait_goal(uint64_t index)
     return goal;
 }
 
+WaitGoal wait_goal_patient(WaitGoal goal)
+{
+    goal.failed = 0;
+    goal.ends_at_rest = false;
+    return goal;
+}
+
 /* A container that will never do what it should in this machine, which others keep running. */
 static bool is_stuck(const WaitGoal *goal, const PodStatus *status)
 {
     bool needs_all = goal->reached & STATE_BIT(POD_READY) && !(goal->reached & STATE_BIT(POD_RUNNING));
 
-    if (!needs_all || !status || status->state != POD_RUNNING)
+    if (!needs_all || !goal->failed || !status || status->state != POD_RUNNING)
         return false;
     bool lost = false, goes_on = false;
     for (size_t i = 0; i < status->n_containers; i++) {
@@ -91,6 +104,8 @@ WaitOutcome wait_judge(const WaitGoal *goal, const WaitSince *since, const PodSt
         return WAIT_FAILED;
     if (lacks_image(status) && goal->failed & STATE_BIT(POD_BACKOFF))
         return WAIT_FAILED;
+    if (goal->ends_at_rest && status && status->at_rest)
+        return WAIT_FAILED;
     if (is_stuck(goal, status) && !(since->new_attempt && same_machine))
         return WAIT_FAILED;
     return WAIT_GOES_ON;
@@ -107,41 +122,72 @@ static int complain_timeout(const char *pod, const PodStatus *status, const char
     return STATUS_TIMEOUT;
 }
 
-/* What to do with one observation: the exit status, or -1 when the waiting goes on and a change has come. */
-static int wait_step(Client *client, const char *pod, const WaitGoal *goal, const WaitSince *since,
-                     const PodStatus *status, usec_t deadline, const char *what)
+typedef struct Waiting {
+    Client *client;
+    const char *pod;
+    const WaitGoal *goal;
+    const WaitSince *since;
+    usec_t deadline;
+    const char *what;
+    bool told_absent;
+    bool refreshed;
+} Waiting;
+
+/* What to do with one observation: the exit status, or -1 when the waiting goes on and there is something new. */
+static int wait_step(Waiting *w, const PodStatus *status)
 {
-    switch (wait_judge(goal, since, status)) {
+    switch (wait_judge(w->goal, w->since, status)) {
     case WAIT_REACHED:
         return STATUS_OK;
     case WAIT_FAILED:
-        pod_failure_print(status, what, now_usec(CLOCK_REALTIME), stderr);
-        return STATUS_FAILURE;
+        /* Its file may just have been mended. */
+        if (w->goal->ends_at_rest && !w->refreshed) {
+            client_refresh(w->client);
+            w->refreshed = true;
+            return -1;
+        }
+        pod_failure_print(status, w->what, now_usec(CLOCK_REALTIME), stderr);
+        return w->goal->failure;
     case WAIT_GOES_ON:
         break;
     }
-    int r = client_next_change(client, deadline);
-    return r == STATUS_TIMEOUT ? complain_timeout(pod, status, what) : r != STATUS_OK ? r : -1;
+    int r = client_next_change(w->client, w->deadline);
+    return r == STATUS_TIMEOUT ? complain_timeout(w->pod, status, w->what) : r != STATUS_OK ? r : -1;
+}
+
+static int wait_once(Waiting *w)
+{
+    PodStatus status = { 0 };
+    bool absent;
+
+    int r = client_get(w->client, w->pod, &status, &absent);
+    if (r != STATUS_OK)
+        return r;
+    /* For people who have misspelt it; a script hears of it at its deadline. */
+    if (absent && !w->told_absent && !(w->goal->reached & STATE_GONE) && isatty(STDERR_FILENO)) {
+        log_info("There is no pod %s yet; waiting for it", w->pod);
+        w->told_absent = true;
+    }
+    r = wait_step(w, absent ? NULL : &status);
+    schema_done(&pod_status_schema, &status);
+    return r;
 }
 
 int pod_wait(Client *client, const char *pod, const WaitGoal *goal, const WaitSince *since, usec_t deadline,
              const char *what)
 {
-    bool told_absent = false;
+    Waiting w = {
+        .client = client, .pod = pod, .goal = goal, .since = since, .deadline = deadline, .what = what
+    };
     int r = -1;
 
+    client_last(client);
     while (r < 0) {
-        PodStatus status = { 0 };
-        bool absent;
-        if ((r = client_get(client, pod, &status, &absent)) != STATUS_OK)
-            return r;
-        /* For people who have misspelt it; a script hears of it at its deadline. */
-        if (absent && !told_absent && !(goal->reached & STATE_GONE) && isatty(STDERR_FILENO)) {
-            log_info("There is no pod %s yet; waiting for it", pod);
-            told_absent = true;
+        r = wait_once(&w);
+        if (r == STATUS_NO_DAEMON && client_lost(client)) {
+            r = client_reconnect(client, deadline);
+            r = r == STATUS_OK ? -1 : r;
         }
-        r = wait_step(client, pod, goal, since, absent ? NULL : &status, deadline, what);
-        schema_done(&pod_status_schema, &status);
     }
     return r;
 }

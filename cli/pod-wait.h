@@ -9,14 +9,18 @@
 
 typedef struct WaitGoal {
     const char *name;
-    uint64_t reached; /* states in which the waiting is over and all is well */
-    uint64_t failed;  /* states from which it does not get there by itself */
+    uint64_t reached;  /* states in which the waiting is over and all is well */
+    uint64_t failed;   /* states from which it does not get there by itself */
+    bool ends_at_rest; /* a pod at rest does not get there either */
+    int failure;       /* the exit status then */
     const char *doc;
 } WaitGoal;
 
 /* The words of `podvisor wait --for`: each pod state, and some sets of them. Words in wait_goal_table, by index. */
 extern const EnumTable wait_goal_table;
 WaitGoal wait_goal(uint64_t index);
+/* The same goal, but what does not come by itself is waited for, too. */
+WaitGoal wait_goal_patient(WaitGoal goal);
 
 /* What the pod was before it was told to change: a failure counts only when it came after. */
 typedef struct WaitSince {
@@ -36,7 +40,7 @@ typedef enum WaitOutcome {
 WaitOutcome wait_judge(const WaitGoal *goal, const WaitSince *since, const PodStatus *status);
 
 /*
- * Waits for one pod. client_watch() was called before the pod was told to change. deadline is of CLOCK_MONOTONIC. what: "did not
+ * Waits for one pod, over restarts of podvisord. client_watch() was called before the pod was told to change. deadline is of CLOCK_MONOTONIC. what: "did not
  * start", for the message. Returns an exit status and has said what went wrong.
  */
 int pod_wait(Client *client, const char *pod, const WaitGoal *goal, const WaitSince *since, usec_t deadline,

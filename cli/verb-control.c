@@ -59,6 +59,15 @@ static const Control *control_find(const char *verb)
     return NULL;
 }
 
+/* They are told to change: what they are before says nothing, and that it came to nothing is a failure. */
+static WaitGoal goal_of(const Control *control)
+{
+    WaitGoal goal = control->goal;
+
+    goal.failure = STATUS_FAILURE;
+    return goal;
+}
+
 static usec_t wait_deadline(const Context *c, usec_t timeout)
 {
     const OptionValue *given = &c->options[OPTION_TIMEOUT];
@@ -86,6 +95,7 @@ static int control_all(Client *client, const Control *control, const Context *c)
     size_t n = strv_length(c->arguments);
     _cleanup_(freep) WaitSince *since = calloc(n, sizeof *since);
     usec_t deadline = wait_deadline(c, START_TIMEOUT);
+    WaitGoal goal = goal_of(control);
     int status = STATUS_OK;
 
     if (!since) {
@@ -98,9 +108,8 @@ static int control_all(Client *client, const Control *control, const Context *c)
         status = status == STATUS_OK ? r : status;
     }
     for (size_t i = 0; i < n && !option_given(c, OPTION_NO_WAIT); i++) {
-        int r = since[i].given
-                    ? pod_wait(client, c->arguments[i], &control->goal, &since[i], deadline, control->what)
-                    : STATUS_OK;
+        int r = since[i].given ? pod_wait(client, c->arguments[i], &goal, &since[i], deadline, control->what)
+                               : STATUS_OK;
         status = status == STATUS_OK ? r : status;
     }
     return status;
@@ -128,7 +137,8 @@ int verb_wait(Context *c)
 {
     _cleanup_(client_freep) Client *client = NULL;
     const OptionValue *given = &c->options[OPTION_FOR];
-    WaitGoal goal = wait_goal(given->given ? given->number : POD_READY);
+    WaitGoal named = wait_goal(given->given ? given->number : POD_READY);
+    WaitGoal goal = option_given(c, OPTION_PATIENT) ? wait_goal_patient(named) : named;
     WaitSince since = { 0 };
     usec_t deadline = wait_deadline(c, USEC_INFINITY);
     _cleanup_(freep) char *what = strf("did not become %s", goal.name);

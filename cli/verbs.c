@@ -26,6 +26,8 @@ const Option options[OPTION_MAX] = {
                          "wait no longer than this: 30s, 5min, infinity" },
     [OPTION_FOR] = { "for", 0, OPTION_WORD, "STATE", &wait_goal_table,
                      "what to wait for: ready (the default), running, stopped, gone, or any state of a pod" },
+    [OPTION_PATIENT] = { "patient", 0, OPTION_FLAG, NULL, NULL,
+                         "wait also for what does not come without an operator" },
 
     [OPTION_TERMINAL] = { "terminal", 't', OPTION_FLAG, NULL, NULL,
                           "give the command a terminal of its own" },
@@ -172,13 +174,16 @@ const Verb verbs[] = {
       .synopsis = "POD...",
       .min = 1,
       .max = ARGUMENTS_ANY,
-      .options = OPTION_BIT(OPTION_FOR) | OPTION_BIT(OPTION_TIMEOUT),
+      .options = OPTION_BIT(OPTION_FOR) | OPTION_BIT(OPTION_TIMEOUT) | OPTION_BIT(OPTION_PATIENT),
       .argument = ARGUMENT_POD,
       .run = verb_wait,
       .help = "wait until pods are in a state",
       .description =
           "Waits until every pod is in the state that --for names, also for pods that are not there yet. "
-          "Fails when a pod gets where it cannot come out of by itself." },
+          "Ends with status 3 when that does not come without an operator: the pod is held, failed, has a "
+          "file "
+          "with errors or is indeterminate. With --patient, an operator is waited for. Without --timeout, it "
+          "waits as long as it takes. A podvisord that ends meanwhile may come back within a minute." },
     { .name = "reload",
       .synopsis = "",
       .run = verb_reload,

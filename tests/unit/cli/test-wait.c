@@ -61,6 +61,37 @@ static void test_a_missing_image_ends_a_start_and_no_other_waiting(void **state)
     assert_int_equal(judge(wait_goal(POD_BACKOFF), since, lacks), WAIT_GOES_ON);
 }
 
+static void test_a_pod_at_rest_gets_nowhere_without_an_operator(void **state)
+{
+    static const char *const words[] = { "ready", "running", "paused", "failed", "backoff" };
+    WaitSince since = { 0 };
+    PodStatus rest = { .state = POD_INACTIVE, .at_rest = true }, moment = { .state = POD_INACTIVE };
+
+    TABLE_FOREACH (word, words) {
+        WaitGoal goal = wait_goal((uint64_t)enum_from_string(&wait_goal_table, *word));
+        assert_int_equal(judge(goal, since, rest), WAIT_FAILED);
+        assert_int_equal(judge(goal, since, moment), WAIT_GOES_ON);
+        assert_int_equal(judge(wait_goal_patient(goal), since, rest), WAIT_GOES_ON);
+    }
+    assert_int_equal(judge(wait_goal(POD_INACTIVE), since, rest), WAIT_REACHED);
+    /* A file that was just removed is not noticed yet. */
+    WaitGoal gone = wait_goal((uint64_t)enum_from_string(&wait_goal_table, "gone"));
+    assert_int_equal(judge(gone, since, rest), WAIT_GOES_ON);
+}
+
+static void test_the_patient_wait_for_an_operator(void **state)
+{
+    WaitGoal goal = wait_goal_patient(wait_goal(POD_READY));
+    ContainerReport containers[] = { { .state = CONTAINER_RUNNING }, { .state = CONTAINER_FAILED } };
+    PodStatus lost = { .state = POD_RUNNING, .containers = containers, .n_containers = 2 };
+    WaitSince since = { 0 };
+
+    assert_int_equal(judge(goal, since, (PodStatus){ .state = POD_FAILED, .at_rest = true }), WAIT_GOES_ON);
+    assert_int_equal(judge(goal, since, (PodStatus){ .state = POD_INDETERMINATE }), WAIT_GOES_ON);
+    assert_int_equal(judge(goal, since, lost), WAIT_GOES_ON);
+    assert_int_equal(judge(goal, since, (PodStatus){ .state = POD_READY }), WAIT_REACHED);
+}
+
 static void test_a_failure_from_before_does_not_count(void **state)
 {
     WaitGoal goal = { .reached = STATE_BIT(POD_READY), .failed = STATE_BIT(POD_FAILED) };
@@ -114,6 +145,8 @@ int main(void)
         cmocka_unit_test(test_a_pod_that_is_not_there_is_gone_and_stopped_and_not_yet_ready),
         cmocka_unit_test(test_what_an_operator_must_solve_ends_the_waiting),
         cmocka_unit_test(test_a_missing_image_ends_a_start_and_no_other_waiting),
+        cmocka_unit_test(test_a_pod_at_rest_gets_nowhere_without_an_operator),
+        cmocka_unit_test(test_the_patient_wait_for_an_operator),
         cmocka_unit_test(test_a_failure_from_before_does_not_count),
         cmocka_unit_test(test_a_container_that_failed_for_good_ends_the_waiting_for_all_of_them),
         cmocka_unit_test(test_a_restart_is_done_when_another_machine_is_ready),

@@ -31,9 +31,7 @@ class Null(unittest.TestCase):
         tree.mkdir()
         (tree / "a").write_text("#!/bin/sh\n")
         self.assertEqual(self.run_cli("image", "import", "small", tree).returncode, 0)
-        with open(self.root / "out", "wb") as out:
-            self.daemon = subprocess.Popen([BIN / "podvisord", "--root", self.root], stdin=subprocess.DEVNULL, stdout=out,
-                                           stderr=subprocess.STDOUT)
+        self.start_daemon()
         self.addCleanup(self.end)
         deadline = time.monotonic() + PATIENCE
         while self.run_cli("list").returncode != 0:
@@ -41,6 +39,20 @@ class Null(unittest.TestCase):
         for name in pods:
             self.declare(name)
             self.ok("wait", name, "--timeout=30s")
+
+    def start_daemon(self):
+        with open(self.root / "out", "ab") as out:
+            self.daemon = subprocess.Popen([BIN / "podvisord", "--root", self.root], stdin=subprocess.DEVNULL, stdout=out,
+                                           stderr=subprocess.STDOUT)
+
+    def kill_daemon(self):
+        self.daemon.kill()
+        self.daemon.wait(PATIENCE)
+
+    def begin(self, *words):
+        """A verb that goes on while the test does other things."""
+        return subprocess.Popen([BIN / "podvisor", "--root", self.root, *words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                stderr=subprocess.PIPE, text=True)
 
     def end(self):
         """Nothing is left running: the pods end with their files."""
@@ -104,7 +116,7 @@ class Null(unittest.TestCase):
         self.declare("slow", 'null = { start_delay = "50s"; };' + POD)
         self.ok("stop", "held")
         self.ok("wait", "slow", "--for=starting", "--timeout=30s")
-        self.statuses(3, "pause held", "resume held", "pause slow", "adopt web", "forget held")
+        self.statuses(3, "pause held", "resume held", "pause slow", "adopt web", "forget held", "wait held", "wait web held")
         self.assertEqual(self.fails(3, "status", "held"), "")
         self.statuses(125, "exec held true")
 
@@ -254,13 +266,71 @@ class Null(unittest.TestCase):
 
     def test_a_wait_hears_of_a_pod_that_comes_later(self):
         self.start()
-        ours, theirs = os.openpty()
-        waiting = subprocess.Popen([BIN / "podvisor", "--root", self.root, "wait", "late"], stderr=theirs)
-        self.assertIn(b"no pod late yet", os.read(ours, 4096))
+        waiting, _ = self.wait_on_terminal("late")
         self.declare("late")
         self.assertEqual(waiting.wait(PATIENCE), 0)
-        os.close(ours)
+
+    def test_a_wait_for_what_only_an_operator_brings_says_so(self):
+        self.start("web")
+        self.ok("stop", "web")
+        said = self.fails(3, "wait", "web")
+        self.assertIn("web did not become ready: ", said)
+        self.assertIn("it is held; `podvisor start web` starts it", said)
+        self.declare("lazy", "autostart = false;" + POD)
+        self.ok("wait", "lazy", "--for=inactive", "--timeout=30s")
+        self.assertIn("`podvisor start lazy` starts it", self.fails(3, "wait", "lazy"))
+        self.declare("job", 'null = { run_time = "50ms"; }; restart = { policy = "never"; };' + POD)
+        self.ok("wait", "job", "--for=succeeded", "--timeout=30s")
+        self.assertIn("job did not become ready: ", self.fails(3, "wait", "job"))
+        self.fails(5, "wait", "web", "--patient", "--timeout=100ms")
+        patient = self.begin("wait", "web", "--patient")
+        self.ok("start", "web")
+        self.assertEqual((patient.communicate(timeout=PATIENCE), patient.returncode), (("", ""), 0))
+
+    def test_a_file_that_was_just_mended_is_waited_for(self):
+        self.start()
+        self.declare("web", "x = 1;\n")
+        self.ok("wait", "web", "--for=inactive", "--timeout=30s")
+        self.assertRegex(self.fails(3, "wait", "web"), r"(?m)^  .*/web\.pod:1: x: unknown key")
+        self.declare("web")
+        self.ok("wait", "web", "--timeout=30s")
+
+    def wait_on_terminal(self, *words):
+        """A wait for a pod that is not there, when it has said so: it is in the middle of waiting then."""
+        terminal, theirs = os.openpty()
+        self.addCleanup(os.close, terminal)
+        waiting = subprocess.Popen([BIN / "podvisor", "--root", self.root, "wait", *words], stdin=subprocess.DEVNULL, stderr=theirs)
         os.close(theirs)
+        self.assertIn(b"waiting for it", os.read(terminal, 4096))
+        return waiting, terminal
+
+    def test_a_wait_goes_on_over_a_restart_of_podvisord(self):
+        self.start("web")
+        waiting, terminal = self.wait_on_terminal("late")
+        self.kill_daemon()
+        self.assertIn(b"podvisord has ended; waiting for the next one", os.read(terminal, 4096))
+        self.start_daemon()
+        self.declare("late")
+        self.assertEqual(waiting.wait(PATIENCE), 0)
+
+    def test_a_start_goes_on_over_a_restart_of_podvisord(self):
+        self.start()
+        self.declare("slow", 'autostart = false; null = { start_delay = "2s"; };' + POD)
+        self.ok("wait", "slow", "--for=inactive", "--timeout=30s")
+        starting = self.begin("start", "slow")
+        self.ok("wait", "slow", "--for=starting", "--patient", "--timeout=30s")
+        self.kill_daemon()
+        self.start_daemon()
+        self.assertEqual((starting.communicate(timeout=PATIENCE), starting.returncode), (("", ""), 0))
+
+    def test_a_podvisord_that_does_not_come_back_is_waited_for_until_the_deadline(self):
+        self.start()
+        waiting, terminal = self.wait_on_terminal("late", "--timeout=2s")
+        self.kill_daemon()
+        self.assertIn(b"waiting for the next one", os.read(terminal, 4096))
+        self.assertIn(b"no other one answers", os.read(terminal, 4096))
+        self.assertEqual(waiting.wait(PATIENCE), 6)
+        self.start_daemon()
 
     def test_a_pod_that_ends_by_itself_has_succeeded(self):
         self.start()
