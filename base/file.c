@@ -55,7 +55,7 @@ static int open_stepwise(int dir, const char *name, int flags, mode_t mode)
 int file_open_at(int dir, const char *name, int flags, mode_t mode)
 {
     struct open_how how = {
-        .flags = (uint64_t)(flags | O_CLOEXEC | O_NOCTTY),
+        .flags = (uint64_t)(flags | O_CLOEXEC | (flags & O_PATH ? 0 : O_NOCTTY)),
         .mode = flags & (O_CREAT | __O_TMPFILE) ? mode : 0,
         .resolve = RESOLVE_NO_MAGICLINKS | (dir == AT_FDCWD ? 0 : RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS),
     };
@@ -69,6 +69,11 @@ int file_open_at(int dir, const char *name, int flags, mode_t mode)
 int dir_open_at(int dir, const char *name)
 {
     return file_open_at(dir, name, O_RDONLY | O_DIRECTORY, 0);
+}
+
+int dir_reach_at(int dir, const char *name)
+{
+    return file_open_at(dir, name, O_PATH | O_DIRECTORY, 0);
 }
 
 int dir_make_at(int dir, const char *name, mode_t mode)

@@ -17,6 +17,8 @@ int file_open_at(int dir, const char *name, int flags, mode_t mode) _warn_unused
 
 /* Opens a directory for use as `dir`; AT_FDCWD takes any path. */
 int dir_open_at(int dir, const char *name) _warn_unused_;
+/* Only to reach what is beneath: of a directory that may be passed through, but not read. */
+int dir_reach_at(int dir, const char *name) _warn_unused_;
 
 /* Makes the directory (one level) with exactly this mode if it is not there; returns its descriptor. */
 int dir_make_at(int dir, const char *name, mode_t mode) _warn_unused_;

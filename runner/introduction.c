@@ -95,7 +95,7 @@ static bool machine_runs(int run_path)
 static void go_on(Visit *v)
 {
     _cleanup_(freep) char *path = strf("%s/" PATHS_PODS "/%s", v->paths->run, v->pod);
-    _cleanup_(closep) int run_path = path ? dir_open_at(AT_FDCWD, path) : -ENOMEM;
+    _cleanup_(closep) int run_path = path ? dir_reach_at(AT_FDCWD, path) : -ENOMEM;
     RunDefinition d;
 
     if (run_path < 0 || !machine_runs(run_path))
@@ -121,7 +121,12 @@ static int take_image(Visit *v, const RunnerImage *image, int *fd)
     return 0;
 }
 
-/* 1: another packet is awaited; else an exit status, or negative errno. */
+enum {
+    VISIT_GOES_ON = 1, /* another packet is awaited */
+    VISIT_REFUSED,     /* and why is logged */
+};
+
+/* One of these, or negative errno. */
 static int take(Visit *v, const Message *m, int *fd)
 {
     const RunnerAdmission *admission = m->body;
@@ -129,12 +134,12 @@ static int take(Visit *v, const Message *m, int *fd)
 
     if (m->type == RUNNER_IMAGE) {
         int r = take_image(v, m->body, fd);
-        return r < 0 ? r : 1;
+        return r < 0 ? r : VISIT_GOES_ON;
     }
     if (m->type == RUNNER_REFUSE) {
         log_error("Pod %s is not started: %s", v->pod, refusal->message ?: "podvisord does not say why");
         (void)sd_notifyf(false, "STATUS=Not started: %s", refusal->message ?: "podvisord does not say why");
-        return -EACCES;
+        return VISIT_REFUSED;
     }
     if (m->type != RUNNER_ADMIT || !admission->backend)
         return -EPROTO;
@@ -152,7 +157,7 @@ static int receive(Visit *v)
         return n < 0 ? (int)n : -ECONNRESET;
     int r = message_from_bytes(&runner_protocol, packet.data, packet.size, &m);
     if (r < 0)
-        return r == -ENOTSUP ? 1 : r;
+        return r == -ENOTSUP ? VISIT_GOES_ON : r;
     r = take(v, &m, &fd);
     message_done(&m);
     return r;
@@ -167,7 +172,7 @@ static int introduce(Visit *v)
         .version = (char *)(uintptr_t)PODVISOR_VERSION,
     };
 
-    _cleanup_(closep) int run = dir_open_at(AT_FDCWD, v->paths->run);
+    _cleanup_(closep) int run = dir_reach_at(AT_FDCWD, v->paths->run);
     if (run < 0)
         return run;
     v->socket = socket_connect_at(run, PATHS_RUNNERS, SOCK_SEQPACKET);
@@ -204,14 +209,16 @@ static int ask(Visit *v)
                          r < 0 ? ", which is not there" : " to let it start");
         if (r >= 0)
             end = usec_add(now_usec(CLOCK_MONOTONIC), INTRODUCTION_TIMEOUT);
-        for (r = r < 0 ? r : 1; r == 1;)
+        for (r = r < 0 ? r : VISIT_GOES_ON; r == VISIT_GOES_ON;)
             r = receive(v);
         v->socket = safe_close(v->socket);
         if (r != -ECONNRESET && r != -ENOENT && r != -ECONNREFUSED)
             return r;
         usec_t left = usec_sub(end, now_usec(CLOCK_MONOTONIC));
-        if (left == 0)
-            return log_full(LOG_ERR, r, NULL, "Pod %s is not started: %s", v->pod, error_words(r));
+        if (left == 0) {
+            log_error("Pod %s is not started: %s", v->pod, error_words(r));
+            return VISIT_REFUSED;
+        }
         await_socket(v, left);
     }
 }
@@ -222,7 +229,7 @@ int introduction_run(const Paths *paths, const char *pod)
 
     go_on(&v);
     int r = ask(&v);
-    if (r != -EACCES)
+    if (r < 0)
         log_error_errno(r, "Pod %s: its runner cannot begin", pod);
     for (size_t i = 0; i < v.n_fds; i++)
         free(v.names[i]);

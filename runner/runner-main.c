@@ -83,7 +83,7 @@ static int run(const Backend *backend, const char *path, bool unit)
 {
     _cleanup_(runner_freep) Runner *r = NULL;
 
-    int dir = dir_open_at(AT_FDCWD, path);
+    int dir = dir_reach_at(AT_FDCWD, path);
     if (dir < 0)
         return log_error_errno(dir, "The run path %s cannot be opened", path);
     int e = runner_new(backend, dir, unit, &r);

@@ -3,7 +3,7 @@
 /*
  * The main of every runner program: podvisor-runner-X --run-path DIR [--unit].
  *
- * Exit status: 0 after `bye`; 1 when it could not work at all (the cause is on standard error); 2 for a wrong call; 3 after
+ * Exit status: 0 after `bye`; 1 when it could not work at all (the cause is on standard error); 2 for a wrong call; 10 after
  * `bye` in a unit, when the pod did not end as it should; 75 after SIGTERM or SIGINT: the machine lives on, and another runner
  * may take over.
  */
@@ -12,7 +12,7 @@
 enum {
     RUNNER_EXIT_FAILURE = 1,
     RUNNER_EXIT_USAGE = 2,
-    RUNNER_EXIT_POD_FAILED = 3,
+    RUNNER_EXIT_POD_FAILED = 10,
     RUNNER_EXIT_INTERRUPTED = 75,
 };
 

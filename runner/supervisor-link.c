@@ -235,7 +235,7 @@ static int link_open(SupervisorLink *l)
         .version = (char *)(uintptr_t)PODVISOR_VERSION,
     };
 
-    _cleanup_(closep) int dir = dir_open_at(AT_FDCWD, l->dir);
+    _cleanup_(closep) int dir = dir_reach_at(AT_FDCWD, l->dir);
     if (dir < 0)
         return dir;
     int fd = socket_connect_at(dir, l->name, SOCK_SEQPACKET | SOCK_NONBLOCK);

@@ -124,9 +124,9 @@ static const struct {
     const char *result; /* the property Result of a service */
     const char *words;
 } service_results[] = {
-    { "exit-code", "its runner exited with status" },
-    { "signal", "its runner was killed by signal" },
-    { "core-dump", "its runner crashed by signal" },
+    { "exit-code", "its runner failed" },
+    { "signal", "its runner was killed by a signal" },
+    { "core-dump", "its runner crashed" },
     { "watchdog", "its runner did not answer systemd's watchdog" },
     { "timeout", "its runner did not start in the time that its unit gives it" },
     { "oom-kill", "the host's kernel killed it for want of memory" },

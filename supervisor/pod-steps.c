@@ -12,6 +12,7 @@
 #include "supervisor/restart.h"
 #include "supervisor/run-path.h"
 #include "supervisor/supervisor.h"
+#include "supervisor/unit.h"
 
 #define REQUEST_TIMEOUT (5 * USEC_PER_SEC)
 
@@ -310,6 +311,13 @@ static int check_descriptors(void)
 
 static int launch(Pod *pod, RunDefinition *d, char **ret_error)
 {
+    if (pod->supervisor->units && strlen(pod->name) > UNIT_POD_NAME_MAX) {
+        *ret_error = strf(
+            "its name has %zu characters, and that of a pod with a unit of systemd has at most %d, since the "
+            "unit's user is called pod-NAME",
+            strlen(pod->name), UNIT_POD_NAME_MAX);
+        return -ENAMETOOLONG;
+    }
     int r = check_descriptors();
     if (r < 0) {
         *ret_error =

@@ -8,6 +8,9 @@
 #define UNIT_PREFIX "podvisor-pod@"
 #define UNIT_SUFFIX ".service"
 
+/* A pod's unit has a user of its own, "pod-NAME", and systemd takes no longer names of users than 31. */
+enum { UNIT_POD_NAME_MAX = 27 };
+
 /* "web" to "podvisor-pod@web.service"; the caller frees. A pod's name needs no escaping (schemas/formats.h). */
 char *unit_of_pod(const char *name);
 
