@@ -190,17 +190,26 @@ const BusMethod bus_methods[] = {
     { PROPERTIES, "Get", EFFECT_READ, "ss", call_get },
     { PROPERTIES, "GetAll", EFFECT_READ, "s", call_get_all },
     { OBJECT_MANAGER, "GetManagedObjects", EFFECT_READ, "", call_managed_objects },
-    { BUS_NAME, "GetPod", EFFECT_READ, "s", call_vtable },
-    { BUS_NAME, "Reload", EFFECT_MANAGE, "", call_vtable },
-    { BUS_POD_INTERFACE, "Start", EFFECT_MANAGE, "", call_vtable },
-    { BUS_POD_INTERFACE, "Stop", EFFECT_MANAGE, "", call_vtable },
-    { BUS_POD_INTERFACE, "Restart", EFFECT_MANAGE, "", call_vtable },
-    { BUS_POD_INTERFACE, "Kill", EFFECT_MANAGE, "", call_vtable },
-    { BUS_POD_INTERFACE, "Pause", EFFECT_MANAGE, "", call_vtable },
-    { BUS_POD_INTERFACE, "Resume", EFFECT_MANAGE, "", call_vtable },
-    { BUS_POD_INTERFACE, "Adopt", EFFECT_MANAGE, "", call_vtable },
-    { BUS_POD_INTERFACE, "Forget", EFFECT_MANAGE, "", call_vtable },
-    { BUS_POD_INTERFACE, "Exec", EFFECT_EXEC, "sasasssbuu", call_vtable },
+    { BUS_NAME, "GetPod", EFFECT_READ, "s", call_vtable, "The object of the pod with this name." },
+    { BUS_NAME, "Reload", EFFECT_MANAGE, "", call_vtable,
+      "Reads all definitions again, at once. Without it, a change takes effect soon after the file is "
+      "written." },
+    { BUS_POD_INTERFACE, "Start", EFFECT_MANAGE, "", call_vtable,
+      "Lifts a hold and starts the pod; a back-off is over." },
+    { BUS_POD_INTERFACE, "Stop", EFFECT_MANAGE, "", call_vtable, "Stops the pod and holds it." },
+    { BUS_POD_INTERFACE, "Restart", EFFECT_MANAGE, "", call_vtable,
+      "Stops the pod and starts it again; lifts a hold." },
+    { BUS_POD_INTERFACE, "Kill", EFFECT_MANAGE, "", call_vtable, "Kills the machine and holds the pod." },
+    { BUS_POD_INTERFACE, "Pause", EFFECT_MANAGE, "", call_vtable, "Halts the machine where it is." },
+    { BUS_POD_INTERFACE, "Resume", EFFECT_MANAGE, "", call_vtable, "Lets a paused machine go on." },
+    { BUS_POD_INTERFACE, "Adopt", EFFECT_MANAGE, "", call_vtable,
+      "Of an indeterminate pod: takes the machine over if it proves its identity." },
+    { BUS_POD_INTERFACE, "Forget", EFFECT_MANAGE, "", call_vtable,
+      "Of an indeterminate pod: drops what is recorded, if nothing runs." },
+    { BUS_POD_INTERFACE, "Exec", EFFECT_EXEC, "sasasssbuu", call_vtable,
+      "Runs a program in a container. An empty working_dir or user is the container's; rows and columns "
+      "count with a terminal. The descriptor is a socket that carries the program's streams and its end, as "
+      "podvisor exec uses it." },
 };
 const size_t n_bus_methods = ELEMENTSOF(bus_methods);
 

@@ -29,6 +29,8 @@ struct Bus {
 /* --- objects (bus-objects.c) ----------------------------------------------------------------------------------------- */
 
 extern const sd_bus_vtable bus_manager_vtable[];
+/* Sentences, for the manual; NULL for an unknown one. */
+const char *bus_manager_property_doc(const char *member);
 
 /* NULL: no memory. The caller frees. */
 char *bus_pod_path(const char *name);
@@ -53,6 +55,7 @@ typedef struct BusMethod {
     Effect effect;         /* EFFECT_MAX: for everybody, and sd-bus answers it */
     const char *signature; /* of its arguments: s, b, u and as only */
     int (*call)(Bus *b, sd_bus_message *m, sd_bus_error *error);
+    const char *doc; /* sentences, for the manual; NULL for the standard interfaces */
 } BusMethod;
 extern const BusMethod bus_methods[];
 extern const size_t n_bus_methods;
@@ -63,3 +66,12 @@ const BusMethod *bus_find_method(const char *interface, const char *member);
 int bus_measure(sd_bus_message *m, const char *signature, size_t limit, size_t *ret);
 /* Calls the method and answers. */
 void bus_dispatch(Bus *b, const BusMethod *method, sd_bus_message *m);
+
+/* --- errors (bus-errors.c) -------------------------------------------------------------------------------------------- */
+
+typedef struct BusErrorRow {
+    const char *name;
+    const char *doc; /* sentences */
+} BusErrorRow;
+extern const BusErrorRow bus_errors[];
+extern const size_t n_bus_errors;

@@ -71,6 +71,23 @@ const sd_bus_vtable bus_manager_vtable[] = {
     SD_BUS_VTABLE_END,
 };
 
+static const struct {
+    const char *member;
+    const char *doc;
+} property_docs[] = {
+    { "Version", "The version of podvisord." },
+    { "PodsTotal", "How many pods there are, of whatever state." },
+    { "StartsInFlight", "How many pods are being started." },
+};
+
+const char *bus_manager_property_doc(const char *member)
+{
+    TABLE_FOREACH (row, property_docs)
+        if (streq(row->member, member))
+            return row->doc;
+    return NULL;
+}
+
 /* --- the objects of pods ------------------------------------------------------------------------------------------- */
 
 Pod *bus_find_pod(Bus *b, const char *path)

@@ -11,6 +11,7 @@
 #include "base/strings.h"
 #include "cli/exit-status.h"
 #include "cli/verb.h"
+#include "doc/man/manual.h"
 #include "runner/recovery.h"
 #include "schemas/daemon-config.h"
 #include "schemas/log-fields.h"
@@ -20,7 +21,7 @@
 #include "supervisor/recovery.h"
 
 /* Text at the beginning of a line or in an argument, without what mdoc(7) would take for its own. */
-static void put_text(const char *text)
+void put_text(const char *text)
 {
     if (*text == '.' || *text == '\'')
         fputs("\\&", stdout);
@@ -28,7 +29,7 @@ static void put_text(const char *text)
         fputs(*text == '\\' ? "\\e" : *text == '"' ? "\\(dq" : (char[]){ *text, 0 }, stdout);
 }
 
-static void put_sentence(const char *text)
+void put_sentence(const char *text)
 {
     /* A sentence ends its line, so that the formatter spaces it as it does all others. */
     while (*text) {
@@ -259,6 +260,10 @@ static const struct {
     { "@log-fields@", log_fields },
     { "@log-streams@", log_streams },
     { "@status-fields@", status_fields },
+    { "@api-manager@", api_manager },
+    { "@api-pod@", api_pod },
+    { "@api-errors@", api_errors },
+    { "@api-effects@", api_effects },
 };
 
 /* True when the line was the name of a fragment, or an unknown one (*unknown). */
