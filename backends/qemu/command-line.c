@@ -112,10 +112,11 @@ static void machine(Words *w, const RunDefinition *d, const CommandLineInputs *i
     option(w, "-m", "%lluM", (unsigned long long)((d->pod.memory + MIB - 1) / MIB));
 }
 
-static void kernel(Words *w, const RunDefinition *d, const CommandLineInputs *in)
+/* QEMU 7.2 takes a descriptor set for disks only; a kernel is read by the C library. */
+static void kernel(Words *w, const CommandLineInputs *in)
 {
-    option(w, "-kernel", "%s", d->kernel);
-    option(w, "-initrd", "%s", d->initrd);
+    option(w, "-kernel", "/proc/self/fd/%d", in->kernel_fd);
+    option(w, "-initrd", "/proc/self/fd/%d", in->initrd_fd);
     if (in->tsc_khz > 0)
         option(w, "-append", KERNEL_ARGUMENTS " tsc_early_khz=%llu", (unsigned long long)in->tsc_khz);
     else
@@ -138,7 +139,7 @@ static void virtio(Words *w, const RunDefinition *d)
     option(w, "-device", "virtio-serial-%s,id=serial0,max_ports=2", transport);
     option(w, "-device", "virtserialport,bus=serial0.0,nr=1,chardev=agent,name=" AGENT_PORT_NAME);
     option(w, "-device", "virtio-scsi-%s,id=scsi0", transport);
-    option(w, "-object", "rng-random,id=rng0,filename=/dev/urandom");
+    option(w, "-object", "rng-builtin,id=rng0");
     option(w, "-device", "virtio-rng-%s,rng=rng0", transport);
     option(w, "-device", "virtio-balloon-%s,id=balloon0,deflate-on-oom=on,free-page-reporting=on", transport);
 }
@@ -166,7 +167,7 @@ int command_line_build(const RunDefinition *definition, const CommandLineInputs 
     machine(&w, definition, inputs);
     for (size_t i = 0; i < ELEMENTSOF(fixed); i++)
         word(&w, "%s", fixed[i]);
-    kernel(&w, definition, inputs);
+    kernel(&w, inputs);
     channels(&w, inputs);
     virtio(&w, definition);
     for (size_t i = 0; i < inputs->n_disks; i++)

@@ -4,7 +4,8 @@
  * QEMU's command line: a pure function of the frozen definition and of what was opened for it.
  *
  * What a pod file says gets in here as numbers, as rows of enum tables, and as the pod's name, which is escaped; nothing else of it
- * does. Paths come from podvisord's own configuration; images come as open descriptors.
+ * does. The program's path comes from podvisord's own configuration. All else is opened before and comes as a descriptor, so that
+ * QEMU opens no file of the host but its own: its libraries and modules, its firmware, /dev/kvm.
  *
  * The choices behind the arguments:
  * - console in a ring inside of QEMU: bounded, costs the guest nothing, and is there when no runner was;
@@ -25,7 +26,8 @@ typedef struct CommandLineDisk {
 typedef struct CommandLineInputs {
     Accelerator accelerator; /* ACCELERATOR_KVM or ACCELERATOR_TCG */
     uint64_t tsc_khz;        /* 0: the guest finds out by itself */
-    int qmp_fd, agent_fd;    /* listening */
+    int kernel_fd, initrd_fd;
+    int qmp_fd, agent_fd; /* listening */
     const CommandLineDisk *disks;
     size_t n_disks;
 } CommandLineInputs;

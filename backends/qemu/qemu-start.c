@@ -4,7 +4,7 @@
  * without a further word from us. The steps, each of which may end the start with a sentence:
  *
  *     plan      accelerator; the second sample of the clock (a moment later, when the first is too young)
- *     open      images, sockets, log
+ *     open      images, kernel, sockets, log
  *     spawn     checkpoint SPAWNING, child at its gate, checkpoint SPAWNED with the process, gate opened
  *     session   qemu-session.c: QMP, the proof of identity, checkpoint RUNNING, STARTED
  */
@@ -22,6 +22,7 @@
 /* What a start opens for QEMU, and closes again once QEMU has it. */
 typedef struct Launch {
     Disks disks;
+    int kernel, initrd;
     int qmp, agent; /* listening */
     int log;
     char **arguments;
@@ -31,6 +32,8 @@ typedef struct Launch {
 static void launch_done(Launch *l)
 {
     disks_close(&l->disks);
+    l->kernel = safe_close(l->kernel);
+    l->initrd = safe_close(l->initrd);
     l->qmp = safe_close(l->qmp);
     l->agent = safe_close(l->agent);
     l->log = safe_close(l->log);
@@ -40,11 +43,26 @@ static void launch_done(Launch *l)
 
 /* Each step: 0, or negative errno with *message (may be NULL: then the error is all there is to say). */
 
+static int boot_file_open(const char *path, const char *what, int *ret, char **message)
+{
+    int fd = path ? file_open_at(AT_FDCWD, path, O_RDONLY | O_NONBLOCK, 0) : -ENOENT;
+
+    if (fd < 0)
+        *message = strf("the guest's %s cannot be opened: %s: %s", what, path ?: "no file", strerror(-fd));
+    else
+        *ret = fd;
+    return MIN(fd, 0);
+}
+
 static int launch_open(QemuVm *q, Launch *l, char **message)
 {
     const BackendContext *c = q->vm.context;
 
     int r = disks_open(&l->disks, c, message);
+    if (r >= 0)
+        r = boot_file_open(c->definition->kernel, "kernel", &l->kernel, message);
+    if (r >= 0)
+        r = boot_file_open(c->definition->initrd, "initrd", &l->initrd, message);
     if (r < 0)
         return r;
     if ((l->qmp = socket_listen_at(c->vm_dir, QEMU_QMP_SOCKET, SOCK_STREAM)) < 0)
@@ -64,6 +82,8 @@ static int launch_arguments(QemuVm *q, Launch *l)
     TscSample now = tsc_sample();
     CommandLineInputs inputs = {
         .accelerator = q->record.accelerator,
+        .kernel_fd = l->kernel,
+        .initrd_fd = l->initrd,
         .qmp_fd = l->qmp,
         .agent_fd = l->agent,
         .disks = l->disks.items,
@@ -76,8 +96,8 @@ static int launch_arguments(QemuVm *q, Launch *l)
 
 static int launch_fork(QemuVm *q, Launch *l, char **message)
 {
-    int fds[CONTAINERS_MAX + 2] = { l->qmp, l->agent };
-    size_t n = 2;
+    int fds[CONTAINERS_MAX + 4] = { l->kernel, l->initrd, l->qmp, l->agent };
+    size_t n = 4;
 
     for (size_t i = 0; i < l->disks.n_items; i++)
         fds[n++] = l->disks.items[i].fd;
@@ -125,7 +145,9 @@ static int launch_spawn(QemuVm *q, Launch *l, char **message)
 
 static int launch(QemuVm *q, char **message)
 {
-    Launch l = { .qmp = -1, .agent = -1, .log = -1, .child = { .pidfd = -1, .gate = -1 } };
+    Launch l = {
+        .kernel = -1, .initrd = -1, .qmp = -1, .agent = -1, .log = -1, .child = { .pidfd = -1, .gate = -1 }
+    };
 
     int r = launch_open(q, &l, message);
     if (r >= 0)

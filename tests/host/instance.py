@@ -22,6 +22,7 @@ BUILD = pathlib.Path(os.environ.get("PODVISOR_BUILD", HERE.parents[1] / "build")
 BIN = BUILD / "bin"
 # Far beyond any honest duration, on two processors that emulate five guests: reaching it is a failure, not slowness.
 PATIENCE = 240
+NOBODY = 65534
 
 HELLO = """containers = (
   { name = "hello"; image = "busybox";
@@ -260,6 +261,24 @@ class Instance:
     def uptime(self, pod, container):
         """Seconds of the guest's life, by its own word."""
         return float(self.cli("exec", f"{pod}/{container}", "--", "cat", "/proc/uptime").stdout.split()[0])
+
+
+def nobodys_instance(test):
+    """An instance, to be entered, of a user who may do nothing. Only root can become somebody else."""
+    programs = pathlib.Path(test.enterContext(tempfile.TemporaryDirectory(prefix="pv-programs-")))
+    programs.chmod(0o755)
+    # The build tree may stand where nobody may go.
+    for part in ("bin", "guest"):
+        (programs / part).mkdir(mode=0o755)
+    for file in (*BIN.glob("podvisor*"), *(BUILD / "guest" / name for name in ("vmlinux", "initrd"))):
+        if file.is_file():
+            shutil.copy(file, programs / file.parent.name)
+    host = Instance(before=["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"])
+    host.programs = programs / "bin"
+    host.root.chmod(0o755)
+    for path in (host.root, *host.root.iterdir()):
+        os.chown(path, NOBODY, NOBODY)
+    return host
 
 
 class HostTest(unittest.TestCase):

@@ -2,19 +2,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """What can be wrong with definitions and images while pods run: the real files, the real daemon, a real machine beside."""
 import os
-import pathlib
 import shutil
 import signal
 import struct
-import tempfile
 import time
 import unittest
 
-from instance import BIN, HELLO, HostTest, Instance, alive, stop, until
+from instance import HELLO, NOBODY, HostTest, Instance, alive, nobodys_instance, stop, until
 
 NULL = 'backend = "null"; {} containers = ( {{ name = "a"; image = "none"; }} );\n'
 ONCE = 'restart = { policy = "never"; };\n'
-NOBODY = 65534
 
 
 class Images(HostTest):
@@ -193,22 +190,7 @@ class Unprivileged(unittest.TestCase):
     """podvisord as nobody: no permission is a real answer then, and all works that should."""
 
     def setUp(self):
-        root = tempfile.mkdtemp(prefix="pv-")
-        os.chmod(root, 0o755)
-        # The build tree may stand where nobody may go.
-        self.programs = self.enterContext(tempfile.TemporaryDirectory(prefix="pv-programs-"))
-        os.chmod(self.programs, 0o755)
-        for part in ("bin", "guest"):
-            (pathlib.Path(self.programs) / part).mkdir(mode=0o755)
-        for file in (*BIN.glob("podvisor*"), *(BIN.parent / "guest" / name for name in ("vmlinux", "initrd"))):
-            if file.is_file():
-                shutil.copy(file, pathlib.Path(self.programs) / file.parent.name)
-        self.host = Instance(root=root, before=["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"])
-        self.host.programs = pathlib.Path(self.programs) / "bin"
-        self.host.log.close()
-        for path in (self.host.root, self.host.pods, *self.host.root.iterdir()):
-            os.chown(path, NOBODY, NOBODY)
-        self.host.log = open(self.host.root / "podvisord.out", "ab")
+        self.host = nobodys_instance(self)
         self.enterContext(self.host)
 
     def write(self, name, text, mode=0o644):

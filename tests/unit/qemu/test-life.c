@@ -120,6 +120,19 @@ static void test_a_qemu_that_fails_at_once_is_told_with_its_last_words(void **st
     machine_done(m);
 }
 
+static void test_a_missing_kernel_ends_the_start_with_a_sentence(void **state)
+{
+    TestMachine *m = machine_new(TINY_IDLE);
+
+    assert_success(str_replace(&m->definition.initrd, "/nonexistent/initrd"));
+    assert_success(qemu_backend.start(m->vm));
+    machine_run_until(m, BACKEND_ENDED);
+    assert_int_equal(m->end.reason, END_START_FAILED);
+    assert_non_null(
+        strstr(m->end.message, "the guest's initrd cannot be opened: /nonexistent/initrd: No such file"));
+    machine_done(m);
+}
+
 static void test_a_missing_image_or_program_ends_the_start_with_a_sentence(void **state)
 {
     TestMachine *m = machine_new(TINY_IDLE);
@@ -213,8 +226,8 @@ static void test_a_kvm_that_lies_is_found_out_by_its_outcome(void **state)
 
 static bool fd_is_known(const char *target)
 {
-    static const char *const known[] = { "/dev/null",   "/memfd:qemu-log", "socket:",       "/dev/urandom",
-                                         "anon_inode:", "pipe:",           "/machine.lock", "/image.erofs" };
+    static const char *const known[] = { "/dev/null",     "/memfd:qemu-log", "socket:", "anon_inode:",
+                                         "/machine.lock", "/image.erofs",    "/kernel", "/initrd" };
     TABLE_FOREACH (k, known) {
         if (strstr(target, *k))
             return true;
@@ -312,6 +325,7 @@ int main(void)
         cmocka_unit_test(test_a_qemu_that_is_killed_from_outside_is_told_with_its_signal),
         cmocka_unit_test(test_a_qemu_that_is_asked_to_end_from_outside_names_who_asked),
         cmocka_unit_test(test_a_qemu_that_fails_at_once_is_told_with_its_last_words),
+        cmocka_unit_test(test_a_missing_kernel_ends_the_start_with_a_sentence),
         cmocka_unit_test(test_a_missing_image_or_program_ends_the_start_with_a_sentence),
         cmocka_unit_test(test_pause_and_resume_are_told_also_when_repeated),
         cmocka_unit_test(test_a_hanging_qemu_refuses_in_time_and_can_be_killed),
