@@ -20,7 +20,6 @@ struct AgentGlue {
     Runner *runner;
     AgentClient *client; /* NULL: between two channels */
     ExecStreams *execs;  /* as client */
-    LogWriter *logs;
     bool welcome;
     bool has_clock;     /* the agent speaks of its clock */
     bool configure_due; /* when the clock has been seen to */
@@ -212,16 +211,14 @@ static void log_ack(AgentGlue *g, uint64_t seq)
         (void)agent_client_send(g->client, AGENT_LOG_ACK, &(AgentLogAck){ .seq = seq });
 }
 
-static void on_log_safe(void *userdata, uint64_t seq)
+void agent_glue_log_safe(Runner *r, uint64_t seq)
 {
-    AgentGlue *g = userdata;
-    Runner *r = g->runner;
-
     /* Files know their last number themselves; what went to the journal is remembered before the agent forgets it. */
     r->record.log_seq = seq;
     if (r->definition.log_target != LOG_TARGET_FILES)
         runner_save(r);
-    log_ack(g, seq);
+    if (r->glue)
+        log_ack(r->glue, seq);
 }
 
 static void take_guest(Runner *r, const AgentWelcome *w)
@@ -254,7 +251,7 @@ static void on_welcome(void *userdata, void *body)
     g->welcome = true;
     g->retry_delay = AGENT_RETRY_MIN;
     take_guest(r, w);
-    log_ack(g, log_writer_begin(g->logs, r->record.log_seq));
+    log_ack(g, log_writer_begin(r->logs, r->record.log_seq));
     g->has_clock = w->version >= AGENT_PROTOCOL_CLOCK;
     g->configure_due = clock_begin(g) && !w->configured;
     if (w->configured)
@@ -308,13 +305,13 @@ static void on_report(void *userdata, void *body)
 static void on_log(void *userdata, void *body)
 {
     AgentGlue *g = userdata;
-    log_writer_take(g->logs, body);
+    log_writer_take(g->runner->logs, body);
 }
 
 static void on_batch(void *userdata)
 {
     AgentGlue *g = userdata;
-    log_writer_flush(g->logs);
+    log_writer_flush(g->runner->logs);
 }
 
 static void on_data(void *userdata, void *body)
@@ -384,9 +381,7 @@ void agent_glue_connect(Runner *r)
     if (r->glue)
         return;
     AgentGlue *g = calloc(1, sizeof *g);
-    int e = g ? log_writer_new(r->event, &r->definition, on_log_safe, g, &g->logs) : -ENOMEM;
-    if (e < 0) {
-        free(g);
+    if (!g) {
         (void)runner_kill(r, END_AGENT_LOST, "the runner is out of memory");
         return;
     }
@@ -404,8 +399,7 @@ void agent_glue_drop(Runner *r)
     if (!g)
         return;
     channel_close(g, "the pod's machine has ended");
-    log_writer_flush(g->logs);
-    log_writer_free(g->logs);
+    log_writer_flush(r->logs);
     free(g);
 }
 

@@ -24,6 +24,8 @@ enum { AGENT_GARBAGE_MAX = 5 };
 void agent_glue_connect(Runner *r);
 /* Closes the channel and every exec; no more is tried. Output that came is written. */
 void agent_glue_drop(Runner *r);
+/* Output up to this number is safe: it is remembered, and the agent is told. */
+void agent_glue_log_safe(Runner *r, uint64_t seq);
 /* A guest that stands still answers no ping; when it goes on, its clock is seen to. */
 void agent_glue_set_paused(Runner *r, bool paused);
 /* Asks the agent to end the containers and power off; -ENOTCONN: there is no session (it is asked when there is one). */

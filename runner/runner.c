@@ -6,6 +6,7 @@
 #include "base/strings.h"
 #include "runner/agent-glue.h"
 #include "runner/backend-events.h"
+#include "runner/log-writer.h"
 #include "runner/recovery.h"
 #include "runner/runner-state.h"
 #include "runner/supervisor-link.h"
@@ -114,6 +115,11 @@ static void choose_log(const Runner *r)
     journal_log_attach(r->event);
 }
 
+static void on_log_safe(void *userdata, uint64_t seq)
+{
+    agent_glue_log_safe(userdata, seq);
+}
+
 static int runner_init(Runner *r)
 {
     r->vm_dir = dir_make_at(r->run_dir, RUN_VM_DIR, 0700);
@@ -138,6 +144,8 @@ static int runner_init(Runner *r)
         .on_event = runner_on_backend_event,
         .userdata = r,
     };
+    if ((e = log_writer_new(r->event, &r->definition, on_log_safe, r, &r->logs)) < 0)
+        return e;
     if ((e = r->backend->new (&r->context, &r->vm)) < 0)
         return e;
     return supervisor_link_new(r, &r->link);
@@ -177,6 +185,7 @@ Runner *runner_free(Runner *r)
     r->link = supervisor_link_free(r->link);
     if (r->vm)
         r->vm = r->backend->free(r->vm);
+    r->logs = log_writer_free(r->logs);
     journal_log_close();
     schema_done(&runner_record_schema, &r->record);
     schema_done(&run_definition_schema, &r->definition);

@@ -28,6 +28,7 @@
 #include "runner/runner-record.h"
 
 typedef struct AgentGlue AgentGlue;
+typedef struct LogWriter LogWriter;
 typedef struct SupervisorLink SupervisorLink;
 
 typedef struct Runner {
@@ -44,6 +45,7 @@ typedef struct Runner {
     bool told_ready; /* and it knows that the pod is ready */
     RunnerRecord record;
     SupervisorLink *link;
+    LogWriter *logs;           /* of the containers, the console and the VMM */
     AgentGlue *glue;           /* NULL: there is no agent to speak with */
     bool machine;              /* between BACKEND_STARTED and BACKEND_ENDED */
     bool begun;                /* start or adopt has been called, and its last event has not come */

@@ -15,6 +15,8 @@ static const PackLimits limits = { .size = FRAME_PAYLOAD_MAX, .depth = 4, .count
 static const Field entry_fields[] = {
     { F_ID128(LogEntry, machine), .doc = "The machine whose output it is." },
     { F_UNSIGNED(LogEntry, attempt), .doc = "The attempt of the pod." },
+    { F_ENUM(LogEntry, stream, log_stream_table), .fallback = "stdout", .doc = "Where the line comes from." },
+    { F_UNSIGNED(LogEntry, level), .fallback = "6", .max = 7, .doc = "How important it is." },
     { F_GROUP(LogEntry, record, log_record_schema), .doc = "The record of the agent." },
 };
 DEFINE_SCHEMA(log_entry_schema, LogEntry, "log entry", "A record of output in a file.", entry_fields);
@@ -91,6 +93,14 @@ static int log_file_create(LogFile *f)
     return 0;
 }
 
+static void note_number(LogFile *f, const LogEntry *entry)
+{
+    if (entry->record.seq == 0)
+        return;
+    f->machine = entry->machine;
+    f->seq = entry->record.seq;
+}
+
 /* Walks one file: the last entry's number, and where the last whole frame ends. */
 static int log_file_scan(LogFile *f, int fd, uint64_t *ret_end)
 {
@@ -108,8 +118,7 @@ static int log_file_scan(LogFile *f, int fd, uint64_t *ret_end)
         }
         read_so_far += (uint64_t)n;
         while ((r = entry_next(&d, &entry)) > 0) {
-            f->machine = entry.machine;
-            f->seq = entry.record.seq;
+            note_number(f, &entry);
             *ret_end = read_so_far - (d.buffer.size - d.offset);
             schema_done(&log_entry_schema, &entry);
         }
@@ -189,8 +198,7 @@ int log_file_append(LogFile *f, const LogEntry *entry)
         return r;
     if ((r = log_file_write(f, &frame)) < 0)
         return r;
-    f->machine = entry->machine;
-    f->seq = entry->record.seq;
+    note_number(f, entry);
     return 0;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /*
- * The containers' output in files: DIR/NAME.log, and DIR/NAME.log.1 that came before it. Each is a run of frames
+ * The output of a pod's containers, console and VMM in files: DIR/NAME.log, and DIR/NAME.log.1 that came before it. Each is a run of frames
  * (schemas/frame.h, session 0) of one packed LogEntry each. Written by the pod's runner, read by anybody who may.
  *
  * Invariants
@@ -12,13 +12,16 @@
  * - What log_file_append() took survives the runner. It is not forced to the disk: after a power cut the last entries may be missing.
  */
 #include "schemas/agent.h"
+#include "schemas/log-fields.h"
 
 enum { LOG_FILE_SIZE_MIN = 4 * FRAME_PAYLOAD_MAX };
 
 typedef struct LogEntry {
     Id128 machine; /* RunDefinition.uuid: record.seq counts in here */
     uint64_t attempt;
-    LogRecord record;
+    LogStream stream;
+    uint64_t level;   /* of <syslog.h> */
+    LogRecord record; /* of the console and the VMM: without container, and without a number (0) */
 } LogEntry;
 extern const Schema log_entry_schema;
 

@@ -65,6 +65,20 @@ typedef struct ContainerLimits {
 } ContainerLimits;
 extern const Schema limits_schema;
 
+typedef enum LogSyntax {
+    LOG_SYNTAX_TEXT,
+    LOG_SYNTAX_JSON,
+    LOG_SYNTAX_RAW,
+    LOG_SYNTAX_MAX,
+} LogSyntax;
+extern const EnumTable log_syntax_table;
+
+/* How a container's output is read. */
+typedef struct ContainerLog {
+    LogSyntax format;
+} ContainerLog;
+extern const Schema container_log_schema;
+
 typedef struct MountDefinition {
     char *volume;
     char *path;
@@ -92,6 +106,7 @@ typedef struct ContainerDefinition {
     usec_t stop_timeout;
     RestartSettings restart;
     ContainerLimits limits;
+    ContainerLog log;
     MountDefinition *mounts;
     size_t n_mounts;
 } ContainerDefinition;

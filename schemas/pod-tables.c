@@ -55,6 +55,23 @@ static const Field limits_fields[] = {
 DEFINE_SCHEMA(limits_schema, ContainerLimits, "limits", "What the container may use of its pod.",
               limits_fields);
 
+DEFINE_ENUM_TABLE(
+    log_syntax, "format",
+    LOG_SYNTAX_MAX, [LOG_SYNTAX_TEXT] = { "text", "lines, which may begin with their priority: <0> to <7>" },
+    [LOG_SYNTAX_JSON] = { "json", "lines that are JSON objects with a message and a level; others are text" },
+    [LOG_SYNTAX_RAW] = { "raw", "lines of which nothing is read" });
+
+static const Field container_log_fields[] = {
+    { F_ENUM(ContainerLog, format, log_syntax_table), .fallback = "text", .impact = IMPACT_REBOOT,
+      .doc =
+          "What the lines of its output look like. The priority of each is read from it, and shown by "
+          "`journalctl -p` and `podvisor logs -p`; without one, standard output is info and standard error "
+          "warning.",
+      .example = "log = { format = \"json\"; };" },
+};
+DEFINE_SCHEMA(container_log_schema, ContainerLog, "log", "How the container's output is read.",
+              container_log_fields);
+
 static const Field mount_fields[] = {
     { F_STRING(MountDefinition, volume), .flags = FIELD_REQUIRED, .format = &format_name,
       .impact = IMPACT_REBOOT, .doc = "The name of one of the pod's volumes." },
@@ -116,6 +133,8 @@ static const Field container_fields[] = {
       .example = "restart = { policy = \"on-failure\"; };" },
     { F_GROUP(ContainerDefinition, limits, limits_schema), .impact = IMPACT_REBOOT,
       .doc = "What the container may use of its pod." },
+    { F_GROUP(ContainerDefinition, log, container_log_schema), .impact = IMPACT_REBOOT,
+      .doc = "How the container's output is read." },
     { F_LIST(ContainerDefinition, mounts, mount_schema), .max = 64, .impact = IMPACT_REBOOT,
       .doc = "Volumes that the container sees.",
       .example = "mounts = ( { volume = \"cache\"; path = \"/var/cache\"; } );" },
