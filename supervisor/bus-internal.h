@@ -8,6 +8,11 @@
 typedef struct BusClient BusClient;
 TAILQ_HEAD(BusClients, BusClient);
 
+/* What a connection serves. sd-bus reads the vtables again when it forgets them, so their end is not left to the connection's. */
+typedef struct BusObjects {
+    sd_bus_slot *slots[4];
+} BusObjects;
+
 struct Bus {
     Supervisor *supervisor;
     sd_bus_vtable *pod_vtable;
@@ -22,6 +27,7 @@ struct Bus {
     SystemBusUser user;
     Authority *authority;
     sd_bus_slot *name_slot;
+    BusObjects objects; /* on the message bus */
     sd_bus_slot *filter_slot;
     bool name_owned; /* signals are told there */
 };
@@ -37,7 +43,9 @@ char *bus_pod_path(const char *name);
 /* The pod whose object this path is, or NULL. */
 Pod *bus_find_pod(Bus *b, const char *path);
 /* All objects, on a connection. */
-int bus_add_objects(Bus *b, sd_bus *bus);
+int bus_add_objects(Bus *b, sd_bus *bus, BusObjects *ret);
+/* Before the vtables are freed, and while the connection is there. */
+void bus_objects_done(BusObjects *o);
 
 /* --- the message bus (bus-public.c) ----------------------------------------------------------------------------------- */
 

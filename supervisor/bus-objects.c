@@ -122,15 +122,21 @@ static int list_pods(sd_bus *bus, const char *prefix, void *userdata, char ***re
     return 0;
 }
 
-int bus_add_objects(Bus *b, sd_bus *bus)
+int bus_add_objects(Bus *b, sd_bus *bus, BusObjects *ret)
 {
-    int r = sd_bus_add_object_vtable(bus, NULL, BUS_PATH, BUS_NAME, bus_manager_vtable, b);
+    int r = sd_bus_add_object_vtable(bus, &ret->slots[0], BUS_PATH, BUS_NAME, bus_manager_vtable, b);
     if (r >= 0)
-        r = sd_bus_add_fallback_vtable(bus, NULL, BUS_PODS_PATH, BUS_POD_INTERFACE, b->pod_vtable, find_pod,
-                                       b);
+        r = sd_bus_add_fallback_vtable(bus, &ret->slots[1], BUS_PODS_PATH, BUS_POD_INTERFACE, b->pod_vtable,
+                                       find_pod, b);
     if (r >= 0)
-        r = sd_bus_add_node_enumerator(bus, NULL, BUS_PODS_PATH, list_pods, b);
+        r = sd_bus_add_node_enumerator(bus, &ret->slots[2], BUS_PODS_PATH, list_pods, b);
     if (r >= 0)
-        r = sd_bus_add_object_manager(bus, NULL, BUS_PATH);
+        r = sd_bus_add_object_manager(bus, &ret->slots[3], BUS_PATH);
     return r;
+}
+
+void bus_objects_done(BusObjects *o)
+{
+    TABLE_FOREACH (slot, o->slots)
+        *slot = sd_bus_slot_unref(*slot);
 }

@@ -116,6 +116,7 @@ static void on_lost(void *userdata)
     b->name_owned = false;
     b->name_slot = sd_bus_slot_unref(b->name_slot);
     b->filter_slot = sd_bus_slot_unref(b->filter_slot);
+    bus_objects_done(&b->objects);
     authority_forget(b->authority);
 }
 
@@ -125,7 +126,7 @@ static void on_connected(void *userdata, sd_bus *bus)
 
     int r = sd_bus_add_filter(bus, &b->filter_slot, on_message, b);
     if (r >= 0)
-        r = bus_add_objects(b, bus);
+        r = bus_add_objects(b, bus, &b->objects);
     if (r >= 0)
         r = request_name(b, bus);
     if (r < 0)

@@ -12,6 +12,7 @@ enum {
 struct BusClient {
     Bus *owner;
     sd_bus *bus;
+    BusObjects objects;
     TAILQ_ENTRY(BusClient) entry;
 };
 
@@ -19,6 +20,7 @@ static BusClient *client_free(BusClient *c)
 {
     TAILQ_REMOVE(&c->owner->clients, c, entry);
     c->owner->n_clients--;
+    bus_objects_done(&c->objects);
     sd_bus_close_unref(c->bus);
     free(c);
     return NULL;
@@ -51,7 +53,7 @@ static int client_start(BusClient *c, int fd)
                                       "/org/freedesktop/DBus/Local", "org.freedesktop.DBus.Local",
                                       "Disconnected", on_disconnected, NULL, c);
     if (r >= 0)
-        r = bus_add_objects(c->owner, c->bus);
+        r = bus_add_objects(c->owner, c->bus, &c->objects);
     return r < 0 ? r : sd_bus_attach_event(c->bus, c->owner->supervisor->event, SD_EVENT_PRIORITY_NORMAL);
 }
 

@@ -137,6 +137,22 @@ static void hold_by_host(Pod *pod)
     pod_log_event(pod, EVENT_HELD, 0, "%s: its unit was stopped, so the pod is held", pod->name);
 }
 
+/* No machine runs, and no runner can come to tell how the last one ended. */
+static void ended_unseen(Pod *pod, const char *why)
+{
+    bool asked = pod->observed.phase == MACHINE_STOPPING || pod->wanted.hold;
+
+    schema_done(&runner_report_schema, &pod->report);
+    pod->report = (RunnerReport){
+        .state = RUNNER_ENDED,
+        .reason = asked ? END_STOPPED : END_LOST,
+        .exit_code = -1,
+        .message = strf("how is not known, since no runner comes: %s", why),
+    };
+    record_end(pod, asked);
+    (void)pod_save(pod);
+}
+
 void pod_launch_failed(Pod *pod, int error, const char *message)
 {
     PodObserved *o = &pod->observed;
@@ -149,13 +165,13 @@ void pod_launch_failed(Pod *pod, int error, const char *message)
     pod_due(pod);
     if (error == -ECANCELED)
         hold_by_host(pod);
-    if (pod->fresh) {
+    if (pod->fresh)
         launch_failed(pod, error, strdup(message));
-        return;
-    }
-    o->losses++;
-    o->barren++;
-    pod_log(pod, LOG_WARNING, 0, "%s: no runner comes: %s", pod->name, message);
+    else if (run_path_check_locks(pod->supervisor->pods_dir, pod->name) == 0)
+        ended_unseen(pod, message);
+    else
+        pod_log(pod, ++o->losses == 1 ? LOG_WARNING : LOG_DEBUG, 0,
+                "%s: its machine runs, and no runner comes to look after it: %s", pod->name, message);
 }
 
 static StepOutcome step_record_end(Pod *pod, Rule rule)

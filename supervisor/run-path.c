@@ -41,7 +41,7 @@ static int lock_held(int vm, const char *file)
     return record.l_type != F_UNLCK;
 }
 
-static int check_locks(int pods, const char *name)
+int run_path_check_locks(int pods, const char *name)
 {
     static const char *const locks[] = { RUN_MACHINE_LOCK_FILE, RUN_RUNNER_LOCK_FILE };
     _cleanup_(closep) int dir = dir_open_at(pods, name);
@@ -59,7 +59,7 @@ static int check_locks(int pods, const char *name)
 
 int run_path_remove(int pods, const char *name)
 {
-    int r = check_locks(pods, name);
+    int r = run_path_check_locks(pods, name);
     if (r < 0)
         return r;
 

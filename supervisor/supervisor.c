@@ -391,8 +391,8 @@ static int launcher_start(Supervisor *s)
     if (s->paths->mode != PATHS_SYSTEM || !s->system_bus)
         return log_full(LOG_ERR, -EINVAL, NULL,
                         "launcher = \"systemd\" is for the system's own podvisord, with its message bus");
-    /* Each pod's user gets through to its own run path, and sees no other. */
-    if (fchmod(s->run_dir, 0711) < 0 || fchmod(s->pods_dir, 0711) < 0)
+    /* Each pod's user gets through to its own run path, and sees no other; runners watch for the socket of a new podvisord. */
+    if (fchmod(s->run_dir, 0755) < 0 || fchmod(s->pods_dir, 0711) < 0)
         return log_error_errno(-errno, "%s cannot be opened to the pods' users", s->paths->run);
     return launcher_systemd_new(&s->launcher, s->system_bus, on_launch_failed, s);
 }
