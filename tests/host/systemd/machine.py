@@ -30,6 +30,7 @@ host with cgroup v1 or the hybrid layout the machine has pure cgroup v2 without 
 """
 import contextlib
 import ctypes
+import fcntl
 import json
 import os
 import pathlib
@@ -49,7 +50,7 @@ BUILD = pathlib.Path(os.environ.get("PODVISOR_BUILD", HERE.parents[2] / "build")
 # Far beyond any honest duration: reaching it is a failure, not slowness.
 PATIENCE = 120
 CLONE_NEWNS, MS_REC, MS_PRIVATE, PR_SET_PDEATHSIG = 0x20000, 0x4000, 1 << 18, 1
-NAME = "podvisor-machine-"  # then the process that has it: of its directory and its group
+NAME = "podvisor-host-"  # how the name of its directory begins, which is also that of its group
 SKIPPED = 77
 libc = ctypes.CDLL(None, use_errno=True)
 
@@ -132,23 +133,43 @@ def remove_group(group):
         os.rmdir(directory)
 
 
-def stale(directory):
-    """What machines have left in it whose tests were killed."""
-    for path in directory.glob(f"{NAME}[0-9]*"):
-        try:
-            stat = pathlib.Path(f"/proc/{path.name.removeprefix(NAME).split('-')[0]}/stat").read_text()
-        except OSError:
-            yield path
-        else:
-            if stat.rsplit(")", 1)[1].split()[0] == "Z":
+def claim(directory):
+    """A descriptor that says, as long as it is open, that the directory is in use; None: it already is."""
+    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(fd)
+        return None
+    return fd
+
+
+def claimed(make):
+    """The directory that make() makes, and its claim; made again if somebody took it for stale in between."""
+    while True:
+        path = make()
+        with contextlib.suppress(FileNotFoundError):
+            fd = claim(path)
+            if fd is not None and path.exists():
+                return path, fd
+
+
+def stale(place):
+    """What machines have left there whose tests were killed. Process ids would tell nothing: they may be another namespace's."""
+    for path in place.glob(f"{NAME}*"):
+        with contextlib.suppress(OSError):
+            fd = claim(path)
+            if fd is not None:
                 yield path
+                os.close(fd)
 
 
 class Following:
     """The journal from a moment on, record by record, as they come. A context manager."""
 
     def __init__(self, machine, matches, since):
-        where = ["--after-cursor", since] if since else ["--boot"]
+        where = ["--cursor", since] if since else ["--boot"]
+        self.since = since
         self.process = machine.spawn("journalctl", "--follow", "--no-tail", "--all", "--output=json", *where, *matches,
                                      stdout=subprocess.PIPE)
         self.buffer = b""
@@ -169,7 +190,8 @@ class Following:
                 raise Trouble("in vain: a record of the journal" if not ready else "journalctl has ended")
             self.buffer += data
         line, self.buffer = self.buffer.split(b"\n", 1)
-        return json.loads(line)
+        record = json.loads(line)
+        return record if record["__CURSOR"] != self.since else self.next(deadline)
 
     def until(self, condition, timeout=PATIENCE):
         """The first record of which condition(record) is true."""
@@ -212,7 +234,8 @@ class Machine:
         own_mount_namespace()
         for directory in stale(pathlib.Path(tempfile.gettempdir())):
             directory.rmdir()
-        self.base = pathlib.Path(tempfile.mkdtemp(prefix=f"{NAME}{os.getpid()}-"))
+        self.base, fd = claimed(lambda: pathlib.Path(tempfile.mkdtemp(prefix=NAME)))
+        self.claims = [fd]
         try:
             self._make()
         except BaseException:
@@ -242,9 +265,15 @@ class Machine:
         if "memory" not in self._handed_out(place):
             place = own
         for group in stale(place):
-            remove_group(group)
-        self.group = place / f"{NAME}{os.getpid()}"
-        self.group.mkdir()
+            if "populated 0" in (group / "cgroup.events").read_text():
+                remove_group(group)
+        self.group, fd = claimed(lambda: self._make_directory(place / self.base.name))
+        self.claims.append(fd)
+
+    @staticmethod
+    def _make_directory(path):
+        path.mkdir(exist_ok=True)
+        return path
 
     @staticmethod
     def _handed_out(group):
@@ -379,6 +408,8 @@ class Machine:
                 self.init.wait()
         if self.group:
             remove_group(self.group)
+        for fd in self.claims:
+            os.close(fd)
         for path in (self.base / "cgroup", self.root, self.base):
             if os.path.ismount(path):
                 subprocess.run(["umount", path], check=True)
@@ -409,7 +440,7 @@ class Machine:
         procs = self.group / "system.slice/commands.service/cgroup.procs"
         become = ["--reuid", user, "--regid", user, "--init-groups"] if user else []
         return ["sh", "-c", 'echo 0 >"$0" && exec "$@"', procs,
-                "nsenter", "--target", str(self.pid), "--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup",
+                "nsenter", "--target", str(self.pid), "--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup", "--root", "--wd",
                 "env", "-i", *ENVIRONMENT, "setpriv", "--pdeathsig", "KILL", *become, *map(str, words)]
 
     def run(self, *words, check=True, timeout=PATIENCE, user=None, **more):
@@ -424,6 +455,12 @@ class Machine:
 
     def sh(self, script, **more):
         return self.run("sh", "-c", script, **more)
+
+    def record(self, *words, **more):
+        """As run(), and shown as somebody at a terminal would have seen it."""
+        done = self.run(*words, **more)
+        print(f"# {' '.join(map(str, words))}\n{done.stdout}{done.stderr}", flush=True)
+        return done
 
     def spawn(self, *words, user=None, **more):
         """Runs on beside the test, until it ends, the machine ends, or end() ends it."""
@@ -445,12 +482,15 @@ class Machine:
     def journal(self, *matches, since=None):
         """The records, oldest first, of this boot or since a cursor; of a machine that is off: of all its boots."""
         words = ["journalctl", "--quiet", "--all", "--output=json", *matches]
-        if since:
-            words += ["--after-cursor", since]
+        # Not --after-cursor: with matches it loses the first record, if the one at the cursor is no match.
+        words += ["--cursor", since] if since else ["--boot"] if self.init else []
         if self.init:
-            return [json.loads(line) for line in self.run(*words, *([] if since else ["--boot"])).stdout.splitlines()]
-        words += ["--directory", self.root / "var/log/journal"]
-        return [json.loads(line) for line in subprocess.run(words, check=True, capture_output=True).stdout.splitlines()]
+            self.run("journalctl", "--sync")
+            said = self.run(*words).stdout
+        else:
+            words += ["--directory", self.root / "var/log/journal"]
+            said = subprocess.run(words, check=True, capture_output=True, text=True).stdout
+        return [record for record in map(json.loads, said.splitlines()) if record["__CURSOR"] != since]
 
     def cursor(self):
         """Now, for journal() and following()."""
@@ -474,13 +514,19 @@ class Machine:
 
     def wait_unit(self, name, timeout=PATIENCE, **wanted):
         """Its properties once they are as wanted, such as ActiveState="active". What systemd says of it wakes us up."""
+        return self.wait_unit_until(name, lambda shown: all(shown.get(key) == value for key, value in wanted.items()),
+                                    timeout, f"{wanted}")
+
+    def wait_unit_until(self, name, condition, timeout=PATIENCE, what="what is waited for"):
+        """Its properties once condition(properties) is true."""
         deadline = time.monotonic() + timeout
         with self.following(f"UNIT={name}", "_PID=1", since=self.cursor()) as records:
-            while any((shown := self.unit(name)).get(key) != value for key, value in wanted.items()):
+            while not condition(shown := self.unit(name)):
                 try:
                     records.next(deadline)
                 except Trouble:
-                    raise Trouble(f"in vain: {name} with {wanted}; it has { {k: shown.get(k) for k in wanted} }")
+                    has = {key: shown.get(key) for key in ("ActiveState", "SubState", "Result", "MainPID")}
+                    raise Trouble(f"in vain: {name} with {what}; it has {has}")
         return shown
 
     # When it fails
@@ -510,12 +556,22 @@ class MachineTest(unittest.TestCase):
     def setUpClass(cls):
         cls.machine = cls.kind()
         cls.machine.prepare()
+        cls.addClassCleanup(cls.machine.stop)
         cls.arrange(cls.machine)
-        cls.enterClassContext(cls.machine)
+        try:
+            cls.machine.start()
+            cls.settle(cls.machine)
+        except BaseException:
+            cls.machine.show()
+            raise
 
     @classmethod
     def arrange(cls, machine):
         """What is put into it before the first boot."""
+
+    @classmethod
+    def settle(cls, machine):
+        """What all tests find done."""
 
     def run(self, result=None):
         before = len(result.failures) + len(result.errors) if result else 0

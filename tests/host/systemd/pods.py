@@ -19,12 +19,6 @@ containers = (
 
 
 class PodMachine(Machine):
-    def start_podvisord(self):
-        if self.path(f"/{UNITS}/podvisord.service").exists():
-            self.run("systemctl", "start", "podvisord.service")
-        else:
-            self.run("systemd-run", "--unit=podvisord", "--property=Type=notify", "--property=KillMode=process", "podvisord")
-
     def podvisor(self, *words, **more):
         return self.run("podvisor", *words, **more)
 
