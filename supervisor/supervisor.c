@@ -13,6 +13,7 @@
 #include "supervisor/introduction.h"
 #include "supervisor/run-path.h"
 #include "supervisor/supervisor.h"
+#include "supervisor/unit.h"
 
 #define UNSAVED_RETRY (1 * USEC_PER_SEC)
 #define LOCK_PATIENCE (2 * USEC_PER_SEC)
@@ -383,6 +384,22 @@ static bool launches_units(const Supervisor *s)
     return s->paths->mode == PATHS_SYSTEM && s->system_bus && sd_booted() > 0;
 }
 
+/* systemd starts such units all the same, and does not say that it cannot hold them to their limits. */
+static void tell_missing_controllers(void)
+{
+    static const struct {
+        const char *controller, *limits;
+    } rows[] = {
+        { "memory", "the memory that a pod takes is not limited by its unit (MemoryMax=)" },
+        { "cpu", "the processors that a pod takes are not limited by its unit (CPUQuota=)" },
+    };
+
+    TABLE_FOREACH (row, rows)
+        if (!unit_has_controller("/sys/fs/cgroup", row->controller))
+            log_warning("This host's control groups have no controller \"%s\": %s", row->controller,
+                        row->limits);
+}
+
 static int launcher_start(Supervisor *s)
 {
     s->units = launches_units(s);
@@ -394,6 +411,7 @@ static int launcher_start(Supervisor *s)
     /* Each pod's user gets through to its own run path, and sees no other; runners watch for the socket of a new podvisord. */
     if (fchmod(s->run_dir, 0755) < 0 || fchmod(s->pods_dir, 0711) < 0)
         return log_error_errno(-errno, "%s cannot be opened to the pods' users", s->paths->run);
+    tell_missing_controllers();
     return launcher_systemd_new(&s->launcher, s->system_bus, on_launch_failed, s);
 }
 

@@ -83,3 +83,29 @@ bool unit_drop_in_sets(const char *const *directories, const char *name, const c
     }
     return false;
 }
+
+static bool has_word(const char *text, const char *word)
+{
+    size_t length = strlen(word);
+
+    for (const char *at = text; (at = strstr(at, word)); at += length)
+        if ((at == text || strchr(" \n", at[-1])) && strchr(" \n", at[length]))
+            return true;
+    return false;
+}
+
+/* The unified tree says what it has; beside or instead of it, a controller of the old kind has a tree of its own. */
+bool unit_has_controller(const char *cgroups, const char *controller)
+{
+    _cleanup_(closep) int dir = dir_reach_at(AT_FDCWD, cgroups);
+    _cleanup_(closep) int own = dir < 0 ? dir : dir_reach_at(dir, controller);
+    Bytes text = { 0 };
+
+    if (dir < 0 || own >= 0)
+        return true;
+    if (file_read_at(dir, "cgroup.controllers", DROP_IN_MAX, &text) < 0)
+        return true;
+    _cleanup_(freep) char *words = strndup((const char *)text.data ?: "", text.size);
+    bytes_done(&text);
+    return !words || has_word(words, controller);
+}

@@ -17,6 +17,10 @@ char *unit_of_pod(const char *name);
 /* The pod in whose unit the process is, by its cgroup: the caller frees. NULL: in none, or it is gone. */
 char *unit_pod_of_process(pid_t pid);
 
+/* Whether the host can hold units to limits of this controller ("memory", "cpu"); true when it cannot be told. cgroups:
+ * /sys/fs/cgroup. */
+bool unit_has_controller(const char *cgroups, const char *controller);
+
 /*
  * Whether a drop-in that an administrator wrote sets this property of the unit: then it counts, and podvisord leaves the
  * property alone. directories: where drop-ins are, NULL for the host's; key: "MemoryMax".

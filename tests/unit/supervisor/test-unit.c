@@ -45,11 +45,35 @@ static void an_administrators_drop_in_is_found(void **state)
     assert_false(sets("podvisor-pod@web.service.d", "", "MemoryMax"));
 }
 
+static bool has(const char *controllers, const char *name)
+{
+    TestDir d = test_dir_new();
+
+    if (controllers)
+        assert_success(file_replace_at(d.fd, "cgroup.controllers", controllers, strlen(controllers), 0600));
+    bool found = unit_has_controller(d.path, name);
+    test_dir_done(&d);
+    return found;
+}
+
+static void a_missing_controller_is_noticed(void **state)
+{
+    assert_true(has("cpuset cpu io memory pids\n", "cpu"));
+    assert_true(has("cpuset cpu io memory pids\n", "memory"));
+    assert_true(has("memory", "memory"));
+    assert_false(has("cpuset io pids\n", "cpu"));
+    assert_false(has("\n", "memory"));
+    /* Without the unified tree it cannot be told. */
+    assert_true(has(NULL, "memory"));
+    assert_true(unit_has_controller("/nowhere", "memory"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_pod_has_a_unit),
         cmocka_unit_test(a_process_elsewhere_is_of_no_pod),
+        cmocka_unit_test(a_missing_controller_is_noticed),
         cmocka_unit_test(an_administrators_drop_in_is_found),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
