@@ -85,16 +85,17 @@ static char *cell_since(const PodStatus *s, usec_t now)
     return text_age(s->since, now);
 }
 
+/* On a narrow terminal, what pod is in what state and since when is what one wants to know. */
 static const PodColumn pod_columns[] = {
     { { "POD", .shrink = true }, cell_name },
     { { "STATE" }, cell_state },
     { { "READY" }, cell_ready },
-    { { "BACKEND" }, cell_backend },
-    { { "GEN", .right = true }, cell_generation },
-    { { "RESTARTS", .right = true }, cell_restarts },
-    { { "CPU", .right = true }, cell_cpu },
-    { { "MEMORY", .right = true }, cell_memory },
-    { { "SINCE" }, cell_since },
+    { { "BACKEND", .drop = 2 }, cell_backend },
+    { { "GEN", .right = true, .drop = 1 }, cell_generation },
+    { { "RESTARTS", .right = true, .drop = 3 }, cell_restarts },
+    { { "CPU", .right = true, .drop = 4 }, cell_cpu },
+    { { "MEMORY", .right = true, .drop = 5 }, cell_memory },
+    { { "SINCE", .drop = 6 }, cell_since },
 };
 
 int pod_table_print(const PodList *list, usec_t now, const TableStyle *style, FILE *f)

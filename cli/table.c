@@ -61,22 +61,49 @@ TableStyle table_style(const Context *c)
     };
 }
 
+/* What it takes to print these columns, of which those that are left out are negative. */
+static int sum_of(const int *widths, size_t n)
+{
+    int sum = -GAP;
+
+    for (size_t i = 0; i < n; i++)
+        sum += widths[i] < 0 ? 0 : widths[i] + GAP;
+    return sum;
+}
+
+/* The column that can be done without best; n_columns when there is none. */
+static size_t next_to_drop(const Table *t, const int *widths)
+{
+    size_t found = t->n_columns;
+
+    for (size_t i = 0; i < t->n_columns; i++)
+        if (widths[i] >= 0 && t->columns[i].drop > 0 &&
+            (found == t->n_columns || t->columns[i].drop < t->columns[found].drop))
+            found = i;
+    return found;
+}
+
+static void fit(const Table *t, int *widths, int limit)
+{
+    size_t drop;
+
+    while (sum_of(widths, t->n_columns) > limit && (drop = next_to_drop(t, widths)) < t->n_columns)
+        widths[drop] = -1;
+    for (size_t i = 0; i < t->n_columns; i++) {
+        int spare = t->columns[i].shrink ? widths[i] - SHORTEST : 0;
+        widths[i] -= MIN(MAX(spare, 0), MAX(sum_of(widths, t->n_columns) - limit, 0));
+    }
+}
+
+/* A column that is left out has the width -1. */
 static void measure(const Table *t, const TableStyle *style, int *widths)
 {
-    int sum = 0;
-
     for (size_t i = 0; i < t->n_columns; i++)
         widths[i] = style->legend ? text_width(t->columns[i].title) : 0;
     for (size_t i = 0; i < t->n_cells; i++)
         widths[i % t->n_columns] = MAX(widths[i % t->n_columns], text_width(t->cells[i].text));
-    for (size_t i = 0; i < t->n_columns; i++)
-        sum += widths[i] + GAP;
-    for (size_t i = 0; style->width > 0 && i < t->n_columns; i++) {
-        int spare = t->columns[i].shrink ? widths[i] - SHORTEST : 0;
-        int cut = MIN(MAX(spare, 0), MAX(sum - GAP - style->width, 0));
-        widths[i] -= cut;
-        sum -= cut;
-    }
+    if (style->width > 0)
+        fit(t, widths, style->width);
 }
 
 /* Of a text that is wider than its column, as many characters as leave room for the dots. */
@@ -96,19 +123,29 @@ static int bytes_within(const char *text, int width)
     return n;
 }
 
-static void print_cell(const Table *t, size_t column, const char *text, Colour colour, int width,
-                       bool colours, FILE *f)
+typedef struct Print {
+    const Table *table;
+    const int *widths;
+    size_t last; /* column that is not left out */
+    bool colours;
+    FILE *f;
+} Print;
+
+static void print_cell(const Print *p, size_t column, const char *text, Colour colour)
 {
-    bool last = column == t->n_columns - 1, cut = text_width(text) > width;
+    int width = p->widths[column];
+    bool right = p->table->columns[column].right, cut = text_width(text) > width;
     int n = cut ? bytes_within(text, width - 3) : (int)strlen(text);
     int blanks = cut ? 0 : width - text_width(text);
 
-    if (t->columns[column].right)
-        fprintf(f, "%*s", blanks, "");
-    fprintf(f, "%s%.*s%s%s", colour_begin(colour, colours), n, text, cut ? "..." : "",
-            colour_end(colour, colours));
-    if (!last)
-        fprintf(f, "%*s", GAP + (t->columns[column].right ? 0 : blanks), "");
+    if (width < 0)
+        return;
+    if (right)
+        fprintf(p->f, "%*s", blanks, "");
+    fprintf(p->f, "%s%.*s%s%s", colour_begin(colour, p->colours), n, text, cut ? "..." : "",
+            colour_end(colour, p->colours));
+    if (column != p->last)
+        fprintf(p->f, "%*s", GAP + (right ? 0 : blanks), "");
 }
 
 int table_print(const Table *t, const TableStyle *style, FILE *f)
@@ -120,14 +157,16 @@ int table_print(const Table *t, const TableStyle *style, FILE *f)
         return -ENOMEM;
 
     measure(t, style, widths);
+    Print p = { .table = t, .widths = widths, .colours = style->colours, .f = f };
+    for (size_t i = 0; i < t->n_columns; i++)
+        p.last = widths[i] >= 0 ? i : p.last;
     for (size_t i = 0; style->legend && i < t->n_columns; i++)
-        print_cell(t, i, t->columns[i].title, COLOUR_FAINT, widths[i], style->colours, f);
+        print_cell(&p, i, t->columns[i].title, COLOUR_FAINT);
     if (style->legend)
         fputc('\n', f);
     for (size_t i = 0; i < t->n_cells; i++) {
-        size_t column = i % t->n_columns;
-        print_cell(t, column, t->cells[i].text, t->cells[i].colour, widths[column], style->colours, f);
-        if (column == t->n_columns - 1)
+        print_cell(&p, i % t->n_columns, t->cells[i].text, t->cells[i].colour);
+        if (i % t->n_columns == t->n_columns - 1)
             fputc('\n', f);
     }
     return ferror(f) ? -EIO : 0;

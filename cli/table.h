@@ -2,14 +2,16 @@
 #pragma once
 /*
  * Rows and columns as text. Cells are shown as they are; whoever fills them has escaped what strangers wrote. Columns are two
- * blanks apart, no line ends with a blank, and where the width is limited the columns that may shrink are cut with "...".
+ * blanks apart, and no line ends with a blank. Where the width is limited, columns are left out, those that the reader can do
+ * without best first; when none is left that may be, those that may shrink are cut with "...".
  */
 #include "cli/terminal.h"
 
 typedef struct Column {
     const char *title;
-    bool right;  /* numbers */
-    bool shrink; /* may be cut */
+    bool right;    /* numbers */
+    bool shrink;   /* may be cut */
+    unsigned drop; /* may be left out, 1 before 2; 0: never */
 } Column;
 
 typedef struct Table Table;

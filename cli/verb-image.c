@@ -99,8 +99,12 @@ int verb_image_import(Context *c)
 /* --- list ------------------------------------------------------------------------------------------------------- */
 
 static const Column image_columns[] = {
-    { "IMAGE", .shrink = true }, { "DIGEST" }, { "SIZE", .right = true },
-    { "ARCHITECTURE" },          { "USE" },    { "IMPORTED" },
+    { "IMAGE", .shrink = true },
+    { "DIGEST", .drop = 2 },
+    { "SIZE", .right = true, .drop = 3 },
+    { "ARCHITECTURE", .drop = 1 },
+    { "USE" },
+    { "IMPORTED", .drop = 4 },
 };
 
 static void add_image(Table *table, const ImageInfo *info, usec_t now)

@@ -104,6 +104,21 @@ static void test_a_narrow_terminal_cuts_what_may_be_cut(void **state)
                                                          "a-lo...  1000  longer\n");
 }
 
+static void test_columns_are_left_out_before_any_is_cut(void **state)
+{
+    static const Column some[] = { { "NAME", .shrink = true }, { "B", .drop = 2 }, { "A", .drop = 1 } };
+    static const char *const texts[] = { "a-long-name", "second", "first" };
+    _cleanup_(table_freep) Table *t = NULL;
+
+    assert_success(table_new(some, ELEMENTSOF(some), &t));
+    for (size_t i = 0; i < ELEMENTSOF(texts); i++)
+        table_add(t, strdup(texts[i]), COLOUR_NONE);
+    assert_text(printed(t, (TableStyle){ .width = 26 }), "a-long-name  second  first\n");
+    assert_text(printed(t, (TableStyle){ .width = 25 }), "a-long-name  second\n");
+    assert_text(printed(t, (TableStyle){ .width = 18, .legend = true }), "NAME\na-long-name\n");
+    assert_text(printed(t, (TableStyle){ .width = 10 }), "a-long-...\n");
+}
+
 static void test_colours_do_not_move_columns(void **state)
 {
     _cleanup_(table_freep) Table *t = table_of(cells, ELEMENTSOF(cells));
@@ -187,6 +202,39 @@ static void test_the_list_is_as_the_manual_shows_it(void **state)
     assert_text(text, "POD  STATE    READY  BACKEND  GEN  RESTARTS   CPU  MEMORY  SINCE\n"
                       "db   backoff  0/1    qemu       5         1     -       -  12s ago\n"
                       "web  ready    1/1    qemu       5         1  0.1%     58M  12s ago\n");
+    schema_done(&pod_status_schema, &items[0]);
+    schema_done(&pod_status_schema, &items[1]);
+}
+
+static void assert_list_fits(const PodList *list, int width, const char *expected)
+{
+    TableStyle style = { .legend = true, .width = width };
+    char *text = NULL;
+    size_t size;
+    FILE *f = open_memstream(&text, &size);
+
+    assert_success(pod_table_print(list, NOW, &style, f));
+    (void)fclose(f);
+    assert_text(text, expected);
+}
+
+static void test_the_list_can_be_read_in_forty_columns(void **state)
+{
+    PodStatus items[] = { pod("database-of-the-shop"), pod("web") };
+    PodList list = { .items = items, .n_items = 2 };
+
+    assert_list_fits(&list, 40,
+                     "POD                   STATE  READY\n"
+                     "database-of-the-shop  ready  1/1\n"
+                     "web                   ready  1/1\n");
+    assert_list_fits(&list, 60,
+                     "POD                   STATE  READY   CPU  MEMORY  SINCE\n"
+                     "database-of-the-shop  ready  1/1    0.1%     58M  12s ago\n"
+                     "web                   ready  1/1    0.1%     58M  12s ago\n");
+    assert_list_fits(&list, 24,
+                     "POD         STATE  READY\n"
+                     "databas...  ready  1/1\n"
+                     "web         ready  1/1\n");
     schema_done(&pod_status_schema, &items[0]);
     schema_done(&pod_status_schema, &items[1]);
 }
@@ -326,10 +374,12 @@ int main(void)
         cmocka_unit_test(test_text_of_strangers_cannot_steer_the_terminal),
         cmocka_unit_test(test_columns_are_aligned_and_no_line_ends_with_a_blank),
         cmocka_unit_test(test_a_narrow_terminal_cuts_what_may_be_cut),
+        cmocka_unit_test(test_columns_are_left_out_before_any_is_cut),
         cmocka_unit_test(test_colours_do_not_move_columns),
         cmocka_unit_test(test_wide_characters_take_their_room),
         cmocka_unit_test(test_a_cell_that_was_lost_fails_the_table),
         cmocka_unit_test(test_the_list_is_as_the_manual_shows_it),
+        cmocka_unit_test(test_the_list_can_be_read_in_forty_columns),
         cmocka_unit_test(test_the_page_says_that_emulation_does_not_isolate),
         cmocka_unit_test(test_the_page_of_a_failure_has_cause_console_and_errors),
         cmocka_unit_test(test_the_page_tells_why_podvisord_ended_a_machine),
