@@ -174,6 +174,23 @@ bool container_is_lost(const ContainerReport *c)
            (c->state == CONTAINER_ENDED && (c->exit_code != 0 || c->exit_signal != 0));
 }
 
+static void page_errors(const Page *p)
+{
+    const PodStatus *s = p->status;
+    _cleanup_(freep) char *unsaved = text_safe(s->unsaved);
+
+    page_lines(p, "Errors", s->errors);
+    /* Every right definition has containers. */
+    if (s->errors && s->containers_total > 0)
+        line(p, "",
+             strf("(the last good definition, generation %llu, goes on until this is mended)",
+                  (unsigned long long)s->generation));
+    else if (s->errors)
+        line(p, "", strf("(its definition was never right, so nothing can run)"));
+    if (!str_empty(unsaved))
+        line(p, "Unsaved", strf("what must be remembered of it cannot be written: %s", unsaved));
+}
+
 /* Of a machine that powered itself off in order, the console tells nothing but what a kernel always says. */
 static bool console_tells(const PodStatus *s)
 {
@@ -208,7 +225,7 @@ int pod_page_print(const PodStatus *status, usec_t now, bool colours, FILE *f)
     page_use(&p);
     page_containers(&p);
     page_end(&p);
-    page_lines(&p, "Errors", status->errors);
+    page_errors(&p);
     page_lines(&p, "Pending", status->pending);
     if (status->state == POD_INDETERMINATE)
         line(&p, "To do",

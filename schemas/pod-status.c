@@ -49,6 +49,8 @@ static const Field fields[] = {
     { F_STRING(PodStatus, message), .doc = "The cause of the last end, or of the doubt, in words." },
     { F_STRV(PodStatus, console_tail), .doc = "The last lines of the guest's console before it ended." },
     { F_STRV(PodStatus, errors), .doc = "What is wrong with the definition on disk." },
+    { F_STRING(PodStatus, unsaved),
+      .doc = "Why what must be remembered of it cannot be written; it is tried again and again." },
     { F_STRV(PodStatus, pending), .doc = "Changes of the definition that are not in effect yet." },
     { F_UNSIGNED(PodStatus, runner_pid), .doc = "The runner's process; 0 for none." },
     { F_UNSIGNED(PodStatus, vmm_pid), .doc = "The machine's process; 0 for none." },

@@ -53,6 +53,7 @@ typedef struct PodStatus {
     char *message;
     char **console_tail;
     char **errors;  /* "file:line: what is wrong" with the definition now on disk */
+    char *unsaved;  /* why what must be remembered of it cannot be written */
     char **pending; /* "memory \"128M\" -> \"192M\"": changes that wait for the machine to be restarted */
     uint64_t runner_pid;
     uint64_t vmm_pid;

@@ -94,8 +94,9 @@ static int show_errors(const Pod *pod, PodStatus *s)
     s->pending = strv_copy(pod->pending);
     if (pod->record_error == 0)
         return 0;
-    return strv_appendf(&s->errors, "%s/" PATHS_PODS "/%s: what must be remembered cannot be written: %s",
-                        pod->supervisor->paths->run, pod->name, strerror(-pod->record_error));
+    s->unsaved = strf("%s/" PATHS_PODS "/%s: %s", pod->supervisor->paths->run, pod->name,
+                      strerror(-pod->record_error));
+    return s->unsaved ? 0 : -ENOMEM;
 }
 
 static int show_doubt(const Pod *pod, PodStatus *s)

@@ -342,7 +342,14 @@ class Null(unittest.TestCase):
         self.start("web")
         self.declare("web", "containers = 1;\n")
         self.run_cli("reload")
-        self.assertRegex(self.ok("status", "web"), r"(?m)^ +Errors: .*/web\.pod:1: containers: 1 is not accepted")
+        self.assertRegex(self.ok("status", "web"), r"(?m)^ +Errors: .*/web\.pod:1: containers: 1 is not accepted.*\n"
+                         r" +\(the last good definition, generation 1, goes on until this is mended\)$")
+        self.declare("never", "cpus = 0;\n")
+        self.ok("wait", "never", "--for=inactive", "--timeout=30s")
+        done = self.run_cli("status", "never")
+        self.assertEqual(done.returncode, 3)
+        self.assertRegex(done.stdout, r"(?m)^ +Errors: .*/never\.pod:")
+        self.assertIn("(its definition was never right, so nothing can run)", done.stdout)
 
     def test_reload_says_each_error_on_a_line_of_its_own(self):
         self.start()

@@ -454,13 +454,13 @@ class DiskFull(PodvisordTest):
             except OSError:
                 pass
         self.i.define("web", 'description = "a change to remember";')
-        until("it is told", lambda: "No space left" in " ".join(self.i.pod("web")["errors"]))
+        until("it is told", lambda: "No space left" in (self.i.pod("web")["unsaved"] or ""))
         self.assertEqual(self.i.pod("web")["state"], "ready")
         self.i.define("other", 'restart = { delay = "100ms"; max_delay = "100ms"; };')
         self.assertIn("No space left", self.i.await_state("other", "backoff")["message"])
         filler.unlink()
         self.i.await_state("other", "ready")
-        until("it is remembered now", lambda: not self.i.pod("web")["errors"])
+        until("it is remembered now", lambda: not self.i.pod("web")["unsaved"])
         self.i.end()
         self.i.start()
         pod = self.i.await_state("web", "ready")
