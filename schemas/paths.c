@@ -30,6 +30,31 @@ static char *own_directory(void)
     return strdup(path);
 }
 
+static char *parent_of(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash && slash > path ? strndup(path, (size_t)(slash - path)) : strdup("/");
+}
+
+/*
+ * The same place with nothing to spare, since it is shown, and compared with what other processes were given: no empty
+ * components, no ".", and no ".." if the place is there already, for only then it is known where that leads.
+ */
+static char *path_tidy(const char *path)
+{
+    _cleanup_(strv_freep) char **components = strv_split(path, "/");
+    _cleanup_(strv_freep) char **kept = NULL;
+    char *real = strv_contains(components, "..") ? realpath(path, NULL) : NULL;
+
+    if (real || !components)
+        return real;
+    STRV_FOREACH (component, components)
+        if (!streq(*component, ".") && strv_append(&kept, *component) < 0)
+            return NULL;
+    _cleanup_(freep) char *joined = strv_join(kept, "/");
+    return joined ? strf("/%s", joined) : NULL;
+}
+
 /* build/bin/podvisor is in place: its guest parts are in build/guest. All that are installed use the same directory. */
 static int init_programs(Paths *p)
 {
@@ -38,7 +63,8 @@ static int init_programs(Paths *p)
 
     if (runner && access(runner, X_OK) == 0 && !streq(own, PODVISOR_PRIVATE_DIR)) {
         p->programs = strdup(own);
-        p->guest = strf("%s/../guest", own);
+        _cleanup_(freep) char *parent = parent_of(own);
+        p->guest = parent ? strf("%s/guest", streq(parent, "/") ? "" : parent) : NULL;
     } else {
         p->programs = strdup(PODVISOR_PRIVATE_DIR);
         p->guest = strdup(PODVISOR_PRIVATE_DIR "/guest");
@@ -49,7 +75,8 @@ static int init_programs(Paths *p)
 static int init_root(Paths *p, const char *root)
 {
     _cleanup_(freep) char *here = *root == '/' ? NULL : getcwd(NULL, 0);
-    _cleanup_(freep) char *absolute = here ? strf("%s/%s", here, root) : strdup(root);
+    _cleanup_(freep) char *whole = here ? strf("%s/%s", here, root) : strdup(root);
+    _cleanup_(freep) char *absolute = whole ? path_tidy(whole) : NULL;
 
     if (!absolute)
         return -ENOMEM;

@@ -35,7 +35,7 @@ typedef struct Paths {
 } Paths;
 
 /*
- * root: --root, else PODVISOR_ROOT is looked at; made absolute. user: --user. 0, -EINVAL for both, -ENOENT for a --user
+ * root: --root, else PODVISOR_ROOT is looked at; made absolute, and without anything superfluous in it. user: --user. 0, -EINVAL for both, -ENOENT for a --user
  * without XDG_RUNTIME_DIR or HOME, -ENOMEM.
  */
 int paths_init(Paths *ret, const char *root, bool user);

@@ -25,6 +25,25 @@ static void a_relative_root_is_made_absolute(void **state)
     paths_done(&p);
 }
 
+static void paths_have_nothing_superfluous_in_them(void **state)
+{
+    static const struct {
+        const char *root, *run;
+    } rows[] = {
+        { "/x/", "/x/run" }, { "//x/./y//", "/x/y/run" },   { "./x", "/tmp/x/run" },
+        { ".", "/tmp/run" }, { "/tmp/../tmp", "/tmp/run" }, { "/none/../x", "/none/../x/run" },
+    };
+    Paths p;
+
+    assert_int_equal(chdir("/tmp"), 0);
+    TABLE_FOREACH (row, rows) {
+        assert_success(paths_init(&p, row->root, false));
+        assert_string_equal(p.run, row->run);
+        assert_null(strstr(p.guest, ".."));
+        paths_done(&p);
+    }
+}
+
 static void the_environment_names_a_root_where_no_option_does(void **state)
 {
     Paths p;
@@ -72,6 +91,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(below_a_root_everything_is_below_it),
         cmocka_unit_test(a_relative_root_is_made_absolute),
+        cmocka_unit_test(paths_have_nothing_superfluous_in_them),
         cmocka_unit_test(the_environment_names_a_root_where_no_option_does),
         cmocka_unit_test(a_user_has_a_podvisor_of_his_own),
         cmocka_unit_test(the_system_reads_three_directories),
