@@ -47,7 +47,7 @@ static int set_variables(char ***environment, char *const *from)
     return 0;
 }
 
-static int merge_command(const ImageConfig *image, const ImageConfig *container, char ***ret)
+static int merge_command(const ImageConfig *image, const ContainerDefinition *container, char ***ret)
 {
     if (container->command)
         return append_all(ret, container->command);
@@ -57,7 +57,7 @@ static int merge_command(const ImageConfig *image, const ImageConfig *container,
     return r < 0 ? r : append_all(ret, image->command);
 }
 
-static int merge_environment(const ImageConfig *image, const ImageConfig *container, char ***ret)
+static int merge_environment(const ImageConfig *image, const ContainerDefinition *container, char ***ret)
 {
     int r = set_variables(ret, image->environment);
     if (r >= 0)
@@ -72,14 +72,15 @@ static int merge_word(char **ret, const char *container, const char *image, cons
     return str_replace(ret, !str_empty(container) ? container : !str_empty(image) ? image : otherwise);
 }
 
-int image_config_merge(const ImageConfig *image, const ImageConfig *container, ImageProcess *ret)
+int image_config_merge(const ImageConfig *image, const ContainerDefinition *container, ImageProcess *ret)
 {
-    static const ImageConfig nothing = { 0 };
+    static const ContainerDefinition no_container = { 0 };
+    static const ImageConfig no_image = { 0 };
     _cleanup_(image_process_done) ImageProcess p = { 0 };
     int r;
 
-    image = image ?: &nothing;
-    container = container ?: &nothing;
+    image = image ?: &no_image;
+    container = container ?: &no_container;
     if ((r = merge_command(image, container, &p.command)) < 0 ||
         (r = merge_environment(image, container, &p.environment)) < 0 ||
         (r = merge_word(&p.user, container->user, image->user, "0")) < 0 ||
@@ -87,29 +88,5 @@ int image_config_merge(const ImageConfig *image, const ImageConfig *container, I
         (r = merge_word(&p.stop_signal, container->stop_signal, image->stop_signal, "SIGTERM")) < 0)
         return r;
     *ret = take_struct(p);
-    return 0;
-}
-
-int image_config_apply(const ImageConfig *image, ContainerDefinition *container)
-{
-    ImageProcess p;
-    const ImageConfig says = {
-        .command = container->command,
-        .environment = container->environment,
-        .user = container->user,
-        .working_dir = container->working_dir,
-        .stop_signal = container->stop_signal,
-    };
-
-    int r = image_config_merge(image, &says, &p);
-    if (r < 0)
-        return r;
-    ImageProcess old = { says.command, says.environment, says.user, says.working_dir, says.stop_signal };
-    container->command = p.command;
-    container->environment = p.environment;
-    container->user = p.user;
-    container->working_dir = p.working_dir;
-    container->stop_signal = p.stop_signal;
-    image_process_done(&old);
     return 0;
 }

@@ -23,15 +23,6 @@ typedef struct ImageProcess {
 
 void image_process_done(ImageProcess *process);
 
-/*
- * Both sides may be NULL; of `container` entrypoint is not looked at. 0, -ENOENT when neither says what to run, -ENOMEM. On failure
- * *ret is not touched.
- */
-int image_config_merge(const ImageConfig *image, const ImageConfig *container,
+/* Both sides may be NULL. 0, -ENOENT when neither says what to run, -ENOMEM. On failure *ret is not touched. */
+int image_config_merge(const ImageConfig *image, const ContainerDefinition *container,
                        ImageProcess *ret) _warn_unused_;
-
-/*
- * The same into a container's definition, which then says all that the image said: nothing of it is NULL any more. Same
- * errors; on failure the definition is as before.
- */
-int image_config_apply(const ImageConfig *image, ContainerDefinition *container) _warn_unused_;

@@ -15,16 +15,9 @@ static char *image_path(const char *state_path, const char *digest)
 
 static int merge(const ImageRecord *image, const ContainerDefinition *container, RunImage *ret)
 {
-    const ImageConfig own = {
-        .command = container->command,
-        .environment = container->environment,
-        .user = container->user,
-        .working_dir = container->working_dir,
-        .stop_signal = container->stop_signal,
-    };
     ImageProcess process;
 
-    int r = image_config_merge(&image->config, &own, &process);
+    int r = image_config_merge(&image->config, container, &process);
     if (r < 0)
         return r;
     ret->command = take_ptr(process.command);

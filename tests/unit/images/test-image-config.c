@@ -58,14 +58,14 @@ static void the_command_is_the_pod_files_or_the_images(void **state)
     TABLE_FOREACH (row, commands) {
         ImageConfig image = { .entrypoint = list(row->image_entrypoint),
                               .command = list(row->image_command) };
-        ImageConfig container = { .command = list(row->container_command) };
+        ContainerDefinition container = { .command = list(row->container_command) };
         ImageProcess process = { 0 };
         assert_int_equal(image_config_merge(&image, &container, &process), row->result);
         if (row->result == 0)
             assert_list(row->title, process.command, row->command);
         image_process_done(&process);
         schema_done(&image_config_schema, &image);
-        schema_done(&image_config_schema, &container);
+        schema_done(&container_schema, &container);
     }
 }
 
@@ -73,13 +73,13 @@ static void the_environment_is_merged(void **state)
 {
     TABLE_FOREACH (row, environments) {
         ImageConfig image = { .command = list("x"), .environment = list(row->image) };
-        ImageConfig container = { .environment = list(row->container) };
+        ContainerDefinition container = { .environment = list(row->container) };
         ImageProcess process = { 0 };
         assert_int_equal(image_config_merge(&image, &container, &process), 0);
         assert_list(row->title, process.environment, row->environment);
         image_process_done(&process);
         schema_done(&image_config_schema, &image);
-        schema_done(&image_config_schema, &container);
+        schema_done(&container_schema, &container);
     }
 }
 
@@ -88,7 +88,7 @@ static void words_are_the_pod_files_or_the_images_or_the_usual(void **state)
     TABLE_FOREACH (row, words) {
         char *command[] = { (char *)"x", NULL }, *i = (char *)row->image, *c = (char *)row->container;
         ImageConfig image = { .command = command, .user = i, .working_dir = i, .stop_signal = i };
-        ImageConfig container = { .user = c, .working_dir = c, .stop_signal = c };
+        ContainerDefinition container = { .user = c, .working_dir = c, .stop_signal = c };
         ImageProcess process = { 0 };
         assert_int_equal(image_config_merge(&image, &container, &process), 0);
         assert_string_equal(process.user, row->user);
@@ -102,43 +102,14 @@ static void both_sides_may_be_missing(void **state)
 {
     ImageProcess process = { 0 };
     char *command[] = { (char *)"x", NULL };
-    ImageConfig one = { .command = command };
+    ContainerDefinition container = { .command = command };
+    ImageConfig image = { .command = command };
 
     assert_int_equal(image_config_merge(NULL, NULL, &process), -ENOENT);
-    assert_int_equal(image_config_merge(NULL, &one, &process), 0);
+    assert_int_equal(image_config_merge(NULL, &container, &process), 0);
     image_process_done(&process);
-    assert_int_equal(image_config_merge(&one, NULL, &process), 0);
+    assert_int_equal(image_config_merge(&image, NULL, &process), 0);
     image_process_done(&process);
-}
-
-static void a_container_takes_from_its_image_what_it_does_not_say(void **state)
-{
-    ImageConfig image = { .entrypoint = list("/init"), .command = list("a"), .user = strdup("7") };
-    ContainerDefinition container;
-    assert_success(schema_init(&container_schema, &container));
-    assert_success(str_replace(&container.working_dir, "/srv"));
-
-    assert_success(image_config_apply(&image, &container));
-
-    assert_list("command", container.command, "/init|a");
-    assert_list("environment", container.environment, PATH_DEFAULT);
-    assert_string_equal(container.user, "7");
-    assert_string_equal(container.working_dir, "/srv");
-    assert_string_equal(container.stop_signal, "SIGTERM");
-    schema_done(&container_schema, &container);
-    schema_done(&image_config_schema, &image);
-}
-
-static void a_container_that_cannot_run_stays_as_it_was(void **state)
-{
-    ContainerDefinition container;
-    assert_success(schema_init(&container_schema, &container));
-
-    assert_int_equal(image_config_apply(NULL, &container), -ENOENT);
-
-    assert_null(container.command);
-    assert_null(container.user);
-    schema_done(&container_schema, &container);
 }
 
 int main(void)
@@ -148,8 +119,6 @@ int main(void)
         cmocka_unit_test(the_environment_is_merged),
         cmocka_unit_test(words_are_the_pod_files_or_the_images_or_the_usual),
         cmocka_unit_test(both_sides_may_be_missing),
-        cmocka_unit_test(a_container_takes_from_its_image_what_it_does_not_say),
-        cmocka_unit_test(a_container_that_cannot_run_stays_as_it_was),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
