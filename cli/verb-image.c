@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/strings.h"
 #include "cli/exit-status.h"
+#include "cli/image-users.h"
 #include "cli/table.h"
 #include "cli/text.h"
 #include "cli/verbs.h"
@@ -176,7 +177,8 @@ int verb_image_list(Context *c)
 
 /* Each of the arguments in turn; the first failure is the exit status. */
 static int each_image(const Context *c, ImageAccess access,
-                      int (*func)(ImageStore *store, const char *reference, char **ret_error))
+                      int (*func)(const Context *c, ImageStore *store, const char *reference,
+                                  char **ret_error))
 {
     _cleanup_(image_store_freep) ImageStore *store = NULL;
 
@@ -185,21 +187,53 @@ static int each_image(const Context *c, ImageAccess access,
         return status;
     STRV_FOREACH (reference, c->arguments) {
         char *sentence = store ? NULL : strf("there is no image \"%s\": none was ever imported", *reference);
-        int r = store ? func(store, *reference, &sentence) : -ENOENT;
+        int r = store ? func(c, store, *reference, &sentence) : -ENOENT;
         int one = r < 0 ? complain(*reference, r, sentence) : STATUS_OK;
         status = status == STATUS_OK ? one : status;
     }
     return status;
 }
 
+/* The store knows processes; who keeps an image in use is a pod. NULL: no pod does, or none that this user can see. */
+static char *name_users(const Context *c, ImageStore *store, const char *reference)
+{
+    ImageRecord record;
+
+    if (image_lookup(store, reference, &record, NULL, NULL) < 0)
+        return NULL;
+    _cleanup_(strv_freep) char **users = image_users(&c->paths, record.digest);
+    _cleanup_(freep) char *list = strv_join(users, ", "), *words = strv_join(users, " ");
+    image_record_done(&record);
+    return users ? strf("the image \"%s\" is in use by the pod%s %s; first: podvisor stop %s", reference,
+                        users[1] ? "s" : "", list ?: "?", words ?: "POD")
+                 : NULL;
+}
+
+static int remove_image(const Context *c, ImageStore *store, const char *reference, char **ret_error)
+{
+    int r = image_remove(store, reference, ret_error);
+    char *users = r == -EBUSY ? name_users(c, store, reference) : NULL;
+
+    if (users) {
+        free(*ret_error);
+        *ret_error = users;
+    }
+    return r;
+}
+
 int verb_image_remove(Context *c)
 {
-    return each_image(c, IMAGE_WRITE, image_remove);
+    return each_image(c, IMAGE_WRITE, remove_image);
+}
+
+static int verify_image(const Context *c, ImageStore *store, const char *reference, char **ret_error)
+{
+    return image_verify(store, reference, ret_error);
 }
 
 int verb_image_verify(Context *c)
 {
-    return each_image(c, IMAGE_READ, image_verify);
+    return each_image(c, IMAGE_READ, verify_image);
 }
 
 int verb_image_tag(Context *c)

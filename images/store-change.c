@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Listing, naming and removing images. Each change is made under the store's lock. */
-#include <inttypes.h>
 #include <stdio.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
 
+#include "base/lock-holders.h"
 #include "base/strings.h"
 #include "images/store-internal.h"
 
@@ -140,31 +139,27 @@ int image_tag(ImageStore *store, const char *reference, const char *name, char *
     return r < 0 ? image_fail_errno(ret_error, r, "the name \"%s\" cannot be written", canonical) : 0;
 }
 
-/* "4711 (qemu-system-x86)" of each process that the kernel names as holder of a lock on fd; best effort, may be NULL. */
+/* Appends "4711 (qemu-system-x86)". One that has ended has left the lock to others. */
+static void add_user(void *userdata, pid_t pid)
+{
+    char path[64], name[32];
+
+    snprintf(path, sizeof path, "/proc/%d/comm", (int)pid);
+    FILE *comm = pid > 0 ? fopen(path, "re") : NULL;
+    if (comm && fgets(name, sizeof name, comm))
+        (void)strv_appendf(userdata, "%d (%.*s)", (int)pid, (int)strcspn(name, "\n"), name);
+    if (comm)
+        fclose(comm);
+}
+
+/* The processes that the kernel names as holders of a lock on fd; best effort, may be NULL. */
 static char *blob_users(int fd)
 {
-    struct stat st;
-    unsigned major, minor;
-    uintmax_t inode;
-    int pid;
-    char line[256], path[64], name[32];
     _cleanup_(strv_freep) char **users = NULL;
-    FILE *locks = fopen("/proc/locks", "re");
+    struct stat st;
 
-    if (!locks)
-        return NULL;
-    while (fstat(fd, &st) == 0 && fgets(line, sizeof line, locks)) {
-        if (sscanf(line, "%*d: FLOCK %*s %*s %d %x:%x:%ju", &pid, &major, &minor, &inode) != 4 ||
-            makedev(major, minor) != st.st_dev || inode != st.st_ino || pid <= 0)
-            continue;
-        snprintf(path, sizeof path, "/proc/%d/comm", pid);
-        FILE *comm = fopen(path, "re");
-        if (comm && fgets(name, sizeof name, comm))
-            (void)strv_appendf(&users, "%d (%.*s)", pid, (int)strcspn(name, "\n"), name);
-        if (comm)
-            fclose(comm);
-    }
-    fclose(locks);
+    if (fstat(fd, &st) == 0)
+        (void)lock_holders(&st, add_user, &users);
     return users ? strv_join(users, ", ") : NULL;
 }
 
