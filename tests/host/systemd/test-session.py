@@ -28,6 +28,8 @@ class Session(PodMachineTest):
         self.assertEqual(self.machine.unit(UNIT)["ControlGroup"], f"/podvisor.slice/{UNIT}")
 
     def test_2_its_journal_has_what_systemd_podvisor_and_containers_say(self):
+        # Ready is a pod whose container runs; what that says comes behind it.
+        self.machine.wait_journal(lambda record: record["MESSAGE"] == "hello from web", "PODVISOR_CONTAINER=hello")
         said = self.machine.record("journalctl", "--boot", "--no-pager", "--unit", UNIT).stdout
         for words in ("hello from web", "web: ready", f"Started {UNIT}"):
             self.assertIn(words, said)
