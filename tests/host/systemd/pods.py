@@ -19,6 +19,9 @@ containers = (
 
 
 class PodMachine(Machine):
+    def start_podvisord(self):
+        self.run("systemctl", "start", "podvisord.service")
+
     def podvisor(self, *words, **more):
         return self.run("podvisor", *words, **more)
 
