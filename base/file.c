@@ -238,12 +238,6 @@ static int tree_remove_entry(int dir, const char *name, dev_t device)
     return unlinkat(dir, name, AT_REMOVEDIR) < 0 && errno != ENOENT ? -errno : 0;
 }
 
-static void closedirp(DIR **d)
-{
-    if (*d)
-        closedir(*d);
-}
-
 /* Takes fd. */
 static int tree_empty(int fd, dev_t device)
 {

@@ -6,11 +6,19 @@
  *
  * Errors are negative errno. Paths named `name` are relative to `dir`; dir may be AT_FDCWD only where a comment says so.
  */
+#include <dirent.h>
 #include <fcntl.h>
 #include <sys/types.h>
 
 #include "base/bytes.h"
 #include "base/units.h"
+
+/* For _cleanup_(closedirp). */
+static inline _unused_ void closedirp(DIR **d)
+{
+    if (*d)
+        closedir(*d);
+}
 
 /* Opens beneath dir, no symbolic links, no other file system's magic links; dir AT_FDCWD takes any path as it is. */
 int file_open_at(int dir, const char *name, int flags, mode_t mode) _warn_unused_;

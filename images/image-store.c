@@ -56,12 +56,6 @@ int store_lock(ImageStore *store, char **ret_error)
     return take_fd(&fd);
 }
 
-static void closedirp(DIR **d)
-{
-    if (*d)
-        closedir(*d);
-}
-
 int directory_each(int dir, DirectoryFunc func, void *userdata)
 {
     /* A descriptor of its own: the offset of `dir` is shared. */

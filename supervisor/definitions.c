@@ -349,12 +349,6 @@ int definitions_scan_file(Definitions *d, const char *file_name)
 
 /* --- all --------------------------------------------------------------------------------------------------------- */
 
-static void closedirp(DIR **dir)
-{
-    if (*dir)
-        closedir(*dir);
-}
-
 /* The name may be of any bytes, and the errors go to terminals and over D-Bus. */
 static int add_stray(Definitions *d, size_t i, const char *file_name)
 {

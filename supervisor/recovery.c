@@ -183,12 +183,6 @@ static int add_process(RunProcesses *p, const char *pods_path, pid_t pid, Bytes 
     return 0;
 }
 
-static void closedirp(DIR **d)
-{
-    if (*d)
-        closedir(*d);
-}
-
 int run_processes_find(const char *pods_path, RunProcesses *ret)
 {
     _cleanup_(closedirp) DIR *proc = opendir("/proc");

@@ -264,12 +264,6 @@ static int recover(Supervisor *s, const char *name, const RunProcesses *processe
     return r;
 }
 
-static void closedirp(DIR **d)
-{
-    if (*d)
-        closedir(*d);
-}
-
 static int recover_all(Supervisor *s)
 {
     _cleanup_(freep) char *path = strf("%s/" PATHS_PODS, s->paths->run);

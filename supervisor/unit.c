@@ -57,12 +57,6 @@ static bool file_sets(int dir, const char *file, const char *key)
     return sets;
 }
 
-static void closedirp(DIR **d)
-{
-    if (*d)
-        closedir(*d);
-}
-
 static bool directory_sets(const char *path, const char *key)
 {
     _cleanup_(closedirp) DIR *d = opendir(path);

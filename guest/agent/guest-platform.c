@@ -17,12 +17,6 @@
 
 #define PORTS "/sys/class/virtio-ports"
 
-static void closedirp(DIR **d)
-{
-    if (*d)
-        closedir(*d);
-}
-
 /* The next entry that is no dot file; NULL at the end. */
 static const char *next_name(DIR *d)
 {
