@@ -16,7 +16,8 @@
 
 enum {
     OF_A_CALLER_MAX = 8,
-    OF_A_USER_MAX = 64, /* as far as users are known yet */
+    OF_A_USER_MAX = 16, /* as far as users are known yet */
+    OF_POLKIT_MAX = 64, /* the bus lets a connection wait for 128 answers, and others here wait for theirs */
     QUESTIONS_MAX = 4096,
     LIGHT = 1024,                  /* bytes; a message that holds no more is never too heavy */
     WEIGHT_MAX = 32 * 1024 * 1024, /* bytes of all messages that wait */
@@ -39,6 +40,8 @@ struct Authority {
     void *userdata;
     struct Questions questions;
     unsigned n_questions;
+    unsigned n_polkit; /* questions that polkit has */
+    sd_bus_slot *left; /* while there are questions: somebody has left the bus */
     size_t weight;
     uint64_t last_id;
     bool absent; /* polkit, and that was said */
@@ -52,7 +55,6 @@ struct Question {
     size_t weight;
     uid_t uid;
     uint64_t polkit_id; /* 0: polkit is not being asked */
-    sd_bus_slot *left;  /* the caller leaves the bus */
     sd_bus_slot *call;  /* the call to the bus or to polkit */
     TAILQ_ENTRY(Question) entry;
 };
@@ -64,7 +66,9 @@ static Question *question_free(Question *q)
     TAILQ_REMOVE(&q->owner->questions, q, entry);
     q->owner->n_questions--;
     q->owner->weight -= q->weight;
-    sd_bus_slot_unref(q->left);
+    q->owner->n_polkit -= q->polkit_id > 0;
+    if (q->owner->n_questions == 0)
+        q->owner->left = sd_bus_slot_unref(q->owner->left);
     sd_bus_slot_unref(q->call);
     sd_bus_message_unref(q->message);
     free(q->pod);
@@ -94,14 +98,14 @@ static bool is_too_much(const Authority *a, const char *sender, size_t weight)
     return of_caller >= OF_A_CALLER_MAX;
 }
 
-static bool is_users_too_many(const Authority *a, uid_t uid)
+static bool is_too_much_of(const Authority *a, uid_t uid)
 {
     unsigned of_user = 0;
     Question *q;
 
     TAILQ_FOREACH(q, &a->questions, entry)
     of_user += q->uid == uid;
-    return of_user > OF_A_USER_MAX;
+    return of_user > OF_A_USER_MAX || a->n_polkit >= OF_POLKIT_MAX;
 }
 
 /* --- polkit --------------------------------------------------------------------------------------------------------- */
@@ -179,6 +183,7 @@ static int ask_polkit(Question *q)
     sd_bus *bus = system_bus_get(q->owner->bus);
     sd_bus_message *m = NULL;
 
+    q->owner->n_polkit++;
     if (!action || !id)
         return -ENOMEM;
     int r =
@@ -201,11 +206,31 @@ static int ask_polkit(Question *q)
 
 static int on_left(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
-    Question *q = userdata;
+    Authority *a = userdata;
+    const char *name;
+    Question *q, *next;
 
-    cancel_polkit(q);
-    question_free(q);
+    if (sd_bus_message_read(m, "s", &name) < 0)
+        return 0;
+    for (q = TAILQ_FIRST(&a->questions); q; q = next) {
+        next = TAILQ_NEXT(q, entry);
+        if (!streq(sd_bus_message_get_sender(q->message), name))
+            continue;
+        cancel_polkit(q);
+        question_free(q);
+    }
     return 0;
+}
+
+/* One match for all callers, since the bus allows a connection some hundred; none while nobody asks. */
+static int watch_leaving(Authority *a, sd_bus *bus)
+{
+    if (a->left)
+        return 0;
+    return sd_bus_add_match_async(bus, &a->left,
+                                  "type='signal',sender='" DRIVER "',path='" DRIVER_PATH
+                                  "',interface='" DRIVER "',member='NameOwnerChanged',arg2=''",
+                                  on_left, NULL, a);
 }
 
 static int on_uid(sd_bus_message *reply, void *userdata, sd_bus_error *error)
@@ -213,16 +238,20 @@ static int on_uid(sd_bus_message *reply, void *userdata, sd_bus_error *error)
     Question *q = userdata;
     uint32_t uid;
 
+    q->call = sd_bus_slot_unref(q->call);
     /* The bus knows everybody who is there. */
-    if (sd_bus_message_is_method_error(reply, NULL) || sd_bus_message_read(reply, "u", &uid) < 0) {
+    if (sd_bus_message_is_method_error(reply, SD_BUS_ERROR_NAME_HAS_NO_OWNER)) {
         question_free(q);
         return 0;
     }
+    if (sd_bus_message_is_method_error(reply, NULL) || sd_bus_message_read(reply, "u", &uid) < 0) {
+        answer(q, AUTHORITY_TIMEOUT);
+        return 0;
+    }
     q->uid = uid;
-    q->call = sd_bus_slot_unref(q->call);
     if (uid == 0 || uid == geteuid())
         answer(q, AUTHORITY_ALLOWED);
-    else if (is_users_too_many(q->owner, uid))
+    else if (is_too_much_of(q->owner, uid))
         answer(q, AUTHORITY_BUSY);
     else if (ask_polkit(q) < 0)
         answer(q, AUTHORITY_ABSENT);
@@ -233,13 +262,9 @@ static int ask_bus(Question *q, sd_bus *bus)
 {
     const char *sender = sd_bus_message_get_sender(q->message);
     sd_bus_message *m = NULL;
-    _cleanup_(freep) char *rule =
-        strf("type='signal',sender='" DRIVER "',path='" DRIVER_PATH "',interface='" DRIVER "',"
-             "member='NameOwnerChanged',arg0='%s',arg2=''",
-             sender);
 
     /* Watched first and asked for then: a caller that has left before is unknown to the bus. */
-    int r = rule ? sd_bus_add_match_async(bus, &q->left, rule, on_left, NULL, q) : -ENOMEM;
+    int r = watch_leaving(q->owner, bus);
     if (r >= 0)
         r = sd_bus_message_new_method_call(bus, &m, DRIVER, DRIVER_PATH, DRIVER, "GetConnectionUnixUser");
     if (r >= 0)

@@ -27,7 +27,7 @@ static const struct {
                               "be "
                               "asked." },
     [AUTHORITY_ABSENT] = { SD_BUS_ERROR_ACCESS_DENIED, "polkit is not there to be asked, so only root may." },
-    [AUTHORITY_TIMEOUT] = { "org.podvisor.Error.Timeout", "polkit did not answer in time." },
+    [AUTHORITY_TIMEOUT] = { "org.podvisor.Error.Timeout", "The bus or polkit did not answer in time." },
     [AUTHORITY_BUSY] = { SD_BUS_ERROR_LIMITS_EXCEEDED, "Too many calls are waiting for their permission." },
 };
 _Static_assert(ELEMENTSOF(refusals) == AUTHORITY_VERDICT_MAX, "every verdict has its words");
