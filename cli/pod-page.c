@@ -38,8 +38,16 @@ static void page_state(const Page *p)
               colour_end(pod_state_colour(s->state), p->colours), since ? " since " : "", since ?: "",
               starting ? ", waiting for " : "", starting ? phase : ""));
     line(p, "", strf("(%s)", pod_state_table.rows[s->state].doc));
-    if (s->state == POD_WAITING && !str_empty(phase))
+    if ((s->state == POD_WAITING || s->waits_for) && !str_empty(phase))
         line(p, "Waits for", strdup(phase));
+}
+
+static void page_names(const Page *p, const char *label, char **names)
+{
+    _cleanup_(freep) char *list = names ? strv_join(names, ", ") : NULL;
+
+    if (list)
+        line(p, label, text_safe(list));
 }
 
 static void page_file(const Page *p)
@@ -49,6 +57,8 @@ static void page_file(const Page *p)
     line(p, "File",
          strf("%s (generation %llu)", str_empty(file) ? "none" : file,
               (unsigned long long)p->status->generation));
+    page_names(p, "After", p->status->after);
+    page_names(p, "Requires", p->status->requires);
     if (p->status->hold)
         line(p, "Hold",
              strf("stopped by an operator; `podvisor start %s` lifts it", p->status->name ?: "POD"));

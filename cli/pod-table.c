@@ -41,7 +41,15 @@ static char *cell_name(const PodStatus *s, usec_t now)
 
 static char *cell_state(const PodStatus *s, usec_t now)
 {
-    return strdup(enum_to_string(&pod_state_table, (int)s->state));
+    const char *state = enum_to_string(&pod_state_table, (int)s->state);
+    size_t pods = strv_length(s->waits_for);
+    _cleanup_(freep) char *first = text_safe(pods > 0 ? s->waits_for[0] : s->missing_image);
+
+    if (s->state != POD_WAITING || str_empty(first))
+        return strdup(state);
+    if (pods > 1)
+        return strf("%s for %s and %zu more", state, first, pods - 1);
+    return strf("%s for %s%s", state, pods > 0 ? "" : "image ", first);
 }
 
 static char *cell_ready(const PodStatus *s, usec_t now)

@@ -11,13 +11,18 @@
 #include "cli/verbs.h"
 #include "images/image-store.h"
 #include "schemas/formats.h"
+#include "schemas/order.h"
 #include "schemas/pod-definition.h"
 
 typedef struct Check {
     Diagnostics diagnostics;
     Diagnostics warnings; /* about this host, not about the file */
-    char **good;          /* files without an error */
+    char **names;         /* of the pods that were looked at, right or wrong */
+    char **read;          /* files without an error of their own */
+    char **good;          /* and with none that others make of it */
     ImageStore *images;   /* NULL: this host has none */
+    Order *order;         /* of the pods that were read */
+    bool complete;        /* whole directories were read, so that a pod which is not among them is missing */
 } Check;
 
 static const char *file_name_of(const char *path)
@@ -30,6 +35,8 @@ static void check_name(Check *c, const char *path)
 {
     _cleanup_(freep) char *name = pod_name_from_file(file_name_of(path));
 
+    if (name && strv_append(&c->names, name) < 0)
+        c->diagnostics.lost = true;
     if (name)
         return;
     if (str_ends_with(path, ".pod"))
@@ -51,17 +58,38 @@ static void check_images(Check *c, const char *path, const PodDefinition *pod)
     }
 }
 
+/* Of two files for one pod, the first directory's counts. */
+static void note_order(Check *c, const char *path, const PodDefinition *pod, PodLines lines)
+{
+    _cleanup_(freep) char *name = pod_name_from_file(file_name_of(path));
+    const OrderNode *known = name ? order_find(c->order, name) : NULL;
+    const OrderRule rule = {
+        .file = path,
+        .after = pod->after,
+        .requires = pod->requires,
+        .after_line = lines.after,
+        .requires_line = lines.requires,
+    };
+
+    if (name && !(known && known->said) && order_set(c->order, name, &rule) < 0)
+        c->diagnostics.lost = true;
+}
+
 static void check_text(Check *c, const char *path, const Bytes *text)
 {
     size_t before = c->diagnostics.n_items;
     PodDefinition pod;
+    PodLines lines;
 
-    if (pod_definition_read(&pod, path, text->data ?: (const uint8_t *)"", text->size, &c->diagnostics) < 0) {
+    if (pod_definition_read(&pod, path, text->data ?: (const uint8_t *)"", text->size, &c->diagnostics,
+                            &lines) < 0) {
         c->diagnostics.lost = true;
         return;
     }
-    if (c->diagnostics.n_items == before)
+    if (c->diagnostics.n_items == before) {
         check_images(c, path, &pod);
+        note_order(c, path, &pod, lines);
+    }
     pod_definition_done(&pod);
 }
 
@@ -89,7 +117,7 @@ static void check_file(Check *c, const char *path)
         check_text(c, path, &text);
     }
     bytes_done(&text);
-    if (c->diagnostics.n_items == before && strv_append(&c->good, path) < 0)
+    if (c->diagnostics.n_items == before && strv_append(&c->read, path) < 0)
         c->diagnostics.lost = true;
 }
 
@@ -109,6 +137,7 @@ static void check_directory(Check *c, const char *path)
     struct dirent **entries;
     int n = scandir(path, &entries, NULL, alphasort);
 
+    c->complete = true;
     if (n < 0) {
         refuse_file(c, path, -errno);
         return;
@@ -144,6 +173,53 @@ static void check_all(Check *c, char **directories)
         if (access(*directory, F_OK) == 0)
             check_directory(c, *directory);
 }
+
+/* --- what pods say about each other -------------------------------------------------------------------------------- */
+
+static void check_circle(void *userdata, const OrderNode *node)
+{
+    Check *c = userdata;
+    unsigned line;
+    _cleanup_(freep) char *text = node->cycle ? order_complaint(c->order, node, &line) : NULL;
+
+    if (node->cycle)
+        diagnostics_add(&c->diagnostics, node->file, line, "%s", text ?: "it would wait for itself");
+}
+
+/* Right all the same: the other file may come later, and is waited for. */
+static void check_missing(void *userdata, const OrderNode *node)
+{
+    Check *c = userdata;
+    const OrderEdge *e;
+
+    if (!c->complete || strv_contains(c->names, node->name))
+        return;
+    const char *meant = str_suggest(node->name, (const char *const *)c->names, strv_length(c->names));
+    TAILQ_FOREACH(e, &node->in, in_entry)
+    diagnostics_add(&c->warnings, e->from->file, e->line,
+                    "warning: %s: there is no pod \"%s\" among these; it would be waited for%s%s%s",
+                    e->requires ? "requires" : "after", node->name, meant ? "; did you mean \"" : "",
+                    meant ?: "", meant ? "\"?" : "");
+}
+
+static bool complained_about(const Diagnostics *d, const char *file)
+{
+    for (size_t i = 0; i < d->n_items; i++)
+        if (streq(d->items[i].file, file))
+            return true;
+    return false;
+}
+
+static void check_order(Check *c)
+{
+    order_each(c->order, check_circle, c);
+    order_each(c->order, check_missing, c);
+    STRV_FOREACH (file, c->read)
+        if (!complained_about(&c->diagnostics, *file) && strv_append(&c->good, *file) < 0)
+            c->diagnostics.lost = true;
+}
+
+/* --- what is said about them --------------------------------------------------------------------------------------- */
 
 static Json *diagnostic_to_json(const Diagnostic *d, const char *severity)
 {
@@ -208,19 +284,28 @@ static void check_done(Check *c)
 {
     diagnostics_done(&c->diagnostics);
     diagnostics_done(&c->warnings);
+    strv_free(c->names);
+    strv_free(c->read);
     strv_free(c->good);
+    order_free(c->order);
     image_store_free(c->images);
 }
 
 int verb_check(Context *context)
 {
     Check c = { .images = open_images(&context->paths) };
-    int r = 0;
+    int r = order_new(&c.order, NULL, NULL);
 
+    if (r < 0) {
+        check_done(&c);
+        log_error("Out of memory");
+        return STATUS_FAILURE;
+    }
     if (!context->arguments)
         check_all(&c, context->paths.definitions);
     STRV_FOREACH (path, context->arguments)
         check_path(&c, *path);
+    check_order(&c);
     diagnostics_sort(&c.diagnostics);
     if (option_given(context, OPTION_JSON))
         r = print_json(&c, (JsonStyle)context->options[OPTION_JSON].number);

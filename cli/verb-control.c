@@ -7,6 +7,7 @@
 #include "cli/exit-status.h"
 #include "cli/pod-wait.h"
 #include "cli/verbs.h"
+#include "schemas/order.h"
 
 #define START_TIMEOUT (5 * USEC_PER_MINUTE)
 
@@ -22,6 +23,7 @@ typedef struct Control {
     WaitGoal goal;
     bool new_attempt; /* the goal counts only for a new machine */
     const char *what; /* "did not start" */
+    bool backwards;   /* whoever comes after another one is told before it */
 } Control;
 
 static const Control controls[] = {
@@ -29,7 +31,8 @@ static const Control controls[] = {
     { "stop",
       "Stop",
       { .reached = STOPPED, .failed = STATE_BIT(POD_INDETERMINATE) },
-      .what = "did not stop" },
+      .what = "did not stop",
+      .backwards = true },
     { "restart", "Restart", { .reached = STARTED, .failed = NOT_STARTED }, true, "did not start again" },
     { "kill",
       "Kill",
@@ -89,6 +92,26 @@ static int tell(Client *client, const Control *control, const char *pod, WaitSin
     return client_call(client, pod, control->method);
 }
 
+/* So that podvisord knows of all that are to end before the first one does: see podvisor.pod(5) about `after`. */
+static int order_to_stop(Client *client, char **pods)
+{
+    _cleanup_(order_freep) Order *order = NULL;
+    int r = order_new(&order, NULL, NULL);
+
+    STRV_FOREACH (pod, pods) {
+        PodStatus status;
+        bool absent;
+        if (r < 0)
+            break;
+        if (client_get(client, *pod, &status, &absent) != STATUS_OK || absent)
+            continue;
+        const OrderRule rule = { .after = status.after, .requires = status.requires };
+        r = order_set(order, *pod, &rule);
+        schema_done(&pod_status_schema, &status);
+    }
+    return r < 0 ? r : order_sort_to_stop(order, pods);
+}
+
 /* All are told first, so that they change side by side; then each is waited for. A status of -1: not told, not waited for. */
 static int control_all(Client *client, const Control *control, const Context *c)
 {
@@ -98,7 +121,7 @@ static int control_all(Client *client, const Control *control, const Context *c)
     WaitGoal goal = goal_of(control);
     int status = STATUS_OK;
 
-    if (!since) {
+    if (!since || (control->backwards && n > 1 && order_to_stop(client, c->arguments) < 0)) {
         log_error("Out of memory");
         return STATUS_FAILURE;
     }

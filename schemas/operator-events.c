@@ -44,6 +44,10 @@ const OperatorEventRow operator_events[OPERATOR_EVENT_MAX] = {
     [EVENT_IMAGE_MISSING] = { "image-missing", "315cbc4519384a9d811e7fdda6fb906c", LOG_WARNING,
                               "an image that the pod needs is not in the store; the pod waits for it",
                               "`podvisor image import` adds it; the pod is started then." },
+    [EVENT_ORDER_CYCLE] = { "order-cycle", "5dc1d5fc7853499f9a7b0030729c4e44", LOG_ERR,
+                            "the pod comes after others that come after it; none of them is started",
+                            "Take one of the pods that the message names out of `after` or `requires` of "
+                            "another; `podvisor check` tells whether that was enough." },
 };
 
 const OperatorEventRow *operator_event_find(const char *message_id)

@@ -22,6 +22,7 @@ typedef enum OperatorEvent {
     EVENT_HELD,
     EVENT_OUTPUT_LOST,
     EVENT_IMAGE_MISSING,
+    EVENT_ORDER_CYCLE,
     OPERATOR_EVENT_MAX,
 } OperatorEvent;
 

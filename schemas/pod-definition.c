@@ -85,8 +85,16 @@ static void check_containers(const Check *c)
     }
 }
 
+static void check_doubles(const Check *c, const char *path, char *const *names)
+{
+    for (size_t i = 0; names && names[i]; i++)
+        for (size_t j = 0; j < i; j++)
+            if (streq(names[i], names[j]))
+                complain(c, path, "\"%s\" is named twice", names[i]);
+}
+
 int pod_definition_read(PodDefinition *pod, const char *name, const void *text, size_t size,
-                        Diagnostics *diagnostics)
+                        Diagnostics *diagnostics, PodLines *ret_lines)
 {
     size_t before = diagnostics->n_items;
     Locations locations = { 0 };
@@ -96,8 +104,13 @@ int pod_definition_read(PodDefinition *pod, const char *name, const void *text, 
         Check c = { .pod = pod, .name = name, .diagnostics = diagnostics, .locations = &locations };
         check_restart(&c, "restart", &pod->restart);
         check_containers(&c);
+        check_doubles(&c, "after", pod->after);
+        check_doubles(&c, "requires", pod->requires);
         r = diagnostics->n_items > before || diagnostics->lost;
     }
+    if (r >= 0 && ret_lines)
+        *ret_lines =
+            (PodLines){ locations_line(&locations, "after"), locations_line(&locations, "requires") };
     locations_done(&locations);
     return r;
 }

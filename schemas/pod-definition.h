@@ -11,6 +11,7 @@ enum {
     POD_FILE_SIZE_MAX = 1024 * 1024,
     CONTAINERS_MAX = 32,
     VOLUMES_MAX = 32,
+    ORDER_MAX = 64, /* pods that one pod comes after */
 };
 
 typedef enum BackendKind {
@@ -132,6 +133,8 @@ typedef struct PodDefinition {
     char *description;
     BackendKind backend;
     bool autostart;
+    char **after;    /* names of pods */
+    char **requires; /* names of pods; includes after */
     uint64_t cpus;
     uint64_t memory; /* bytes */
     usec_t start_timeout;
@@ -146,12 +149,18 @@ typedef struct PodDefinition {
 } PodDefinition;
 extern const Schema pod_schema;
 
+/* Where in its file a pod says something about others; 0: it does not. */
+typedef struct PodLines {
+    unsigned after, requires;
+} PodLines;
+
 /*
  * Reads a pod file's text into uninitialised pod: 0, 1 with diagnostics (pod is then valid to free, not to use), or
  * -ENOMEM (nothing to free). Checks across fields are included.
+ * ret_lines may be NULL.
  */
 int pod_definition_read(PodDefinition *pod, const char *name, const void *text, size_t size,
-                        Diagnostics *diagnostics);
+                        Diagnostics *diagnostics, PodLines *ret_lines);
 void pod_definition_done(PodDefinition *pod);
 
 /* "web.pod" -> "web" (malloc'ed); NULL when the file name is no pod's, however it looks (backups, dotfiles, other endings). */

@@ -52,9 +52,12 @@ typedef struct PodStatus {
     uint64_t exit_signal;
     char *message;
     char **console_tail;
-    char **errors;  /* "file:line: what is wrong" with the definition now on disk */
-    char *unsaved;  /* why what must be remembered of it cannot be written */
-    char **pending; /* "memory \"128M\" -> \"192M\"": changes that wait for the machine to be restarted */
+    char **after; /* names of pods, as the definition says */
+    char **requires;
+    char **waits_for; /* of POD_WAITING: names of pods */
+    char **errors;    /* "file:line: what is wrong" with the definition now on disk */
+    char *unsaved;    /* why what must be remembered of it cannot be written */
+    char **pending;   /* "memory \"128M\" -> \"192M\"": changes that wait for the machine to be restarted */
     uint64_t runner_pid;
     uint64_t vmm_pid;
     usec_t vmm_started; /* CLOCK_REALTIME */

@@ -171,6 +171,18 @@ static const Field pod_fields[] = {
       .doc = "What runs the pod's virtual machine." },
     { F_BOOL(PodDefinition, autostart), .fallback = "true",
       .doc = "Whether podvisord starts the pod by itself. Otherwise `podvisor start` does." },
+    { F_STRV(PodDefinition, after), .max = ORDER_MAX, .format = &format_name,
+      .doc = "Pods that must be ready before this one starts. When both are to stop, this one stops first. A "
+             "pod "
+             "that is held, is not started by itself, or has ended for good is not waited for; one that is "
+             "not declared is.",
+      .example = "after = [ \"db\" ];" },
+    { F_STRV(PodDefinition, requires), .max = ORDER_MAX, .format = &format_name,
+      .doc = "As after; and this pod runs only with them. They are started for it even when their autostart "
+             "is false. When one is stopped, restarted, replaced or removed, or has failed for good, this "
+             "pod is stopped first, and started again once that one is ready. A failure that is followed by "
+             "a restart leaves this pod as it is.",
+      .example = "requires = [ \"db\" ];" },
     { F_UNSIGNED(PodDefinition, cpus), .fallback = "1", .min = 1, .max = 64, .impact = IMPACT_REBOOT,
       .doc = "The virtual processors of the pod." },
     { F_SIZE(PodDefinition, memory), .fallback = "192M", .min = UINT64_C(96) << 20, .max = UINT64_C(1) << 40,

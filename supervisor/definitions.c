@@ -157,9 +157,13 @@ static int parse(Entry *e, const char *file, const Bytes *text)
     Diagnostics diagnostics = { 0 };
     _cleanup_(strv_freep) char **errors = NULL;
     PodDefinition pod;
+    PodLines lines;
 
-    int r = pod_definition_read(&pod, file, text->data ?: (const uint8_t *)"", text->size, &diagnostics);
+    int r =
+        pod_definition_read(&pod, file, text->data ?: (const uint8_t *)"", text->size, &diagnostics, &lines);
     if (r == 0) {
+        e->changed |= memcmp(&lines, &e->definition.lines, sizeof lines) != 0;
+        e->definition.lines = lines;
         r = set_pod(e, &pod);
     } else if (r > 0) {
         pod_definition_done(&pod);

@@ -27,6 +27,7 @@ typedef struct Definition {
     bool defined;                  /* pod and digest are valid */
     PodDefinition pod;             /* last good */
     char digest[SHA256_TEXT_SIZE]; /* of pod, packed */
+    PodLines lines;                /* of pod, in file */
     char **errors;                 /* "FILE:LINE: what is wrong" */
 } Definition;
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A pod's turn: decide, act, and show the state that follows. */
 #include "base/strings.h"
+#include "supervisor/pod-order.h"
 #include "supervisor/supervisor.h"
 
 /* States in which a pod stays, and whose beginning is worth remembering over a restart of podvisord. */
@@ -81,6 +82,9 @@ static const uint8_t event_of_rule[RULE_MAX] = {
     [RULE_NOT_DEFINED]   = POD_EVENT_IDLE + 1,
     [RULE_HELD]          = POD_EVENT_IDLE + 1,
     [RULE_NO_AUTOSTART]  = POD_EVENT_IDLE + 1,
+    [RULE_ALL_END]       = POD_EVENT_IDLE + 1,
+    [RULE_CYCLIC]        = POD_EVENT_WAITING + 1,
+    [RULE_AWAITS]        = POD_EVENT_WAITING + 1,
     [RULE_NO_IMAGE]      = POD_EVENT_WAITING + 1,
     [RULE_SUCCEEDED]     = POD_EVENT_SUCCEEDED + 1,
     [RULE_FAILED]        = POD_EVENT_FAILED + 1,
@@ -117,6 +121,7 @@ bool pod_reconcile(Pod *pod)
     enum { STEPS_MAX = 16 }; /* of one turn; a longer chain goes on in the next one */
 
     note_running(pod);
+    pod_order_look(pod);
     for (int i = 0; i < STEPS_MAX; i++) {
         Decision d = reconcile(&pod->wanted, &pod->observed, &pod->in_flight, now_usec(CLOCK_BOOTTIME));
         bool queued = d.step == STEP_QUEUE;
@@ -131,6 +136,7 @@ bool pod_reconcile(Pod *pod)
             supervisor_unqueue(pod->supervisor, pod);
         pod->status_built = false;
         show(pod, d.rule);
+        pod_order_update(pod);
         request_queue_settle(pod);
         wake_at(pod, d.step == STEP_KILL_RUNNER ? pod->in_flight.deadline : d.wake);
         return true;

@@ -4,6 +4,7 @@
 
 #include "base/file.h"
 #include "base/strings.h"
+#include "supervisor/pod-order.h"
 #include "supervisor/supervisor.h"
 
 /* "Does what it should": runs, or has ended as it should. */
@@ -30,6 +31,8 @@ static usec_t to_realtime(usec_t boottime)
 static int show_definition(const Pod *pod, PodStatus *s)
 {
     s->containers_total = pod->definition.n_containers;
+    s->after = strv_copy(pod->definition.after);
+    s->requires = strv_copy(pod->definition.requires);
     int r = str_replace(&s->description, pod->definition.description);
     return r < 0
                ? r
@@ -39,7 +42,7 @@ static int show_definition(const Pod *pod, PodStatus *s)
 static int show_report(const Pod *pod, PodStatus *s)
 {
     const RunnerReport *report = &pod->report;
-    bool alive = pod->observed.phase != MACHINE_NONE && pod->observed.phase != MACHINE_ENDED;
+    bool alive = reconcile_alive(&pod->observed);
     RunnerReport copy;
 
     /* Containers as they were last, also after the end; the machine only while it may live. */
@@ -92,6 +95,9 @@ static int show_errors(const Pod *pod, PodStatus *s)
 {
     s->errors = strv_copy(pod->errors);
     s->pending = strv_copy(pod->pending);
+    _cleanup_(freep) char *order = pod_order_error(pod);
+    if (order && strv_append(&s->errors, order) < 0)
+        return -ENOMEM;
     if (pod->record_error == 0)
         return 0;
     s->unsaved = strf("%s/" PATHS_PODS "/%s: %s", pod->supervisor->paths->run, pod->name,
@@ -107,6 +113,18 @@ static int show_doubt(const Pod *pod, PodStatus *s)
     return str_replace(&s->message, pod->doubt ?: pod->report.message);
 }
 
+static int show_order(const Pod *pod, PodStatus *s)
+{
+    _cleanup_(strv_freep) char **words = NULL;
+
+    int r = pod_order_waits(pod, &s->waits_for, &words);
+    if (r < 0 || !words)
+        return r;
+    free(s->phase);
+    s->phase = strv_join(words, "; ");
+    return s->phase ? 0 : -ENOMEM;
+}
+
 static int show_image_wait(const Pod *pod, PodStatus *s)
 {
     if (pod->rule != RULE_NO_IMAGE)
@@ -118,14 +136,15 @@ static int show_image_wait(const Pod *pod, PodStatus *s)
 
 /* Rules by which nothing more comes of itself. */
 static const bool restful[RULE_MAX] = {
-    [RULE_NOT_DEFINED] = true, [RULE_HELD] = true,  [RULE_NO_AUTOSTART] = true,  [RULE_SUCCEEDED] = true,
-    [RULE_FAILED] = true,      [RULE_DOUBT] = true, [RULE_RUNNER_DOUBTS] = true,
+    [RULE_NOT_DEFINED] = true, [RULE_HELD] = true,   [RULE_NO_AUTOSTART] = true, [RULE_SUCCEEDED] = true,
+    [RULE_CYCLIC] = true,      [RULE_FAILED] = true, [RULE_DOUBT] = true,        [RULE_RUNNER_DOUBTS] = true,
 };
 
 /* While the next decision is due, the last one says nothing any more. */
 static int show_rest(const Pod *pod, PodStatus *s)
 {
-    s->at_rest = !pod->due && pod->rule < RULE_MAX && restful[pod->rule];
+    s->at_rest = !pod->due && pod->rule < RULE_MAX &&
+                 (restful[pod->rule] || (pod->rule == RULE_AWAITS && pod_order_awaits_operator(pod)));
     return 0;
 }
 
@@ -139,8 +158,8 @@ static int show_wait(const Pod *pod, PodStatus *s)
 static int build(Pod *pod, PodStatus *s)
 {
     static int (*const parts[])(const Pod *pod, PodStatus *s) = {
-        show_definition, show_report, show_record, show_errors,
-        show_doubt,      show_rest,   show_wait,   show_image_wait,
+        show_definition, show_report, show_record,     show_errors, show_doubt,
+        show_rest,       show_wait,   show_image_wait, show_order,
     };
 
     s->state = pod->state;

@@ -62,6 +62,21 @@ static void want_started(Pod *pod)
     pod_forget_failures(pod);
 }
 
+/* What it requires is started with it; what runs, or waits to be started again, is left as it is. */
+static void want_required(Pod *pod)
+{
+    _cleanup_(strv_freep) char **names = order_required(pod->supervisor->order, pod->name);
+
+    STRV_FOREACH (name, names) {
+        Pod *other = supervisor_find(pod->supervisor, *name);
+        if (!other || !other->wanted.defined ||
+            !(other->wanted.hold || reconcile_failed(&other->wanted, &other->observed)))
+            continue;
+        want_started(other);
+        (void)done(other);
+    }
+}
+
 int pod_verb_start(Pod *pod, VerbCall *call)
 {
     int r = refuse_doubt(pod, call);
@@ -70,6 +85,7 @@ int pod_verb_start(Pod *pod, VerbCall *call)
     if (r < 0)
         return r;
     want_started(pod);
+    want_required(pod);
     return done(pod);
 }
 
@@ -104,6 +120,7 @@ int pod_verb_restart(Pod *pod, VerbCall *call)
         return r;
     pod->wanted.restart = alive(pod);
     want_started(pod);
+    want_required(pod);
     return done(pod);
 }
 

@@ -2,6 +2,7 @@
 /* The facts about a pod: how they come in. */
 #include "base/strings.h"
 #include "supervisor/introduction.h"
+#include "supervisor/pod-order.h"
 #include "supervisor/supervisor.h"
 
 /* A runner that was linked for so long did not die of what the one before it died of. */
@@ -23,6 +24,7 @@ int pod_new(Pod **ret, Supervisor *supervisor, const char *name)
     pod->runner_pidfd = -1;
     TAILQ_INIT(&pod->requests);
     pod->rule = RULE_MAX;
+    pod->wanted.all_end = supervisor->all_end;
     int r = schema_init(&pod_record_schema, &pod->record);
     if (r < 0)
         return r;
@@ -69,6 +71,7 @@ void pod_due(Pod *pod)
 {
     pod->status_built = false;
     supervisor_due(pod->supervisor, pod);
+    pod_order_update(pod);
 }
 
 void pod_set_phase(Pod *pod, MachinePhase phase)
@@ -96,7 +99,7 @@ static void add_pending(void *userdata, const char *path, const Field *field, co
 
 void pod_compare(Pod *pod)
 {
-    bool alive = pod->observed.phase != MACHINE_NONE && pod->observed.phase != MACHINE_ENDED;
+    bool alive = reconcile_alive(&pod->observed);
     int impact = IMPACT_NONE;
 
     pod->pending = strv_free(pod->pending);
@@ -176,6 +179,8 @@ void pod_set_definition(Pod *pod, const Definition *d)
         if (r == -ENOMEM)
             pod_log(pod, LOG_ERR, r, "%s: its definition could not be taken over", pod->name);
     }
+    if (d->declared && d->defined)
+        pod_order_say(pod, &d->pod, d->lines);
     pod_compare(pod);
     pod_due(pod);
 }
@@ -209,7 +214,7 @@ static int on_runner_end(sd_event_source *s, int fd, uint32_t revents, void *use
 {
     Pod *pod = userdata;
     int code = 0, status = 0;
-    bool alive = pod->observed.phase != MACHINE_NONE && pod->observed.phase != MACHINE_ENDED;
+    bool alive = reconcile_alive(&pod->observed);
 
     int r = pod->supervisor->launcher->ops->reap(pod->supervisor->launcher, fd, &code, &status);
     log_runner_end(pod, code, status, r);
@@ -395,6 +400,7 @@ static void recover_definition(Pod *pod, Recovered *r)
     pod->wanted.defined = true;
     (void)definition_digest(&pod->definition, pod->digest);
     take_settings(pod);
+    pod_order_say(pod, &pod->definition, (PodLines){ 0 });
 }
 
 /* The recorded process, or the one that was found: podvisord may have ended before it recorded that. */

@@ -48,6 +48,7 @@ struct Pod {
     char *doubt;                       /* why observed.doubt is set */
     char *missing_image, *missing_why; /* observed.image_missing: its name, and a sentence (image-wait.h) */
 
+    unsigned order_bits; /* what its neighbours ask of it (pod-order.c) */
     PodInFlight in_flight;
     PodRecord record;
     int record_error; /* of the last attempt to write it; 0: the disk has it */

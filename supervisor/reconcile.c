@@ -32,6 +32,8 @@ DEFINE_ENUM_TABLE(rule, "rule", RULE_MAX, [RULE_DOUBT] = { "doubt", "it cannot b
                   [RULE_HELD] = { "held", "an operator stopped it" },
                   [RULE_NO_AUTOSTART] = { "no-autostart", "it is started only when an operator asks" },
                   [RULE_WANTED] = { "wanted", "it is declared and does not run" },
+                  [RULE_CYCLIC] = { "cyclic", "it would wait for itself" },
+                  [RULE_AWAITS] = { "awaits", "a pod that it comes after is not ready" },
                   [RULE_NO_SLOT] = { "no-slot", "others are starting" },
                   [RULE_NO_IMAGE] = { "no-image", "an image that it needs is not in the store" },
                   [RULE_SUCCEEDED] = { "succeeded", "it ended as it should" },
@@ -51,10 +53,13 @@ DEFINE_ENUM_TABLE(rule, "rule", RULE_MAX, [RULE_DOUBT] = { "doubt", "it cannot b
                                            "runner after runner was lost before it could say what it sees" },
                   [RULE_RUNNER_LOST] = { "runner-lost", "the runner is gone, the machine may live" },
                   [RULE_RUNNER_SILENT] = { "runner-silent", "the runner did not say in time what it sees" },
+                  [RULE_ALL_END] = { "all-end", "all pods were stopped" },
                   [RULE_UNDECLARED] = { "undeclared", "its definition is gone" },
                   [RULE_STOP_HELD] = { "stop-held", "an operator stopped it" },
                   [RULE_RESTART_ASKED] = { "restart-asked", "an operator restarted it" },
                   [RULE_REPLACE] = { "replace", "its definition changed" },
+                  [RULE_BEREFT] = { "bereft", "a pod that it requires is stopped, or has failed" },
+                  [RULE_DEPENDED] = { "depended", "pods that come after it end first" },
                   [RULE_STOPPING_STILL] = { "stopping-still", "its stop had been begun" },
                   [RULE_KILL_ASKED] = { "kill-asked", "an operator killed it" },
                   [RULE_STOP_DEADLINE] = { "stop-deadline", "it did not stop in time" },
@@ -89,18 +94,30 @@ static Decision rest_until(Rule rule, usec_t wake)
 
 static Decision start(const PodObserved *o, const PodInFlight *f, Rule rule)
 {
+    if (o->awaits)
+        return decide(STEP_REST, RULE_AWAITS);
     if (o->image_missing)
         return decide(STEP_REST, RULE_NO_IMAGE);
     return f->slot ? decide(STEP_LAUNCH, rule) : decide(STEP_QUEUE, RULE_NO_SLOT);
+}
+
+bool reconcile_succeeded(const PodWanted *w, const PodObserved *o)
+{
+    return o->phase == MACHINE_ENDED && !o->as_asked && o->succeeded && w->policy != RESTART_ALWAYS;
+}
+
+bool reconcile_failed(const PodWanted *w, const PodObserved *o)
+{
+    return o->phase == MACHINE_ENDED && !o->as_asked && !o->succeeded && w->policy == RESTART_NEVER;
 }
 
 static Decision after_end(const PodWanted *w, const PodObserved *o, const PodInFlight *f, usec_t now)
 {
     if (o->as_asked)
         return start(o, f, RULE_AGAIN_AS_ASKED);
-    if (o->succeeded && w->policy != RESTART_ALWAYS)
+    if (reconcile_succeeded(w, o))
         return decide(STEP_REST, RULE_SUCCEEDED);
-    if (w->policy == RESTART_NEVER)
+    if (reconcile_failed(w, o))
         return decide(STEP_REST, RULE_FAILED);
     if (now < o->next_start)
         return rest_until(RULE_BACKOFF, o->next_start);
@@ -115,9 +132,13 @@ static Decision at_rest(const PodWanted *w, const PodObserved *o, const PodInFli
         return decide(STEP_REST, RULE_NOT_DEFINED);
     if (w->hold)
         return decide(STEP_REST, RULE_HELD);
+    if (w->all_end)
+        return decide(STEP_REST, RULE_ALL_END);
+    if (o->cyclic)
+        return decide(STEP_REST, RULE_CYCLIC);
     if (o->phase == MACHINE_ENDED)
         return after_end(w, o, f, now);
-    if (!w->autostart && !w->asked)
+    if (!w->autostart && !w->asked && !o->needed)
         return decide(STEP_REST, RULE_NO_AUTOSTART);
     return start(o, f, RULE_WANTED);
 }
@@ -172,11 +193,10 @@ static Rule reason_to_end(const PodWanted *w, const PodObserved *o)
         bool holds;
         Rule rule;
     } rows[] = {
-        { !w->declared, RULE_UNDECLARED },
-        { w->hold, RULE_STOP_HELD },
-        { o->phase == MACHINE_STOPPING, RULE_STOPPING_STILL },
-        { w->restart, RULE_RESTART_ASKED },
-        { w->replace, RULE_REPLACE },
+        { !w->declared, RULE_UNDECLARED },  { w->hold, RULE_STOP_HELD },
+        { w->all_end, RULE_ALL_END },       { o->phase == MACHINE_STOPPING, RULE_STOPPING_STILL },
+        { w->restart, RULE_RESTART_ASKED }, { w->replace, RULE_REPLACE },
+        { o->bereft, RULE_BEREFT },
     };
 
     TABLE_FOREACH (row, rows)
@@ -185,12 +205,31 @@ static Rule reason_to_end(const PodWanted *w, const PodObserved *o)
     return RULE_SETTLED;
 }
 
+bool reconcile_alive(const PodObserved *o)
+{
+    return o->phase != MACHINE_NONE && o->phase != MACHINE_ENDED;
+}
+
+bool reconcile_ends(const PodWanted *w, const PodObserved *o)
+{
+    return reconcile_alive(o) && reason_to_end(w, o) != RULE_SETTLED;
+}
+
+/* Its end is due, and not begun yet: whoever comes after it ends before it. */
+static bool end_waits(const PodObserved *o, const PodInFlight *f)
+{
+    return o->depended && o->phase != MACHINE_STOPPING && f->operation != OPERATION_STOP &&
+           f->operation != OPERATION_KILL;
+}
+
 static Decision with_runner(const PodWanted *w, const PodObserved *o, const PodInFlight *f, usec_t now)
 {
     Rule why = reason_to_end(w, o);
 
     if (w->kill && f->operation != OPERATION_KILL)
         return decide(STEP_KILL, RULE_KILL_ASKED);
+    if (why != RULE_SETTLED && end_waits(o, f))
+        return decide(STEP_REST, RULE_DEPENDED);
     if (why != RULE_SETTLED || f->operation == OPERATION_KILL)
         return bring_end(f, why == RULE_SETTLED ? RULE_START_DEADLINE : why, now);
     if (f->operation != OPERATION_START)
@@ -226,7 +265,7 @@ Decision reconcile(const PodWanted *wanted, const PodObserved *observed, const P
 {
     if (observed->doubt)
         return decide(STEP_REST, RULE_DOUBT);
-    if (observed->phase != MACHINE_NONE && observed->phase != MACHINE_ENDED)
+    if (reconcile_alive(observed))
         return alive(wanted, observed, in_flight, now);
     if (observed->runner)
         return farewell(in_flight, now);

@@ -49,6 +49,7 @@ typedef struct PodWanted {
     bool asked;   /* started by an operator */
     bool hold;    /* stopped by an operator */
     bool kill;    /* an operator wants it to end at once */
+    bool all_end; /* all pods are to end: the host shuts down */
     bool restart; /* an operator wants another machine instead of the one that runs */
     bool replace; /* what runs is not what is declared */
     RestartPolicy policy;
@@ -57,6 +58,11 @@ typedef struct PodWanted {
 typedef struct PodObserved {
     MachinePhase phase;
     bool doubt;         /* podvisord itself cannot tell what runs */
+    bool cyclic;        /* it would wait for itself (schemas/order.h) */
+    bool awaits;        /* a pod that it comes after is not ready */
+    bool bereft;        /* a pod that it requires is not to run any more, or not as it is */
+    bool needed;        /* a pod that is to run requires it */
+    bool depended;      /* a pod that comes after it ends, or has to, and has not ended yet */
     bool image_missing; /* one that it needs is not in the store */
     bool launching;     /* a runner was asked for, and has not come yet */
     bool visiting;      /* a runner has come that systemd started, and waits to be let in */
@@ -102,6 +108,8 @@ typedef enum Rule {
     RULE_HELD,
     RULE_NO_AUTOSTART,
     RULE_WANTED,
+    RULE_CYCLIC,
+    RULE_AWAITS,
     RULE_NO_SLOT,
     RULE_NO_IMAGE,
     RULE_SUCCEEDED,
@@ -119,10 +127,13 @@ typedef enum Rule {
     RULE_RUNNER_BARREN,
     RULE_RUNNER_LOST,
     RULE_RUNNER_SILENT,
+    RULE_ALL_END,
     RULE_UNDECLARED,
     RULE_STOP_HELD,
     RULE_RESTART_ASKED,
     RULE_REPLACE,
+    RULE_BEREFT,
+    RULE_DEPENDED,
     RULE_STOPPING_STILL,
     RULE_KILL_ASKED,
     RULE_STOP_DEADLINE,
@@ -154,6 +165,14 @@ enum {
 
 Decision reconcile(const PodWanted *wanted, const PodObserved *observed, const PodInFlight *in_flight,
                    usec_t now);
+
+/* A machine of the pod may live. */
+bool reconcile_alive(const PodObserved *observed);
+/* It may live, and is to end as far as it is up to the pod itself. */
+bool reconcile_ends(const PodWanted *wanted, const PodObserved *observed);
+/* It has ended, and is not started again as things are: as it should, or as it should not. */
+bool reconcile_succeeded(const PodWanted *wanted, const PodObserved *observed);
+bool reconcile_failed(const PodWanted *wanted, const PodObserved *observed);
 
 /* How long to wait before the next runner for the same machine, after so many losses. */
 usec_t runner_relaunch_delay(unsigned losses);

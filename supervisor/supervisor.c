@@ -11,6 +11,7 @@
 #include "schemas/bus-address.h"
 #include "supervisor/bus.h"
 #include "supervisor/introduction.h"
+#include "supervisor/pod-order.h"
 #include "supervisor/run-path.h"
 #include "supervisor/supervisor.h"
 #include "supervisor/unit.h"
@@ -73,6 +74,7 @@ void supervisor_remove(Supervisor *s, Pod *pod)
     size_t i = position(s, pod->name, &found);
 
     assert(found && s->pods[i] == pod);
+    pod_order_forget(pod);
     supervisor_unqueue(s, pod);
     supervisor_unsaved(s, pod, false);
     if (pod->due)
@@ -103,6 +105,7 @@ static int on_due(sd_event_source *source, void *userdata)
 
     if (!pod) {
         (void)sd_event_source_set_enabled(source, SD_EVENT_OFF);
+        supervisor_look_for_end(s);
         return 0;
     }
     TAILQ_REMOVE(&s->due, pod, due_entry);
@@ -446,6 +449,8 @@ int supervisor_new(Supervisor **ret, sd_event *event, const Paths *paths, const 
     TAILQ_INIT(&s->unsaved);
     int r = notify_new(&s->notify, event);
     if (r >= 0)
+        r = order_new(&s->order, pod_order_cycle, s);
+    if (r >= 0)
         r = open_directories(s);
     if (r >= 0)
         r = take_lock(s);
@@ -477,6 +482,7 @@ Supervisor *supervisor_free(Supervisor *s)
     for (size_t i = 0; i < s->n_pods; i++)
         pod_free(s->pods[i]);
     free(s->pods);
+    order_free(s->order);
     listener_free(s->runners);
     image_wait_free(s->image_wait);
     watch_free(s->watch);

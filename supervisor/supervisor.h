@@ -8,6 +8,7 @@
  */
 #include "images/image-store.h"
 #include "schemas/daemon-config.h"
+#include "schemas/order.h"
 #include "schemas/paths.h"
 #include "supervisor/image-wait.h"
 #include "supervisor/launcher.h"
@@ -18,6 +19,7 @@
 
 typedef struct Bus Bus;
 TAILQ_HEAD(PodQueue, Pod);
+typedef void (*SupervisorEndedFunc)(void *userdata);
 
 struct Supervisor {
     const Paths *paths;
@@ -40,6 +42,11 @@ struct Supervisor {
 
     Pod **pods; /* sorted by name */
     size_t n_pods;
+    Order *order;
+    unsigned n_busy;                /* pods whose machine may live, or whose runner has not left */
+    bool all_end;                   /* see supervisor_stop_all() */
+    SupervisorEndedFunc ended_func; /* NULL: nobody waits for the end of all */
+    void *ended_userdata;
 
     struct PodQueue due;
     sd_event_source *due_source;
@@ -70,3 +77,14 @@ void supervisor_queue(Supervisor *s, Pod *pod);
 void supervisor_unqueue(Supervisor *s, Pod *pod);
 /* The pod's record could not be written, or now could. */
 void supervisor_unsaved(Supervisor *s, Pod *pod, bool unsaved);
+
+/*
+ * Stops all pods, each before those that it comes after, by its own stop_timeout, and starts none any more; without holding any of
+ * them. func is called once, from the event loop, when no machine lives and no runner is left; pods in doubt are neither ended
+ * nor waited for. A second call replaces func.
+ */
+void supervisor_stop_all(Supervisor *s, SupervisorEndedFunc func, void *userdata);
+/* Starts what is wanted again; func is not called any more. */
+void supervisor_stop_all_cancel(Supervisor *s);
+/* The loop has nothing due: tells whoever waits for the end of all, if that has come. */
+void supervisor_look_for_end(Supervisor *s);

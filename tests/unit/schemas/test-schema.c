@@ -18,7 +18,7 @@ static PodDefinition read_pod(const char *text)
 {
     PodDefinition pod;
     Diagnostics d = { 0 };
-    int r = pod_definition_read(&pod, "web.pod", text, strlen(text), &d);
+    int r = pod_definition_read(&pod, "web.pod", text, strlen(text), &d, NULL);
     if (r != 0)
         fail_msg("%s", diagnostics_format(&d));
     return pod;

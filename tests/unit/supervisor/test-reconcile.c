@@ -28,6 +28,27 @@ static const Case cases[] = {
     { "no good definition, no start", { .declared = true, .autostart = true }, { 0 }, { 0 }, STEP_REST, RULE_NOT_DEFINED, 0 },
     { "no autostart, no start", { .declared = true, .defined = true }, { 0 }, { 0 }, STEP_REST, RULE_NO_AUTOSTART, 0 },
     { "an operator starts it", { .declared = true, .defined = true, .asked = true }, { 0 }, { .slot = true }, STEP_LAUNCH, RULE_WANTED, 0 },
+    { "what would wait for itself is not started", { WANTED }, { .cyclic = true }, { .slot = true }, STEP_REST, RULE_CYCLIC, 0 },
+    { "what would wait for itself is not started again", { WANTED }, { .phase = MACHINE_ENDED, .cyclic = true, .as_asked = true }, { .slot = true }, STEP_REST, RULE_CYCLIC, 0 },
+    { "what would wait for itself and is held is held", { WANTED, .hold = true }, { .cyclic = true }, { 0 }, STEP_REST, RULE_HELD, 0 },
+    { "a start waits for others", { WANTED }, { .awaits = true }, { .slot = true }, STEP_REST, RULE_AWAITS, 0 },
+    { "a restart waits for others", { WANTED }, { .phase = MACHINE_ENDED, .awaits = true }, { .slot = true }, STEP_REST, RULE_AWAITS, 0 },
+    { "a new start waits for others", { WANTED }, { .phase = MACHINE_ENDED, .as_asked = true, .awaits = true }, { .slot = true }, STEP_REST, RULE_AWAITS, 0 },
+    { "a back-off goes on while others are awaited", { WANTED }, { .phase = MACHINE_ENDED, .awaits = true, .next_start = NOW + 1 }, { 0 }, STEP_REST, RULE_BACKOFF, NOW + 1 },
+    { "others come before the image", { WANTED }, { .awaits = true, .image_missing = true }, { 0 }, STEP_REST, RULE_AWAITS, 0 },
+    { "what runs waits for nobody", { WANTED }, { ALIVE, .state = RUNNER_RUNNING, .awaits = true, .cyclic = true }, { 0 }, STEP_REST, RULE_SETTLED, 0 },
+    { "another one needs it", { .declared = true, .defined = true }, { .needed = true }, { .slot = true }, STEP_LAUNCH, RULE_WANTED, 0 },
+    { "another one needs it, but it is held", { WANTED, .hold = true }, { .needed = true }, { .slot = true }, STEP_REST, RULE_HELD, 0 },
+    { "nothing starts when all end", { WANTED, .all_end = true }, { 0 }, { .slot = true }, STEP_REST, RULE_ALL_END, 0 },
+    { "nothing starts again when all end", { WANTED, .all_end = true }, { .phase = MACHINE_ENDED, .as_asked = true }, { .slot = true }, STEP_REST, RULE_ALL_END, 0 },
+    { "all end: stop", { WANTED, .all_end = true }, { ALIVE, .state = RUNNER_RUNNING }, { 0 }, STEP_STOP, RULE_ALL_END, 0 },
+    { "bereft: stop", { WANTED }, { ALIVE, .state = RUNNER_RUNNING, .bereft = true }, { 0 }, STEP_STOP, RULE_BEREFT, 0 },
+    { "bereft while it starts: stop", { WANTED }, { ALIVE, .state = RUNNER_STARTING, .bereft = true }, { .operation = OPERATION_START, .deadline = NOW + 9, .told = true }, STEP_STOP, RULE_BEREFT, 0 },
+    { "its end waits for those after it", { WANTED, .hold = true }, { ALIVE, .state = RUNNER_RUNNING, .depended = true }, { 0 }, STEP_REST, RULE_DEPENDED, 0 },
+    { "an end that is not due waits for nobody", { WANTED }, { ALIVE, .state = RUNNER_RUNNING, .depended = true }, { 0 }, STEP_REST, RULE_SETTLED, 0 },
+    { "a kill waits for nobody", { WANTED, .hold = true, .kill = true }, { ALIVE, .state = RUNNER_RUNNING, .depended = true }, { 0 }, STEP_KILL, RULE_KILL_ASKED, 0 },
+    { "an end that has begun waits for nobody", { WANTED, .hold = true }, { LINKED, .phase = MACHINE_STOPPING, .state = RUNNER_STOPPING, .depended = true }, { .operation = OPERATION_STOP, .told = true, .deadline = NOW }, STEP_KILL, RULE_STOP_DEADLINE, 0 },
+    { "an end that had begun waits for nobody", { WANTED }, { LINKED, .phase = MACHINE_STOPPING, .state = RUNNER_RUNNING, .depended = true }, { 0 }, STEP_STOP, RULE_STOPPING_STILL, 0 },
     { "no image, no start, and no place in line", { WANTED }, { .image_missing = true }, { .slot = true }, STEP_REST, RULE_NO_IMAGE, 0 },
     { "no image, no restart", { WANTED }, { .phase = MACHINE_ENDED, .image_missing = true }, { 0 }, STEP_REST, RULE_NO_IMAGE, 0 },
     { "gone at rest is forgotten", { 0 }, { 0 }, { 0 }, STEP_FORGET, RULE_GONE, 0 },
@@ -106,9 +127,13 @@ static void check(const PodWanted *w, const PodObserved *o, const PodInFlight *f
         assert_int_equal(d.step, STEP_REST);
     /* Never a second machine, never one that is not wanted, never without a turn. */
     if (starts)
-        assert_true(!alive && !o->runner && !o->image_missing && w->declared && w->defined && !w->hold);
+        assert_true(!alive && !o->runner && !o->image_missing && !o->awaits && !o->cyclic && !w->all_end &&
+                    w->declared && w->defined && !w->hold);
     if (d.step == STEP_LAUNCH)
         assert_true(f->slot);
+    /* Whoever is to end first does, unless an end has begun or is forced. */
+    if (d.step == STEP_STOP && o->depended)
+        assert_true(o->phase == MACHINE_STOPPING || f->operation == OPERATION_STOP);
     /* Only what lives is ended, only by a runner that is there, and only if it is not in doubt. */
     if (ends)
         assert_true(alive && o->runner && o->linked && o->reported && o->state != RUNNER_INDETERMINATE);
@@ -125,9 +150,26 @@ static void check(const PodWanted *w, const PodObserved *o, const PodInFlight *f
         assert_true(d.wake > NOW);
 }
 
+/* The facts that others bring are too many for all combinations: each one of the rest meets some of these. */
+static void check_with_others(PodWanted w, PodObserved o, const PodInFlight *f)
+{
+    static uint32_t turn;
+    uint32_t bits = turn++ * 2654435761U >> 24;
+
+    w.restart = bits & 1;
+    w.all_end = bits & 2;
+    o.image_missing = bits & 4;
+    o.awaits = bits & 8;
+    o.cyclic = bits & 16;
+    o.bereft = bits & 32;
+    o.needed = bits & 64;
+    o.depended = bits & 128;
+    check(&w, &o, f);
+}
+
 static void for_wanted(const PodObserved *o, const PodInFlight *f)
 {
-    for (unsigned bits = 0; bits < 1U << 8; bits++)
+    for (unsigned bits = 0; bits < 1U << 7; bits++)
         for (int policy = 0; policy < RESTART_POLICY_MAX; policy++) {
             const PodWanted w = {
                 .declared = bits & 1,
@@ -137,10 +179,9 @@ static void for_wanted(const PodObserved *o, const PodInFlight *f)
                 .hold = bits & 16,
                 .kill = bits & 32,
                 .replace = bits & 64,
-                .restart = bits & 128,
                 .policy = (RestartPolicy)policy,
             };
-            check(&w, o, f);
+            check_with_others(w, *o, f);
         }
 }
 
@@ -167,7 +208,6 @@ static void no_combination_of_facts_breaks_a_promise(void **state)
                     .phase = (MachinePhase)phase,
                     .state = (RunnerState)runner_state,
                     .doubt = bits & 1,
-                    .image_missing = bits & 128,
                     .runner = bits & 2,
                     .linked = bits & 4,
                     .reported = bits & 8,
