@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What operators ask of a pod. A wish is recorded, and the pod made due; what comes of it is told by the pod's properties. */
 #include "base/strings.h"
+#include "supervisor/bus.h"
 #include "supervisor/run-path.h"
 #include "supervisor/supervisor.h"
 
@@ -51,6 +52,8 @@ static int done(Pod *pod)
     pod->record.asked = pod->wanted.asked;
     (void)pod_save(pod);
     pod_due(pod);
+    /* Whoever looks right now sees it so; told only behind the next turn, it might be as before, and they would wait for ever. */
+    bus_pod_changed(pod->supervisor->bus, pod);
     return 0;
 }
 
