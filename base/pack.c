@@ -191,7 +191,8 @@ static int head_read(const uint8_t *p, size_t size, size_t *ret_skip, uint64_t *
 
 enum { PACK_DEPTH_MAX = 16 };
 
-int pack_check(const void *data, size_t size, const PackLimits *limits, size_t *ret_used)
+/* *ret_used is the length of the one value at the beginning. */
+static int pack_check(const void *data, size_t size, const PackLimits *limits, size_t *ret_used)
 {
     const uint8_t *bytes = data;
     uint64_t open[PACK_DEPTH_MAX + 1] = { 1 }; /* values still to come, per level */

@@ -4,7 +4,7 @@
  * The one door to msgpack-c.
  *
  * Writing: a Packer collects into its own buffer; an error (only -ENOMEM) sticks and is told by packer_finish().
- * Reading: bytes are first walked by pack_check(), which allocates nothing and refuses whatever exceeds the limits or
+ * Reading: bytes are first walked by a check that allocates nothing and refuses whatever exceeds the limits or
  * promises more than the bytes can hold; only then msgpack-c builds its tree. So hostile bytes cost at most a bounded
  * multiple of their own size. A PackValue lives as long as its document; copy out what must live on.
  */
@@ -59,9 +59,6 @@ int pack_parse(const void *data, size_t size, const PackLimits *limits, PackDocu
 PackDocument *pack_document_free(PackDocument *d);
 DEFINE_CLEANUP(PackDocument *, pack_document_free)
 const PackValue *pack_root(const PackDocument *d);
-
-/* The check alone (see above); *ret_used is the length of the one value at the beginning. */
-int pack_check(const void *data, size_t size, const PackLimits *limits, size_t *ret_used);
 
 PackType pack_type(const PackValue *v);
 /* Each: 0, or -EINVAL for another type, -ERANGE for what the result cannot hold. */

@@ -23,7 +23,8 @@ static int _printf_(2, 3) complain(Parser *p, const char *format, ...)
     return p->complaint ? -EINVAL : -ENOMEM;
 }
 
-const Verb *verb_find(const char *first, const char *second)
+/* ("list", NULL) or ("image", "import"); NULL when there is none. */
+static const Verb *verb_find(const char *first, const char *second)
 {
     _cleanup_(freep) char *both = second ? strf("%s %s", first, second) : NULL;
 
@@ -33,7 +34,8 @@ const Verb *verb_find(const char *first, const char *second)
     return NULL;
 }
 
-bool verb_is_group(const char *first)
+/* True when verbs are grouped under this word: "image". */
+static bool verb_is_group(const char *first)
 {
     for (const Verb *v = verbs; v < verbs + n_verbs; v++) {
         const char *rest = str_after(v->name, first);

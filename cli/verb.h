@@ -115,10 +115,6 @@ struct Verb {
 extern const Verb verbs[];
 extern const size_t n_verbs;
 
-/* ("list", NULL) or ("image", "import"); NULL when there is none. */
-const Verb *verb_find(const char *first, const char *second);
-/* True when verbs are grouped under this word: "image". */
-bool verb_is_group(const char *first);
 uint64_t verb_options(const Verb *verb);
 
 static inline bool option_given(const Context *c, OptionId id)

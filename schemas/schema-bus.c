@@ -36,11 +36,6 @@ const Field *schema_bus_field(const Schema *schema, const char *name)
     return NULL;
 }
 
-const char *schema_bus_signature(const Field *field)
-{
-    return signatures[field->type];
-}
-
 /* --- writing ---------------------------------------------------------------------------------------------------- */
 
 /* What came from a file or a guest need not be UTF-8, which is all that D-Bus carries. */
@@ -67,11 +62,13 @@ static int append_id128(sd_bus_message *m, Id128 id)
     return sd_bus_message_append(m, "s", id128_is_null(id) ? "" : id128_format(id, text));
 }
 
+static int append_struct(sd_bus_message *m, const Schema *schema, const void *object);
+
 static int append_list(sd_bus_message *m, const Field *field, const void *object)
 {
     int r = sd_bus_message_open_container(m, 'a', "a{sv}");
     for (size_t i = 0; r >= 0 && i < field_count(field, object); i++)
-        r = schema_bus_append(m, field->schema, field_item(field, object, i));
+        r = append_struct(m, field->schema, field_item(field, object, i));
     return r < 0 ? r : sd_bus_message_close_container(m);
 }
 
@@ -100,7 +97,7 @@ int schema_bus_append_field(sd_bus_message *m, const Field *field, const void *o
     case FIELD_BYTES:
         return sd_bus_message_append_array(m, 'y', ((const Bytes *)at)->data, ((const Bytes *)at)->size);
     case FIELD_GROUP:
-        return schema_bus_append(m, field->schema, at);
+        return append_struct(m, field->schema, at);
     case FIELD_LIST:
         return append_list(m, field, object);
     case FIELD_TYPE_MAX:
@@ -117,7 +114,7 @@ static int append_entry(sd_bus_message *m, const Field *field, const void *objec
     if (r >= 0)
         r = sd_bus_message_append(m, "s", schema_bus_name(field, name));
     if (r >= 0)
-        r = sd_bus_message_open_container(m, 'v', schema_bus_signature(field));
+        r = sd_bus_message_open_container(m, 'v', signatures[field->type]);
     if (r >= 0)
         r = schema_bus_append_field(m, field, object);
     if (r >= 0)
@@ -125,7 +122,7 @@ static int append_entry(sd_bus_message *m, const Field *field, const void *objec
     return r < 0 ? r : sd_bus_message_close_container(m);
 }
 
-int schema_bus_append(sd_bus_message *m, const Schema *schema, const void *object)
+static int append_struct(sd_bus_message *m, const Schema *schema, const void *object)
 {
     int r = sd_bus_message_open_container(m, 'a', "{sv}");
     for (size_t i = 0; r >= 0 && i < schema->n_fields; i++)
@@ -251,7 +248,7 @@ static int read_variant(sd_bus_message *m, const Field *field, void *object)
     int r = sd_bus_message_peek_type(m, &type, &contents);
     if (r < 0)
         return r;
-    if (!field || type != 'v' || !streq(contents, schema_bus_signature(field)))
+    if (!field || type != 'v' || !streq(contents, signatures[field->type]))
         return sd_bus_message_skip(m, "v");
     if ((r = sd_bus_message_enter_container(m, 'v', contents)) < 0)
         return r;
@@ -295,7 +292,7 @@ int schema_bus_vtable(const Schema *schema, const sd_bus_vtable *begin, size_t n
     for (size_t i = 0; i < schema->n_fields; i++, name += SCHEMA_BUS_NAME_SIZE) {
         const Field *field = &schema->fields[i];
         rows[n_begin + i] = (sd_bus_vtable)SD_BUS_PROPERTY(
-            schema_bus_name(field, name), schema_bus_signature(field), get, 0, flags ? flags(field) : 0);
+            schema_bus_name(field, name), signatures[field->type], get, 0, flags ? flags(field) : 0);
     }
     rows[n_rows - 1] = end;
     *ret = rows;

@@ -19,13 +19,9 @@ enum { SCHEMA_BUS_NAME_SIZE = 64 };
 const char *schema_bus_name(const Field *field, char text[SCHEMA_BUS_NAME_SIZE]);
 /* The field of a property's name; NULL when there is none. */
 const Field *schema_bus_field(const Schema *schema, const char *name);
-/* "t", "aa{sv}", ... static. */
-const char *schema_bus_signature(const Field *field);
 
 /* Appends the bare value, as a property's getter does. */
 int schema_bus_append_field(sd_bus_message *m, const Field *field, const void *object);
-/* Appends the whole struct as a{sv}. */
-int schema_bus_append(sd_bus_message *m, const Schema *schema, const void *object);
 
 /* Reads an a{sv} at the message's position into an object that schema_init() has made. */
 int schema_bus_read(sd_bus_message *m, const Schema *schema, void *object);

@@ -78,7 +78,8 @@ static int refuse(const Field *field, int error, char **ret_expected)
     return error;
 }
 
-int field_check_range(const Field *field, uint64_t value, char **ret_expected)
+/* The limits of a numeric field; results as of field_parse(). */
+static int check_range(const Field *field, uint64_t value, char **ret_expected)
 {
     bool infinite = field->type != FIELD_UNSIGNED && value == UINT64_MAX;
     bool fits = infinite ? field->max == 0 : value >= field->min && (field->max == 0 || value <= field->max);
@@ -93,7 +94,7 @@ static int parse_number(const Field *field, void *at, const char *text, char **r
                                             : parse_unsigned(text, &value);
     if (r < 0)
         return refuse(field, r, ret_expected);
-    if ((r = field_check_range(field, value, ret_expected)) < 0)
+    if ((r = check_range(field, value, ret_expected)) < 0)
         return r;
     *(uint64_t *)at = value;
     return 0;

@@ -140,20 +140,6 @@ const Field *schema_field(const Schema *schema, const char *name)
     return NULL;
 }
 
-const Field *schema_find(const Schema *schema, const char *path)
-{
-    _cleanup_(strv_freep) char **steps = strv_split(path, ".");
-    const Field *field = NULL;
-
-    STRV_FOREACH (step, steps) {
-        field = schema ? schema_field(schema, *step) : NULL;
-        if (!field)
-            return NULL;
-        schema = field->schema;
-    }
-    return field;
-}
-
 const char *schema_key(const Schema *schema, const void *item)
 {
     for (size_t i = 0; i < schema->n_fields; i++)

@@ -149,8 +149,6 @@ void schema_done(const Schema *schema, void *object);
 int schema_copy(const Schema *schema, const void *from, void *to) _warn_unused_;
 
 const Field *schema_field(const Schema *schema, const char *name);
-/* "containers.ready.period" -> its row, lists entered without an index; NULL when there is none. */
-const Field *schema_find(const Schema *schema, const char *path);
 /* Where a field lies in an object. */
 void *field_at(const Field *field, const void *object);
 /* Where the unknown fields of an object are kept; NULL when its schema keeps none. */
@@ -171,8 +169,6 @@ char *field_format(const Field *field, const void *object, bool quoted);
 int field_parse(const Field *field, void *object, const char *text, char **ret_expected);
 /* What the field accepts, in words; NULL when out of memory. */
 char *field_expected(const Field *field);
-/* The limits of a numeric field checked; same results as field_parse(). */
-int field_check_range(const Field *field, uint64_t value, char **ret_expected);
 
 /* --- msgpack ------------------------------------------------------------------------------------------------- */
 

@@ -286,7 +286,8 @@ static int identify_runner(Pod *pod, RunnerLink *link)
     return pidfd < 0 ? pidfd : pod_watch_runner(pod, &id, pidfd);
 }
 
-const char *pod_hello(Pod *pod, RunnerLink *link, const RunnerHello *hello)
+/* NULL and it is taken, or why not. */
+static const char *take_runner(Pod *pod, RunnerLink *link, const RunnerHello *hello)
 {
     const char *why = check_hello(pod, link, hello);
 
@@ -316,7 +317,7 @@ static const char *on_hello(void *userdata, RunnerLink *link, const RunnerHello 
 {
     Pod *pod = hello->name ? supervisor_find(userdata, hello->name) : NULL;
 
-    return pod ? pod_hello(pod, link, hello) : "there is no such pod";
+    return pod ? take_runner(pod, link, hello) : "there is no such pod";
 }
 
 static const char *on_introduction(void *userdata, RunnerLink *link, const RunnerIntroduction *introduction)

@@ -85,8 +85,6 @@ DEFINE_CLEANUP(Pod *, pod_free)
 void pod_recover(Pod *pod, Recovered *r, const ProcessId *runner);
 /* The definition is as this says now. */
 void pod_set_definition(Pod *pod, const Definition *definition);
-/* A runner says hello: NULL and it is taken, or why not. */
-const char *pod_hello(Pod *pod, RunnerLink *link, const RunnerHello *hello);
 extern const RunnerLinkOps pod_link_ops; /* userdata: the Supervisor */
 /* The launch of its runner, which was under way, has come to nothing. */
 void pod_launch_failed(Pod *pod, int error, const char *message);

@@ -46,7 +46,8 @@ Pod *supervisor_find(Supervisor *s, const char *name)
     return found ? s->pods[i] : NULL;
 }
 
-Pod *supervisor_get(Supervisor *s, const char *name)
+/* The pod of this name, made if need be; NULL: no memory. */
+static Pod *get_pod(Supervisor *s, const char *name)
 {
     bool found;
     size_t i = position(s, name, &found);
@@ -188,7 +189,7 @@ static int on_unsaved(sd_event_source *source, uint64_t usec, void *userdata)
 
 static void on_definition(void *userdata, const Definition *definition)
 {
-    Pod *pod = supervisor_get(userdata, definition->name);
+    Pod *pod = get_pod(userdata, definition->name);
 
     if (pod)
         pod_set_definition(pod, definition);
@@ -255,7 +256,7 @@ static int recover(Supervisor *s, const char *name, const RunProcesses *processe
             log_error_errno(r, "The run path of \"%s\", which nothing can need any more, cannot be removed",
                             name);
     } else {
-        Pod *pod = supervisor_get(s, name);
+        Pod *pod = get_pod(s, name);
         ProcessId runner = run_processes_of(processes, name, true);
         if (pod) {
             pod_recover(pod, &recovered, &runner);

@@ -65,8 +65,6 @@ DEFINE_CLEANUP(Supervisor *, supervisor_free)
 int supervisor_reload(Supervisor *s, char ***ret_errors);
 
 Pod *supervisor_find(Supervisor *s, const char *name);
-/* The pod of this name, made if need be; NULL: no memory. */
-Pod *supervisor_get(Supervisor *s, const char *name);
 /* The pod is gone from the table, and freed. */
 void supervisor_remove(Supervisor *s, Pod *pod);
 

@@ -46,7 +46,8 @@ static const char *const fixed[] = {
  * sixth of the boot. */
 #define KERNEL_ARGUMENTS "console=ttyS0 panic=-1 quiet cryptomgr.notests"
 
-char *option_escape(const char *value)
+/* A value for QEMU's comma-separated options: commas doubled. NULL = no memory. */
+static char *option_escape(const char *value)
 {
     char *escaped = malloc(2 * strlen(value) + 1), *p = escaped;
 

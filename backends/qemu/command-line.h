@@ -34,6 +34,3 @@ typedef struct CommandLineInputs {
 
 /* A strv whose first element is the program: 0 or -ENOMEM. */
 int command_line_build(const RunDefinition *definition, const CommandLineInputs *inputs, char ***ret);
-
-/* A value for QEMU's comma-separated options: commas doubled. The caller frees; NULL = no memory. */
-char *option_escape(const char *value);
