@@ -27,6 +27,10 @@ static int get_property(sd_bus *bus, const char *path, const char *interface, co
 {
     const Field *field = schema_bus_field(&pod_status_schema, property);
     const PodStatus *status = pod_status(userdata);
+    Pod *pod = userdata;
+
+    /* Whoever has seen what was true for a moment must hear of what comes then, also when that is what was told before. */
+    pod->glimpsed |= pod->due;
 
     if (!status)
         return -ENOMEM;
@@ -72,6 +76,9 @@ char **bus_pod_changes(Pod *pod)
             return NULL;
         pod->told[i] = checksum;
     }
+    if (!names && pod->glimpsed && strv_append(&names, "State") < 0)
+        return NULL;
+    pod->glimpsed = false;
     return take_ptr(names);
 }
 
