@@ -75,6 +75,30 @@ class Examples(unittest.TestCase):
         self.assertEqual(status.returncode, 3)
         self.assertIn("completed", status.stdout)
 
+    def test_database_example(self):
+        self.declare("database")
+        self.host.wait("database")
+        self.assertEqual(self.follow("database").readline(), "open\n")
+
+    def test_shop_example(self):
+        self.declare("shop")
+        self.host.wait("shop", state="waiting")
+        self.assertIn("Waits for: database, which is not declared", self.host.cli("status", "shop", check=False).stdout)
+        self.declare("database")
+        self.host.wait("shop")
+        self.host.cli("stop", "database")
+        self.assertEqual(self.host.status("shop")["waits_for"], ["database"])
+        self.assertEqual(self.host.status("shop")["end_cause"], "a pod that it requires is stopped, or has failed")
+        self.assertEqual(self.host.machines(), {})
+        ends = [line.split(": ")[1] for line in (self.host.root / "podvisord.out").read_text().splitlines()
+                if ": its machine ended" in line]
+        self.assertEqual(ends[-2:], ["shop", "database"])
+        self.host.cli("start", "shop")
+        for name in ("database", "shop"):
+            self.assertEqual(self.host.status(name)["state"], "ready")
+            # It had ended by itself, and was not killed when its time was over.
+            self.assertFalse(self.host.status(name)["overdue"])
+
     def test_limits_example(self):
         self.declare("limits")
         self.host.wait("limits", state="inactive")
