@@ -432,6 +432,32 @@ static int settle(Supervisor *s)
     return s->runners_path && s->log_dir ? launcher_start(s) : -ENOMEM;
 }
 
+static bool exists(const char *directory)
+{
+    return access(directory, F_OK) == 0;
+}
+
+/* What this podvisord works on, and with how much. */
+static void log_start(const Supervisor *s)
+{
+    _cleanup_(freep) char *definitions = strv_join(s->paths->definitions, ", ");
+    size_t declared = 0, alive = 0;
+    bool any = false;
+
+    for (size_t i = 0; i < s->n_pods; i++) {
+        declared += s->pods[i]->wanted.declared;
+        alive += reconcile_alive(&s->pods[i]->observed);
+    }
+    STRV_FOREACH (directory, s->paths->definitions)
+        any |= exists(*directory);
+    log_info("podvisord " PODVISOR_VERSION
+             ": %zu declared in %s; %zu that may run adopted from %s; images and logs in %s",
+             declared, definitions ?: "?", alive, s->paths->run, s->paths->state);
+    if (!any)
+        log_notice("There is no directory of definitions: pods are declared once there is %s",
+                   definitions ?: "one");
+}
+
 int supervisor_new(Supervisor **ret, sd_event *event, const Paths *paths, const DaemonConfig *config)
 {
     _cleanup_(supervisor_freep) Supervisor *s = calloc(1, sizeof *s);
@@ -471,6 +497,7 @@ int supervisor_new(Supervisor **ret, sd_event *event, const Paths *paths, const 
         r = bus_new(&s->bus, s);
     if (r < 0)
         return r;
+    log_start(s);
     *ret = take_ptr(s);
     return 0;
 }

@@ -123,6 +123,25 @@ class Running(PodvisordTest):
         os.kill(self.i.daemon.pid, signal.SIGCONT)
         self.i.await_state("web", "ready")
 
+    def test_the_first_line_of_the_log_says_what_podvisord_works_on(self):
+        def first():
+            self.i.log.flush()
+            return [line for line in (self.i.root / "log").read_text().splitlines() if "podvisord: podvisord " in line or "no directory" in line]
+        self.i.definitions.rmdir()
+        self.i.start()
+        line, missing = first()
+        self.assertRegex(line, rf"^podvisord: podvisord [0-9.]+: 0 declared in {self.i.definitions}; 0 that may run adopted from "
+                               rf"{self.i.run}; images and logs in {self.i.root}/state$")
+        self.assertEqual(missing, f"podvisord: There is no directory of definitions: pods are declared once there is {self.i.definitions}")
+        self.i.definitions.mkdir()
+        self.i.define("web")
+        self.i.await_state("web", "ready")
+        self.i.end()
+        self.i.start()
+        self.assertIn(": 1 declared in ", first()[2])
+        self.assertIn("; 1 that may run adopted from ", first()[2])
+        self.assertEqual(len(first()), 3)
+
     def test_reload_names_files_that_are_no_pods(self):
         self.i.start()
         (self.i.definitions / "Web_1.pod").touch()
@@ -414,9 +433,9 @@ class Limits(PodvisordTest):
     def test_an_image_that_is_not_there_is_named(self):
         (self.i.definitions / "web.pod").write_text('containers = ( { name = "a"; image = "nowhere"; } );')
         self.i.start()
-        pod = self.i.await_state("web", "backoff")
-        self.assertEqual(pod["reason"], "start-failed")
-        self.assertIn("nowhere", pod["message"])
+        pod = self.i.await_state("web", "waiting")
+        self.assertEqual((pod["missing_image"], pod["restarts"], pod["attempt"]), ("nowhere", 0, 0))
+        self.assertIn("nowhere", pod["phase"])
 
     def test_strangers_on_the_sockets_harm_nobody(self):
         self.i.define("web")
