@@ -36,15 +36,19 @@ void backend_facts_done(BackendFacts *f)
     *f = (BackendFacts){ 0 };
 }
 
-int backend_image_open(const BackendContext *context, const RunImage *image)
+int backend_boot_file_open(const BackendContext *context, const char *name, const char *path)
 {
-    const char *hex = image->digest ? str_after(image->digest, "sha256:") : NULL;
-
-    for (size_t i = 0; hex && i < context->n_images; i++) {
-        if (!streq(context->images[i].hex, hex))
+    for (size_t i = 0; name && i < context->n_images; i++) {
+        if (!streq(context->images[i].name, name))
             continue;
         int fd = fcntl(context->images[i].fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
         return fd < 0 ? -errno : fd;
     }
-    return image->path ? file_open_at(AT_FDCWD, image->path, O_RDONLY | O_NONBLOCK, 0) : -ENOENT;
+    return path ? file_open_at(AT_FDCWD, path, O_RDONLY | O_NONBLOCK, 0) : -ENOENT;
+}
+
+int backend_image_open(const BackendContext *context, const RunImage *image)
+{
+    return backend_boot_file_open(context, image->digest ? str_after(image->digest, "sha256:") : NULL,
+                                  image->path);
 }

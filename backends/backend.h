@@ -58,9 +58,9 @@ typedef struct Vm {
  * call operations of this Vm from inside, except free. */
 typedef void (*BackendEventFunc)(void *userdata, const BackendEvent *event);
 
-/* An image that was opened for a runner which may not open it by itself. */
+/* A file that was opened for a runner which may not open it by itself. */
 typedef struct BackendImage {
-    char *hex; /* of the digest */
+    char *name; /* the digits of an image's digest, "kernel", "initrd" */
     int fd;
 } BackendImage;
 
@@ -77,6 +77,8 @@ struct BackendContext {
 
 /* The image, opened for reading by whoever may; the caller closes. Negative errno. */
 int backend_image_open(const BackendContext *context, const RunImage *image) _warn_unused_;
+/* The same of what the machine boots from: RUN_KERNEL and its path, ... */
+int backend_boot_file_open(const BackendContext *context, const char *name, const char *path) _warn_unused_;
 
 /* How the machine's process ended, or why there is none. Strings owned by whoever fills the struct. */
 typedef struct BackendEnd {

@@ -17,8 +17,8 @@ typedef struct Visit {
     const Paths *paths;
     const char *pod;
     int socket;
-    int fds[CONTAINERS_MAX]; /* of images */
-    char *names[CONTAINERS_MAX];
+    int fds[RUN_FILES_MAX];
+    char *names[RUN_FILES_MAX];
     size_t n_fds;
 } Visit;
 
@@ -28,7 +28,7 @@ typedef struct Visit {
 static int place_descriptors(Visit *v)
 {
     for (size_t i = 0; i < v->n_fds; i++) {
-        int high = fcntl(v->fds[i], F_DUPFD, SD_LISTEN_FDS_START + CONTAINERS_MAX);
+        int high = fcntl(v->fds[i], F_DUPFD, SD_LISTEN_FDS_START + RUN_FILES_MAX);
         if (high < 0)
             return -errno;
         safe_close(v->fds[i]);
@@ -109,13 +109,14 @@ static void go_on(Visit *v)
 
 /* --- asking ------------------------------------------------------------------------------------------------------------ */
 
+/* A colon is what the names of descriptors are kept apart by. */
 static int take_image(Visit *v, const RunnerImage *image, int *fd)
 {
-    const char *hex = image->digest ? str_after(image->digest, "sha256:") : NULL;
+    const char *name = image->digest ? str_after(image->digest, "sha256:") ?: image->digest : NULL;
 
-    if (!hex || *fd < 0 || v->n_fds == CONTAINERS_MAX)
+    if (!name || strchr(name, ':') || *fd < 0 || v->n_fds == RUN_FILES_MAX)
         return -EPROTO;
-    if (!(v->names[v->n_fds] = strdup(hex)))
+    if (!(v->names[v->n_fds] = strdup(name)))
         return -ENOMEM;
     v->fds[v->n_fds++] = take_fd(fd);
     return 0;

@@ -16,7 +16,7 @@
 void unit_images_free(BackendImage *images, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
-        free(images[i].hex);
+        free(images[i].name);
         safe_close(images[i].fd);
     }
     free(images);
@@ -31,7 +31,7 @@ int unit_take_images(BackendImage **ret, size_t *ret_n)
         return n;
     BackendImage *images = calloc((size_t)n, sizeof *images);
     for (int i = 0; images && i < n; i++)
-        images[i] = (BackendImage){ .hex = take_ptr(names[i]), .fd = SD_LISTEN_FDS_START + i };
+        images[i] = (BackendImage){ .name = take_ptr(names[i]), .fd = SD_LISTEN_FDS_START + i };
     if (!images)
         strv_free(names);
     else

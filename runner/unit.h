@@ -8,7 +8,7 @@
  *     STATUS=        what it does, for `systemctl status`
  *     EXTEND_TIMEOUT_USEC=   as long as the pod's own stop may take
  *     WATCHDOG=1     the event loop turns
- *     descriptors    images, named by the digits of their digest (sd_listen_fds_with_names(3))
+ *     descriptors    images, named by the digits of their digest, kernel and initrd (sd_listen_fds_with_names(3))
  *
  * Nothing of this happens in a runner that podvisord spawned itself: there, SIGTERM lets go of the machine.
  */

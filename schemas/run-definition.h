@@ -16,6 +16,11 @@
 #include "schemas/paths.h"
 #include "schemas/pod-definition.h"
 
+/* What a machine boots from, where files are handed over by name; images go by their digest. */
+#define RUN_KERNEL "kernel"
+#define RUN_INITRD "initrd"
+enum { RUN_FILES_MAX = CONTAINERS_MAX + 2 };
+
 #define RUN_DEFINITION_FILE "definition.msgpack"
 #define RUN_SUPERVISOR_FILE "supervisor.msgpack"
 #define RUN_VM_DIR "vm"

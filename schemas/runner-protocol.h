@@ -12,7 +12,7 @@
  *
  *     runner                       podvisord
  *     introduce{name}      ──▶
- *                          ◀──     image{digest} + descriptor     once for each image
+ *                          ◀──     image{digest} + descriptor     once for each image, for the kernel and the initrd
  *                          ◀──     admit{backend}                 the run path holds its definition: it begins
  *                          or ◀──  refuse{message}                it exits, and says why
  */
@@ -41,7 +41,7 @@ typedef enum RunnerMessageType {
     RUNNER_BYE,
     /* the introduction */
     RUNNER_INTRODUCE, /* runner -> podvisord */
-    RUNNER_IMAGE,     /* with the descriptor of an image */
+    RUNNER_IMAGE,     /* with the descriptor of an image, or of what the machine boots from */
     RUNNER_ADMIT,
     RUNNER_REFUSE,
     RUNNER_MESSAGE_MAX,
@@ -95,7 +95,7 @@ typedef struct RunnerIntroduction {
 extern const Schema runner_introduction_schema;
 
 typedef struct RunnerImage {
-    char *digest; /* "sha256:..." */
+    char *digest; /* "sha256:...", or RUN_KERNEL, RUN_INITRD */
 } RunnerImage;
 extern const Schema runner_image_schema;
 

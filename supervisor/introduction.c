@@ -164,11 +164,11 @@ static int give_run_path(int run_path, const struct ucred *to)
 
 /* --- admission ------------------------------------------------------------------------------------------------------ */
 
-static int send_image(RunnerLink *link, const RunImage *image)
+static int send_file(RunnerLink *link, const char *name, const char *path)
 {
-    RunnerImage body = { .digest = image->digest };
+    RunnerImage body = { .digest = (char *)(uintptr_t)name };
 
-    _cleanup_(closep) int fd = file_open_at(AT_FDCWD, image->path, O_RDONLY | O_NONBLOCK, 0);
+    _cleanup_(closep) int fd = path ? file_open_at(AT_FDCWD, path, O_RDONLY | O_NONBLOCK, 0) : -ENOENT;
     /* The machine may run already, without need of the file; one that starts will say what it misses. */
     if (fd < 0)
         return 0;
@@ -181,11 +181,13 @@ static int send_admission(Pod *pod, const RunDefinition *d)
         .backend = (char *)(uintptr_t)enum_to_string(&backend_kind_table, (int)d->pod.backend),
         .log_level = pod->supervisor->config->log_level,
     };
-    int r = 0;
 
+    int r = send_file(pod->visitor, RUN_KERNEL, d->kernel);
+    if (r >= 0)
+        r = send_file(pod->visitor, RUN_INITRD, d->initrd);
     for (size_t i = 0; r >= 0 && i < d->n_images; i++)
         if (run_definition_disk(d, i) == i)
-            r = send_image(pod->visitor, &d->images[i]);
+            r = send_file(pod->visitor, d->images[i].digest, d->images[i].path);
     return r < 0 ? r : runner_link_send(pod->visitor, RUNNER_ADMIT, &body, -1);
 }
 

@@ -116,8 +116,8 @@ static void machine(Words *w, const RunDefinition *d, const CommandLineInputs *i
 /* QEMU 7.2 takes a descriptor set for disks only; a kernel is read by the C library. */
 static void kernel(Words *w, const CommandLineInputs *in)
 {
-    option(w, "-kernel", "/proc/self/fd/%d", in->kernel_fd);
-    option(w, "-initrd", "/proc/self/fd/%d", in->initrd_fd);
+    option(w, "-kernel", COMMAND_LINE_FD, in->kernel_fd);
+    option(w, "-initrd", COMMAND_LINE_FD, in->initrd_fd);
     if (in->tsc_khz > 0)
         option(w, "-append", KERNEL_ARGUMENTS " tsc_early_khz=%llu", (unsigned long long)in->tsc_khz);
     else

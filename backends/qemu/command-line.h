@@ -15,6 +15,7 @@
  */
 #include "schemas/run-definition.h"
 
+#define COMMAND_LINE_FD "/proc/self/fd/%d"
 #define COMMAND_LINE_CONSOLE "console"          /* the ring's id, for ringbuf-read */
 enum { COMMAND_LINE_CONSOLE_SIZE = 64 * 1024 }; /* a power of two */
 

@@ -8,7 +8,9 @@
  *     spawn     checkpoint SPAWNING, child at its gate, checkpoint SPAWNED with the process, gate opened
  *     session   qemu-session.c: QMP, the proof of identity, checkpoint RUNNING, STARTED
  */
+#include <stdio.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 #include "backends/qemu/command-line.h"
 #include "backends/qemu/disks.h"
@@ -43,15 +45,28 @@ static void launch_done(Launch *l)
 
 /* Each step: 0, or negative errno with *message (may be NULL: then the error is all there is to say). */
 
-static int boot_file_open(const char *path, const char *what, int *ret, char **message)
+/* A file, and QEMU may open it by its descriptor: whoever opened it may have more rights than QEMU has. */
+static int boot_file_check(int fd)
 {
-    int fd = path ? file_open_at(AT_FDCWD, path, O_RDONLY | O_NONBLOCK, 0) : -ENOENT;
+    struct stat st;
+    char path[40];
 
-    if (fd < 0)
-        *message = strf("the guest's %s cannot be opened: %s: %s", what, path ?: "no file", strerror(-fd));
-    else
-        *ret = fd;
-    return MIN(fd, 0);
+    (void)snprintf(path, sizeof path, COMMAND_LINE_FD, fd);
+    if (fstat(fd, &st) < 0 || access(path, R_OK) < 0)
+        return -errno;
+    return S_ISREG(st.st_mode) ? 0 : -EINVAL;
+}
+
+static int boot_file_open(const BackendContext *c, const char *name, const char *path, int *ret,
+                          char **message)
+{
+    int fd = *ret = backend_boot_file_open(c, name, path);
+
+    int r = fd < 0 ? fd : boot_file_check(fd);
+    if (r < 0)
+        *message = strf("the guest's %s cannot be opened: %s: %s", name, path ?: "no file",
+                        r == -EINVAL ? "it is no file" : strerror(-r));
+    return r;
 }
 
 static int launch_open(QemuVm *q, Launch *l, char **message)
@@ -60,9 +75,9 @@ static int launch_open(QemuVm *q, Launch *l, char **message)
 
     int r = disks_open(&l->disks, c, message);
     if (r >= 0)
-        r = boot_file_open(c->definition->kernel, "kernel", &l->kernel, message);
+        r = boot_file_open(c, RUN_KERNEL, c->definition->kernel, &l->kernel, message);
     if (r >= 0)
-        r = boot_file_open(c->definition->initrd, "initrd", &l->initrd, message);
+        r = boot_file_open(c, RUN_INITRD, c->definition->initrd, &l->initrd, message);
     if (r < 0)
         return r;
     if ((l->qmp = socket_listen_at(c->vm_dir, QEMU_QMP_SOCKET, SOCK_STREAM)) < 0)

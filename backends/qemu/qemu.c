@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <sys/stat.h>
 
 #include "backends/qemu/qemu-vm.h"
 #include "backends/qemu/qemu.h"
@@ -59,17 +58,6 @@ static char *check_program(const RunDefinition *d)
     return strf("QEMU cannot be run: %s: %s", d->qemu, strerror(errno));
 }
 
-static char *check_file(const char *what, const char *path)
-{
-    struct stat st;
-
-    if (!path)
-        return strf("the guest's %s is not known", what);
-    if (access(path, R_OK) < 0 || stat(path, &st) < 0)
-        return strf("the guest's %s cannot be read: %s: %s", what, path, strerror(errno));
-    return S_ISREG(st.st_mode) ? NULL : strf("the guest's %s is no file: %s", what, path);
-}
-
 static char *check_accelerator(const RunDefinition *d)
 {
     Accelerator accelerator;
@@ -89,10 +77,6 @@ static int qemu_check(const RunDefinition *d, char **ret_message)
 {
     char *message = check_program(d);
 
-    if (!message)
-        message = check_file("kernel", d->kernel);
-    if (!message)
-        message = check_file("initrd", d->initrd);
     if (!message)
         message = check_accelerator(d);
     *ret_message = message;

@@ -6,15 +6,17 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import stat
 import subprocess
 import tempfile
 
-from machine import main
+from machine import BUILD, main
 from pods import HELLO, PodMachineTest
 
 HERE = pathlib.Path(__file__).parent
 PROBE = "/usr/bin/qemu-probe"
+BOOT = 'kernel = "/srv/vmlinux"; initrd = "/srv/initrd";\n'
 NOTHING = "0000000000000000"
 # As `systemd-analyze security --threshold` wants them: tenths.
 EXPOSURE = {"podvisor-pod@real.service": 10, "podvisord.service": 25}
@@ -49,7 +51,10 @@ class Confinement(PodMachineTest):
             path.chmod(0o755)
         for name, text in TARGETS.items():
             machine.write(f"/etc/systemd/system/{name}", text)
-        machine.write("/etc/podvisor/podvisord.conf", "")
+        # Where no pod can see them: podvisord opens them.
+        for name in ("vmlinux", "initrd"):
+            shutil.copy(BUILD / "guest" / name, machine.path("/srv"))
+        machine.write("/etc/podvisor/podvisord.conf", BOOT)
         for path in SECRETS:
             if not path.startswith("/run/"):
                 machine.write(path, "secret\n")
@@ -94,13 +99,13 @@ class Confinement(PodMachineTest):
 
     def probe_in_qemus_place(self):
         """Its one line, as the reason of the pod's end has it."""
-        self.machine.write("/etc/podvisor/podvisord.conf", f'qemu = "{PROBE}";\n')
+        self.machine.write("/etc/podvisor/podvisord.conf", BOOT + f'qemu = "{PROBE}";\n')
         self.machine.run("systemctl", "restart", "podvisord.service")
         self.machine.pod("probe", HELLO % 'restart = { policy = "never"; };')
         self.machine.wait("probe", state="failed")
         shown = self.machine.podvisor("status", "probe", "--json=short", check=False).stdout
         self.machine.remove_pod("probe")
-        self.machine.write("/etc/podvisor/podvisord.conf", "")
+        self.machine.write("/etc/podvisor/podvisord.conf", BOOT)
         self.machine.run("systemctl", "restart", "podvisord.service")
         return json.loads(shown)[0]["message"]
 
@@ -137,6 +142,8 @@ class Confinement(PodMachineTest):
         self.assertEqual(len(users), 1)
         self.assertGreaterEqual(users.pop(), 61184)
         self.assertIn("podvisor-pod@real.service", (proc / "cgroup").read_text())
+        files = {os.readlink(proc / "fd" / number) for number in os.listdir(proc / "fd")}
+        self.assertLess({"/srv/vmlinux", "/srv/initrd"}, files)
         for namespace in ("net", "mnt", "ipc"):
             self.assertNotEqual(os.readlink(proc / "ns" / namespace), os.readlink(self.machine.path(f"/proc/1/ns/{namespace}")))
 
