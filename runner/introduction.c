@@ -196,6 +196,8 @@ static void await_socket(const Visit *v, usec_t timeout)
 
 static const char *error_words(int error)
 {
+    if (error == -ECONNRESET)
+        return "podvisord hangs up without a word";
     return error == -ENOENT || error == -ECONNREFUSED ? "podvisord does not run" : strerror(-error);
 }
 
@@ -205,17 +207,20 @@ static int ask(Visit *v)
     usec_t end = usec_add(now_usec(CLOCK_MONOTONIC), INTRODUCTION_TIMEOUT);
 
     for (;;) {
+        usec_t asked = now_usec(CLOCK_MONOTONIC);
         int r = introduce(v);
         (void)sd_notifyf(false, "STATUS=Waits for podvisord%s",
                          r < 0 ? ", which is not there" : " to let it start");
-        if (r >= 0)
-            end = usec_add(now_usec(CLOCK_MONOTONIC), INTRODUCTION_TIMEOUT);
         for (r = r < 0 ? r : VISIT_GOES_ON; r == VISIT_GOES_ON;)
             r = receive(v);
         v->socket = safe_close(v->socket);
         if (r != -ECONNRESET && r != -ENOENT && r != -ECONNREFUSED)
             return r;
-        usec_t left = usec_sub(end, now_usec(CLOCK_MONOTONIC));
+        usec_t now = now_usec(CLOCK_MONOTONIC);
+        /* One that has let us wait for long was there all the time. */
+        if (usec_sub(now, asked) > INTRODUCTION_TIMEOUT)
+            end = usec_add(now, INTRODUCTION_TIMEOUT);
+        usec_t left = usec_sub(end, now);
         if (left == 0) {
             log_error("Pod %s is not started: %s", v->pod, error_words(r));
             return VISIT_REFUSED;

@@ -408,12 +408,13 @@ class Machine:
                 self.init.wait()
         if self.group:
             remove_group(self.group)
-        for fd in self.claims:
-            os.close(fd)
         for path in (self.base / "cgroup", self.root, self.base):
             if os.path.ismount(path):
                 subprocess.run(["umount", path], check=True)
         self.base.rmdir()
+        # Until now nobody else has taken what is left for stale.
+        for fd in self.claims:
+            os.close(fd)
         self.base = self.group = None
 
     # Files
