@@ -408,13 +408,14 @@ class Machine:
                 self.init.wait()
         if self.group:
             remove_group(self.group)
+        # The group's keeps its tree busy; the directory's until it is gone, so that nobody else takes it for stale before.
+        for fd in self.claims[1:]:
+            os.close(fd)
         for path in (self.base / "cgroup", self.root, self.base):
             if os.path.ismount(path):
                 subprocess.run(["umount", path], check=True)
         self.base.rmdir()
-        # Until now nobody else has taken what is left for stale.
-        for fd in self.claims:
-            os.close(fd)
+        os.close(self.claims[0])
         self.base = self.group = None
 
     # Files
