@@ -57,26 +57,33 @@ static int on_signal(sd_event_source *source, const struct signalfd_siginfo *inf
 {
     Runner *r = userdata;
 
-    if (r->unit && info->ssi_signo == SIGTERM)
-        unit_stop(r);
+    if (!r->unit)
+        return sd_event_exit(r->event, RUNNER_EXIT_INTERRUPTED);
+    if (info->ssi_signo == SIGINT)
+        unit_restart(r);
     else
-        (void)sd_event_exit(r->event, RUNNER_EXIT_INTERRUPTED);
+        unit_stop(r);
     return 0;
 }
 
-/* Both are for the whole life of the process. */
+/* For the whole life of the process. */
 static int signals_prepare(Runner *r)
 {
+    /* The last one is what asks a systemd, and so a machine of machinectl, to power off. */
+    const int numbers[] = { SIGTERM, SIGINT, SIGRTMIN + 4 };
     sigset_t set;
+    int e = 0;
 
     (void)signal(SIGPIPE, SIG_IGN);
     sigemptyset(&set);
-    sigaddset(&set, SIGTERM);
-    sigaddset(&set, SIGINT);
+    TABLE_FOREACH (number, numbers)
+        sigaddset(&set, *number);
     if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
         return -errno;
-    int e = sd_event_add_signal(r->event, NULL, SIGTERM, on_signal, r);
-    return e < 0 ? e : sd_event_add_signal(r->event, NULL, SIGINT, on_signal, r);
+    TABLE_FOREACH (number, numbers)
+        if (e >= 0)
+            e = sd_event_add_signal(r->event, NULL, *number, on_signal, r);
+    return e;
 }
 
 static int run(const Backend *backend, const char *path, bool unit)

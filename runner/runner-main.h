@@ -4,8 +4,8 @@
  * The main of every runner program: podvisor-runner-X --run-path DIR [--unit].
  *
  * Exit status: 0 after `bye`; 1 when it could not work at all (the cause is on standard error); 2 for a wrong call; 10 after
- * `bye` in a unit, when the pod did not end as it should; 75 after SIGTERM or SIGINT: the machine lives on, and another runner
- * may take over.
+ * `bye` in a unit, when the pod did not end as it should; 75 after SIGTERM, SIGINT or SIGRTMIN+4
+ * that does not mean something else (runner/unit.h): the machine lives on, and another runner may take over.
  */
 #include "backends/backend.h"
 

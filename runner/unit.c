@@ -141,3 +141,15 @@ void unit_stop(Runner *r)
                r->definition.name);
     (void)sd_event_exit(r->event, RUNNER_EXIT_INTERRUPTED);
 }
+
+void unit_restart(Runner *r)
+{
+    RunnerReport *report = &r->record.report;
+
+    if (report->restart_asked || report->state == RUNNER_ENDED)
+        return;
+    runner_log(r, LOG_NOTICE, 0, "Pod %s: to be restarted, as its runner was asked by SIGINT",
+               r->definition.name);
+    report->restart_asked = true;
+    runner_report_changed(r);
+}

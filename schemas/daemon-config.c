@@ -7,6 +7,11 @@ DEFINE_ENUM_TABLE(launcher_kind, "launcher",
                   [LAUNCHER_DIRECT] = { "direct", "processes that podvisord spawns itself" },
                   [LAUNCHER_SYSTEMD] = { "systemd", "units podvisor-pod@POD.service" });
 
+DEFINE_ENUM_TABLE(machined_use, "use of systemd-machined",
+                  MACHINED_MAX, [MACHINED_AUTO] = { "auto", "where it is there" },
+                  [MACHINED_YES] = { "yes", "also told in the log where it is not there" },
+                  [MACHINED_NO] = { "no", "never" });
+
 static const Field fields[] = {
     { F_UNSIGNED(DaemonConfig, max_starts), .fallback = "0", .max = 1024,
       .doc = "How many pods are started at once. 0 takes the number of the host's processors." },
@@ -30,6 +35,9 @@ static const Field fields[] = {
           "The message bus that podvisord works with, and on which it serves its API: auto (the system's; "
           "the "
           "user's with --user; none with --root), no, or the address of one, such as unix:path=/run/bus." },
+    { F_ENUM(DaemonConfig, machined, machined_use_table), .fallback = "auto",
+      .doc = "Whether machinectl shows pods, which systemd-machined does for it. Only those that have a unit "
+             "of their own; never with --user or --root." },
 };
 DEFINE_SCHEMA(daemon_config_schema, DaemonConfig, "podvisord.conf", "How podvisord works on this host.",
               fields);

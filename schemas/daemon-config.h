@@ -12,6 +12,14 @@ typedef enum LauncherKind {
 } LauncherKind;
 extern const EnumTable launcher_kind_table;
 
+typedef enum MachinedUse {
+    MACHINED_AUTO, /* where it is */
+    MACHINED_YES,  /* and say so where it is not */
+    MACHINED_NO,
+    MACHINED_MAX,
+} MachinedUse;
+extern const EnumTable machined_use_table;
+
 typedef struct DaemonConfig {
     uint64_t max_starts; /* machines being started at once */
     LauncherKind launcher;
@@ -22,5 +30,6 @@ typedef struct DaemonConfig {
     char *qemu;
     char *log_level;
     char *bus; /* "auto", "no" or an address */
+    MachinedUse machined;
 } DaemonConfig;
 extern const Schema daemon_config_schema;

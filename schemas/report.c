@@ -81,6 +81,7 @@ static const Field runner_report_fields[] = {
     { F_DURATION(RunnerReport, ready_since), .doc = "Since when the pod is ready; 0 when it is not." },
     { F_BOOL(RunnerReport, by_host),
       .doc = "Whether the host's service manager, and not podvisord, asked for its end." },
+    { F_BOOL(RunnerReport, restart_asked), .doc = "Whether somebody on the host asked for another machine." },
     { F_BOOL(RunnerReport, ready), .doc = "Whether every container does what it should." },
     { F_STRING(RunnerReport, accelerator), .doc = "What runs the guest's processors." },
     { F_BOOL(RunnerReport, isolated), .doc = "Whether hardware isolates the guest." },

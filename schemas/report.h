@@ -89,6 +89,7 @@ typedef struct RunnerReport {
     usec_t vmm_started;   /* CLOCK_REALTIME */
     usec_t ready_since;   /* CLOCK_REALTIME; 0: not ready */
     bool by_host;         /* the host's service manager, and not podvisord, asked for its end */
+    bool restart_asked;   /* somebody on the host wants another machine instead of this one */
     bool ready;           /* running, and every container runs or has ended as it should */
     char *accelerator;    /* "kvm", "tcg"; NULL: none */
     bool isolated;        /* by hardware */

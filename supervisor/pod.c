@@ -344,6 +344,7 @@ static void on_report(void *owner, RunnerReport *report)
     schema_done(&runner_report_schema, &pod->report);
     pod->report = take_struct(*report);
     pod->record.verdict = pod->report.verdict;
+    pod->wanted.restart |= pod->report.restart_asked;
     if (pod->report.state != RUNNER_ADOPTING)
         pod->observed.barren = 0;
     if (first && pod->state == POD_RECOVERING)

@@ -67,8 +67,9 @@ struct Pod {
     PodStatus status; /* built on demand by pod_status() */
     bool status_built;
     PodNotice notice;
-    uint32_t *told; /* checksum of each property as it was told last; the API's */
-    bool glimpsed;  /* properties were read while the pod was due, and so perhaps ones that were never told */
+    struct Registration *machine; /* with machined; NULL: none. Belongs to supervisor/machined.h */
+    uint32_t *told;               /* checksum of each property as it was told last; the API's */
+    bool glimpsed; /* properties were read while the pod was due, and so perhaps ones that were never told */
 
     bool due, queued, unsaved;
     TAILQ_ENTRY(Pod) due_entry, queue_entry, unsaved_entry, image_entry;

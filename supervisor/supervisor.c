@@ -83,6 +83,7 @@ void supervisor_remove(Supervisor *s, Pod *pod)
     memmove(s->pods + i, s->pods + i + 1, (s->n_pods - i - 1) * sizeof *s->pods);
     s->n_pods--;
     notify_pod_gone(s->notify, pod);
+    machined_pod_gone(s->machined, pod);
     bus_pod_removed(s->bus, pod);
     pod_free(pod);
 }
@@ -113,6 +114,7 @@ static int on_due(sd_event_source *source, void *userdata)
     pod->due = false;
     if (pod_reconcile(pod)) {
         notify_pod(s->notify, pod);
+        machined_pod(s->machined, pod);
         bus_pod_changed(s->bus, pod);
     }
     return 0;
@@ -488,6 +490,8 @@ int supervisor_new(Supervisor **ret, sd_event *event, const Paths *paths, const 
     if (r >= 0)
         r = add_sources(s);
     if (r >= 0)
+        r = machined_new(&s->machined, s);
+    if (r >= 0)
         r = recover_all(s);
     if (r >= 0)
         r = definitions_start(s);
@@ -507,6 +511,7 @@ Supervisor *supervisor_free(Supervisor *s)
     if (!s)
         return NULL;
     s->bus = bus_free(s->bus);
+    s->machined = machined_free(s->machined);
     for (size_t i = 0; i < s->n_pods; i++)
         pod_free(s->pods[i]);
     free(s->pods);

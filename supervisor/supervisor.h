@@ -13,6 +13,7 @@
 #include "supervisor/image-wait.h"
 #include "supervisor/launcher.h"
 #include "supervisor/listener.h"
+#include "supervisor/machined.h"
 #include "supervisor/pod.h"
 #include "supervisor/system-bus.h"
 #include "supervisor/watch.h"
@@ -36,6 +37,7 @@ struct Supervisor {
     Listener *runners;
     Bus *bus;
     Notify *notify;
+    Machined *machined; /* NULL: pods are not registered */
     char *runners_path;
     char *log_dir;
     LogTarget log_target; /* never AUTO */
