@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "tests/contract/obligations.h"
+#include "tests/unit/guard.h"
 
 static const char *arg_program;
 static BackendKind arg_backend;
@@ -145,5 +146,6 @@ int main(int argc, char **argv)
     }
     arg_backend = (BackendKind)backend;
     arg_program = argv[2];
+    test_guard();
     return run(argv[1], argv[3]);
 }

@@ -17,6 +17,9 @@ import tempfile
 import time
 import unittest
 
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
+import leftovers
+
 HERE = pathlib.Path(__file__).resolve().parent
 BUILD = pathlib.Path(os.environ.get("PODVISOR_BUILD", HERE.parents[1] / "build"))
 BIN = BUILD / "bin"
@@ -124,6 +127,7 @@ class Instance:
         self.daemon = None
 
     def __enter__(self):
+        leftovers.end_with_the_test(self.clean_up)
         try:
             self.start()
         except BaseException:
@@ -134,14 +138,16 @@ class Instance:
     def __exit__(self, kind, error, trace):
         if kind:
             self.show()
+        self.clean_up()
+
+    def clean_up(self):
         for path in self.pods.iterdir() if self.pods.is_dir() else ():
             path.unlink()
         if self.daemon:
             self.kill(signal.SIGKILL)
-        for pid in processes_below(self.root):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
         self.log.close()
+        leftovers.kill_below(self.root)
+        leftovers.forget(self.clean_up)
         shutil.rmtree(self.root, ignore_errors=True)
 
     def show(self):

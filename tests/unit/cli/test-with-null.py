@@ -13,6 +13,9 @@ import tempfile
 import time
 import unittest
 
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../.."))
+import leftovers
+
 BIN = pathlib.Path(os.path.abspath(sys.argv[1])).parent
 PATIENCE = 60
 POD = 'backend = "null"; containers = ( { name = "a"; image = "small"; command = [ "/a" ]; } );\n'
@@ -32,6 +35,7 @@ class Null(unittest.TestCase):
         (tree / "a").write_text("#!/bin/sh\n")
         self.assertEqual(self.run_cli("image", "import", "small", tree).returncode, 0)
         self.start_daemon()
+        leftovers.end_with_the_test(self.clean_up)
         self.addCleanup(self.end)
         deadline = time.monotonic() + PATIENCE
         while self.run_cli("list").returncode != 0:
@@ -56,12 +60,20 @@ class Null(unittest.TestCase):
 
     def end(self):
         """Nothing is left running: the pods end with their files."""
-        self.daemon.send_signal(signal.SIGCONT)
-        for file in self.pods.glob("*.pod"):
-            file.unlink()
-            self.run_cli("wait", file.stem, "--for=gone", "--timeout=30s")
-        self.daemon.terminate()
-        self.daemon.wait(PATIENCE)
+        try:
+            self.daemon.send_signal(signal.SIGCONT)
+            for file in self.pods.glob("*.pod"):
+                file.unlink()
+                self.run_cli("wait", file.stem, "--for=gone", "--timeout=30s")
+            self.daemon.terminate()
+            self.daemon.wait(PATIENCE)
+        finally:
+            self.clean_up()
+
+    def clean_up(self):
+        self.kill_daemon()
+        leftovers.kill_below(self.root)
+        leftovers.forget(self.clean_up)
 
     def declare(self, name, text=POD):
         new = self.pods / f".{name}"

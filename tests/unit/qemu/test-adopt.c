@@ -8,6 +8,7 @@
 
 #include "backends/qemu/qemu-vm.h"
 #include "backends/vmm.h"
+#include "tests/unit/guard.h"
 
 /* Another process starts the machine, stays until `until` was told, and is gone then. */
 static void start_elsewhere(TestMachine *m, BackendEventType until)
@@ -314,5 +315,6 @@ int main(void)
         cmocka_unit_test(test_a_checkpoint_damaged_at_any_byte_never_points_to_another_process),
         cmocka_unit_test(test_a_start_killed_at_any_system_call_leaves_nothing_that_is_not_recorded),
     };
+    test_guard();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

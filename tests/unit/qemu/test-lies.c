@@ -4,6 +4,7 @@
 
 #include "backends/qemu/qemu-vm.h"
 #include "backends/vmm.h"
+#include "tests/unit/guard.h"
 
 static const char *fake_qemu;
 
@@ -59,5 +60,6 @@ int main(int argc, char **argv)
     };
     _cleanup_(freep) char *path = strf("%s/fake-qemu", argc > 1 ? argv[1] : ".");
     fake_qemu = path;
+    test_guard();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -7,6 +7,7 @@
 #include <sys/resource.h>
 
 #include "backends/qemu/qemu-vm.h"
+#include "tests/unit/guard.h"
 
 static void test_a_machine_starts_proves_itself_and_is_killed(void **state)
 {
@@ -333,5 +334,6 @@ int main(void)
         cmocka_unit_test(test_qemu_has_the_descriptors_that_it_needs_and_no_other),
         cmocka_unit_test(test_qemu_can_gain_nothing_dumps_nothing_and_inherits_no_environment),
     };
+    test_guard();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A process in a control group of its own that takes more than it may. Skipped where the test may make no such group. */
+#include "tests/unit/guard.h"
 #include "tests/unit/test.h"
 
 #include <fcntl.h>
@@ -110,5 +111,6 @@ int main(void)
         cmocka_unit_test(test_a_kill_for_want_of_memory_is_told_from_an_end),
         cmocka_unit_test(test_without_a_count_nothing_is_claimed),
     };
+    test_guard();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

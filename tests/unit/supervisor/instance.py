@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """A podvisord of a test's own, below a directory of its own, with null machines; and what the tests wait for."""
-import contextlib, json, os, pathlib, shutil, signal, subprocess, tempfile, time
+import contextlib, json, os, pathlib, shutil, signal, subprocess, sys, tempfile, time
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../.."))
+import leftovers
 
 PROGRAMS = pathlib.Path(os.environ["PODVISOR_PROGRAMS"])
 DEADLINE = float(os.environ.get("PODVISOR_TEST_DEADLINE", "60"))  # seconds that anything may take on a busy machine
@@ -33,6 +36,7 @@ class Instance:
         self.run = self.root / "run"
         self.daemon = None
         self.log = open(self.root / "log", "wb")
+        leftovers.end_with_the_test(self.close)
 
     def define(self, name, text="", containers=("a",)):
         """Replaced by rename, as editors do."""
@@ -103,8 +107,7 @@ class Instance:
     def close(self):
         if self.daemon and self.daemon.poll() is None:
             self.end()
-        for pid in self.all_processes():
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
         self.log.close()
+        leftovers.kill_below(self.root)
+        leftovers.forget(self.close)
         shutil.rmtree(self.root, ignore_errors=True)

@@ -9,6 +9,7 @@
 #include "schemas/schema-bus.h"
 #include "supervisor/bus.h"
 #include "supervisor/supervisor.h"
+#include "tests/unit/guard.h"
 #include "tests/unit/test.h"
 
 typedef struct Fixture {
@@ -388,5 +389,6 @@ int main(void)
         TEST(pods_that_come_and_go_are_told),
         TEST(clients_that_come_and_go_leave_nothing),
     };
+    test_guard();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 
 #include "supervisor/launcher.h"
+#include "tests/unit/guard.h"
 #include "tests/unit/test.h"
 
 static Launcher *make_direct(void)
@@ -139,5 +140,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_program_that_is_not_there_is_an_error_and_no_process),
         cmocka_unit_test(without_descriptors_nothing_is_started),
     };
-    return argc > 1 ? launched(argc, argv) : cmocka_run_group_tests(tests, NULL, NULL);
+    if (argc > 1)
+        return launched(argc, argv);
+    test_guard();
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }

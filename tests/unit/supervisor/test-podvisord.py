@@ -4,7 +4,7 @@
 import os, pathlib, signal, socket, subprocess, sys, time, unittest
 
 sys.path.insert(0, os.path.dirname(__file__))
-from instance import PROGRAMS, Instance, alive, until
+from instance import PROGRAMS, Instance, alive, leftovers, until
 
 
 class PodvisordTest(unittest.TestCase):
@@ -462,6 +462,8 @@ class DiskFull(PodvisordTest):
         self.i.run.mkdir()
         subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m,mode=700", "none", self.i.run], check=True)
         self.addCleanup(lambda: subprocess.run(["umount", "-l", self.i.run], check=False))
+        # Before that: what runs there would not be found any more.
+        self.addCleanup(leftovers.kill_below, self.i.root)
         self.i.define("web")
         self.i.start()
         before = self.i.await_state("web", "ready")

@@ -7,6 +7,7 @@
 
 #include "supervisor/recovery.h"
 #include "supervisor/run-path.h"
+#include "tests/unit/guard.h"
 #include "tests/unit/test.h"
 
 #define GOOD CHECKPOINT_GOOD
@@ -232,5 +233,6 @@ int main(void)
         cmocka_unit_test(a_held_lock_keeps_the_run_path),
         cmocka_unit_test(damage_is_a_doubt_at_every_byte),
     };
+    test_guard();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "supervisor/supervisor.h"
+#include "tests/unit/guard.h"
 #include "tests/unit/test.h"
 
 typedef struct Fixture {
@@ -185,5 +186,6 @@ int main(void)
         cmocka_unit_test_setup_teardown(with_nothing_to_end_the_answer_comes_all_the_same, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_shutdown_that_is_called_off_starts_all_again, set_up, tear_down),
     };
+    test_guard();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
