@@ -5,6 +5,7 @@
 #include "base/strings.h"
 #include "cli/client-internal.h"
 #include "cli/exit-status.h"
+#include "cli/password-agent.h"
 #include "schemas/schema-bus.h"
 
 #define BUS_POD_PREFIX BUS_PATH "/pod"
@@ -151,13 +152,39 @@ int client_get(Client *client, const char *pod, PodStatus *ret, bool *ret_absent
 
 /* --- acting ----------------------------------------------------------------------------------------------------- */
 
-/* A call that polkit may ask a human about, who takes his time; on the private socket nobody asks. Takes m. */
+/* The same call once more, for which a human may be asked, who takes his time. */
+static int call_again_with_password(Client *client, sd_bus_message *m, Reply *reply)
+{
+    sd_bus_message *again = NULL;
+    pid_t agent = 0;
+
+    reply_done(reply);
+    *reply = (Reply){ 0 };
+    int r = sd_bus_message_new_method_call(client->bus, &again, sd_bus_message_get_destination(m),
+                                           sd_bus_message_get_path(m), sd_bus_message_get_interface(m),
+                                           sd_bus_message_get_member(m));
+    if (r >= 0)
+        r = sd_bus_message_rewind(m, true);
+    if (r >= 0)
+        r = sd_bus_message_copy(again, m, true);
+    if (r >= 0)
+        r = sd_bus_message_set_allow_interactive_authorization(again, true);
+    if (r >= 0)
+        r = password_agent_start(&agent);
+    if (r >= 0)
+        r = sd_bus_call(client->bus, again, HUMAN_TIMEOUT, &reply->error, &reply->message);
+    password_agent_stop(agent);
+    sd_bus_message_unref(again);
+    return r;
+}
+
+/* Takes m. */
 static int call_with_rights(Client *client, sd_bus_message *m, Reply *reply)
 {
-    int r = sd_bus_message_set_allow_interactive_authorization(m, true);
-    if (r >= 0)
-        r = sd_bus_call(client->bus, m, client->destination ? HUMAN_TIMEOUT : 0, &reply->error,
-                        &reply->message);
+    int r = sd_bus_call(client->bus, m, 0, &reply->error, &reply->message);
+
+    if (r < 0 && sd_bus_error_has_name(&reply->error, SD_BUS_ERROR_INTERACTIVE_AUTHORIZATION_REQUIRED))
+        r = call_again_with_password(client, m, reply);
     sd_bus_message_unref(m);
     return r;
 }

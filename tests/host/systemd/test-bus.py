@@ -2,8 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """The API on a real system bus, with a real polkit: what root sees, what users see, and what an administrator lets them do."""
 import errno
+import os
+import pty
+import select
+import termios
+import time
 
-from machine import main
+from machine import PATIENCE, main
 from pods import HELLO, PodMachineTest
 
 NAME, PATH = "org.podvisor.Supervisor1", "/org/podvisor/Supervisor1"
@@ -15,6 +20,7 @@ RULE = """polkit.addRule(function(action, subject) {
         return polkit.Result.YES;
 });
 """
+ADMINISTRATOR = 'polkit.addAdminRule(function(action, subject) { return ["unix-user:boss"]; });\n'
 # Asks the bus for podvisord's name, and says what it got.
 REQUEST = f"""
 import ctypes
@@ -36,12 +42,15 @@ class Bus(PodMachineTest):
         for pod in ("web", "other"):
             machine.pod(pod, HELLO % 'backend = "null";')
         machine.write("/etc/polkit-1/rules.d/50-web.rules", RULE)
+        machine.write("/etc/polkit-1/rules.d/10-boss.rules", ADMINISTRATOR)
 
     @classmethod
     def settle(cls, machine):
         machine.run("groupadd", "web")
         machine.run("useradd", "--groups=web", "alice")
         machine.run("useradd", "mallory")
+        machine.run("useradd", "boss")
+        machine.run("chpasswd", input="boss:secret\n")
 
     def busctl(self, *words, user=None, check=True):
         return self.machine.record("busctl", "--no-pager", "--system", *words, user=user, check=check)
@@ -89,7 +98,42 @@ class Bus(PodMachineTest):
         self.assertNotEqual(self.machine.record("podvisor", "reload", user="alice", check=False).returncode, 0)
         self.assertEqual(self.state("other"), "ready")
 
-    def test_5_without_polkit_only_root_may(self):
+    def test_5_a_user_with_an_administrator_at_hand_may(self):
+        master, slave = pty.openpty()
+        process = self.machine.spawn("setsid", "--ctty", "--wait", "podvisor", "stop", "other", user="mallory",
+                                     stdin=slave, stdout=slave, stderr=slave)
+        os.close(slave)
+        said = self.read(master, "assword: ")
+        # What is typed before the echo is off is thrown away; nothing tells when that is.
+        deadline = time.monotonic() + PATIENCE
+        while termios.tcgetattr(master)[3] & termios.ECHO and time.monotonic() < deadline:
+            time.sleep(0.02)
+        os.write(master, b"secret\n")
+        self.read(master, None)
+        self.assertEqual(process.wait(PATIENCE), 0)
+        os.close(master)
+        self.assertIn("org.podvisor.manage", said)
+        self.machine.wait("other", state="stopped")
+        self.machine.podvisor("start", "other")
+        self.machine.wait("other")
+
+    def read(self, fd, end):
+        """From a terminal: what is there until these words, or, None, until its other side is closed."""
+        text, deadline = "", time.monotonic() + PATIENCE
+        while end is None or not text.endswith(end):
+            if not select.select([fd], [], [], max(0, deadline - time.monotonic()))[0]:
+                self.fail(f"in vain: {end} on the terminal, which has: {text}")
+            try:
+                data = os.read(fd, 4096)
+            except OSError:  # how the end of a terminal looks
+                data = b""
+            if not data:
+                break
+            print(data.decode(errors="replace"), end="", flush=True)
+            text += data.decode(errors="replace")
+        return text
+
+    def test_6_without_polkit_only_root_may(self):
         self.machine.run("systemctl", "mask", "--runtime", "--now", "polkit.service")
         said = self.machine.record("podvisor", "list", user="alice", check=False)
         self.assertEqual(said.returncode, DENIED)
@@ -99,7 +143,7 @@ class Bus(PodMachineTest):
         self.machine.run("systemctl", "unmask", "--runtime", "polkit.service")
         self.machine.record("podvisor", "list", user="alice")
 
-    def test_6_a_bus_that_is_restarted_has_podvisord_again(self):
+    def test_7_a_bus_that_is_restarted_has_podvisord_again(self):
         before = {pod: self.machine.vmm(pod) for pod in ("web", "other")}
         podvisord = self.machine.unit("podvisord.service")["MainPID"]
         self.machine.run("systemctl", "stop", "dbus.socket", "dbus.service")
@@ -113,7 +157,7 @@ class Bus(PodMachineTest):
         self.assertEqual(self.machine.unit("podvisord.service")["MainPID"], podvisord)
         self.assertEqual({pod: self.machine.vmm(pod) for pod in before}, before)
 
-    def test_7_nobody_else_is_podvisord(self):
+    def test_8_nobody_else_is_podvisord(self):
         self.machine.run("systemctl", "stop", "podvisord.service", "podvisord.socket")
         self.assertEqual(self.machine.record("/usr/bin/python3", "-c", REQUEST, user="mallory").stdout, f"{-errno.EACCES}\n")
         self.assertEqual(self.machine.record("/usr/bin/python3", "-c", REQUEST).stdout, "1\n")

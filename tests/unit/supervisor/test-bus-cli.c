@@ -73,8 +73,11 @@ static void a_user_sees_pods_and_manages_them_as_polkit_allows(void **state)
     assert_says(podvisor_as_nobody(f, "status", "web"), STATUS_WRONG_STATE, "web.pod");
     assert_says(podvisor_as_nobody(f, "status", "absent"), STATUS_NOT_FOUND, "absent");
     assert_says(podvisor_as_nobody(f, "stop", "web"), STATUS_FAILURE, "polkit does not allow");
-    assert_int_equal(f->polkit->flags, 1);
+    assert_int_equal(f->polkit->flags, 0);
 
+    f->polkit->manage = POLKIT_WANTS_A_PASSWORD;
+    assert_says(podvisor_as_nobody(f, "stop", "web"), STATUS_FAILURE, "password");
+    assert_int_equal(f->polkit->flags, 1);
     f->polkit->manage = POLKIT_ALLOWS;
     assert_says(podvisor_as_nobody(f, "stop", "web"), STATUS_OK, "");
     assert_string_equal(f->polkit->pod, "web");
