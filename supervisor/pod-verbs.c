@@ -185,11 +185,23 @@ static bool has_container(const Pod *pod, const char *name)
     return false;
 }
 
+/* The stream would be there, and nobody at its other end until the machine runs on. */
+static int refuse_paused(Pod *pod, VerbCall *call)
+{
+    if (pod->state != POD_PAUSED)
+        return 0;
+    return refuse(
+        call, "org.podvisor.Error.WrongState",
+        strf("Pod \"%s\" is paused: nothing in it runs until `podvisor resume %s`.", pod->name, pod->name));
+}
+
 int pod_verb_exec(Pod *pod, const ExecRequest *request, int fd, VerbCall *call)
 {
     int r = refuse_doubt(pod, call);
     if (r >= 0)
         r = refuse_stopped(pod, call);
+    if (r >= 0)
+        r = refuse_paused(pod, call);
     if (r < 0)
         return r;
     if (!has_container(pod, request->container))

@@ -131,6 +131,8 @@ class Null(unittest.TestCase):
         self.statuses(3, "pause held", "resume held", "pause slow", "adopt web", "forget held", "wait held", "wait web held")
         self.assertEqual(self.fails(3, "status", "held"), "")
         self.statuses(125, "exec held true")
+        self.ok("pause", "web")
+        self.assertIn("web\" is paused: nothing in it runs until `podvisor resume web`", self.fails(125, "exec", "web", "true"))
 
     def test_what_cannot_be_read_or_written_gives_1(self):
         self.start()
