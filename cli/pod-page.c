@@ -244,21 +244,39 @@ int pod_page_print(const PodStatus *status, usec_t now, bool colours, FILE *f)
     return ferror(f) ? -EIO : 0;
 }
 
-void pod_failure_print(const PodStatus *s, const char *what, usec_t now, FILE *f)
+/* In these states the last end is what there is to tell; in the others something newer goes on. */
+static bool is_over(const PodStatus *s)
 {
-    _cleanup_(freep) char *name = text_safe(s->name), *message = text_safe(s->message), *end = end_text(s);
-    _cleanup_(freep) char *next = text_until(s->next_start, now);
-    _cleanup_(freep) char *phase = text_safe(s->phase);
-    bool waits = s->state == POD_WAITING && !str_empty(phase);
-    bool ended = s->reason != END_NONE && s->state != POD_RUNNING && !waits;
-    char **console = s->state != POD_RUNNING && console_tells(s) ? s->console_tail : NULL;
+    return s->reason != END_NONE && (s->state == POD_INACTIVE || s->state == POD_BACKOFF ||
+                                     s->state == POD_SUCCEEDED || s->state == POD_FAILED);
+}
 
-    fprintf(f, "%s %s: %s%s%s\n", name ?: "?", what,
-            ended   ? end ?: "?"
-            : waits ? "it waits for "
-                    : pod_state_table.rows[s->state].doc,
-            waits || str_empty(message) ? "" : ": ", waits ? phase : message ?: "");
-    for (size_t i = 0; i < s->n_containers; i++) {
+static char *failure_cause(const PodStatus *s)
+{
+    _cleanup_(freep) char *message = text_safe(s->message), *phase = text_safe(s->phase);
+    const char *doc = pod_state_table.rows[s->state].doc;
+    bool told = (is_over(s) || s->state == POD_INDETERMINATE) && !str_empty(message);
+
+    if (s->state == POD_WAITING && !str_empty(phase))
+        return strf("it waits for %s", phase);
+    if (!is_over(s) && !str_empty(phase))
+        return strf("%s, waiting for %s", doc, phase);
+    _cleanup_(freep) char *end = is_over(s) ? end_text(s) : strdup(doc);
+    return strf("%s%s%s", end ?: "?", told ? ": " : "", told ? message : "");
+}
+
+static void print_lines(char *const *lines, const char *indent, FILE *f)
+{
+    STRV_FOREACH (text, (char **)lines) {
+        _cleanup_(freep) char *safe = text_safe(*text);
+        fprintf(f, "%s%s\n", indent, safe ?: "?");
+    }
+}
+
+/* Of the machine that runs or was the last one; of one that only starts there is nothing to tell. */
+static void print_containers(const PodStatus *s, usec_t now, FILE *f)
+{
+    for (size_t i = 0; (is_over(s) || s->vmm_pid > 0) && i < s->n_containers; i++) {
         const ContainerReport *c = &s->containers[i];
         _cleanup_(freep) char *text = container_line(s, c, now);
         bool well = c->state == CONTAINER_RUNNING ? c->restarts == 0
@@ -266,16 +284,20 @@ void pod_failure_print(const PodStatus *s, const char *what, usec_t now, FILE *f
         if (!well)
             fprintf(f, "  %s\n", text ?: "?");
     }
-    if (console)
+}
+
+void pod_failure_print(const PodStatus *s, const char *what, usec_t now, FILE *f)
+{
+    _cleanup_(freep) char *name = text_safe(s->name), *cause = failure_cause(s);
+    _cleanup_(freep) char *next = text_until(s->next_start, now);
+
+    fprintf(f, "%s %s: %s\n", name ?: "?", what, cause ?: "?");
+    print_containers(s, now, f);
+    if (is_over(s) && s->console_tail && console_tells(s)) {
         fprintf(f, "  the guest's console, last lines:\n");
-    STRV_FOREACH (text, console) {
-        _cleanup_(freep) char *safe = text_safe(*text);
-        fprintf(f, "    %s\n", safe ?: "?");
+        print_lines(s->console_tail, "    ", f);
     }
-    STRV_FOREACH (text, s->errors) {
-        _cleanup_(freep) char *safe = text_safe(*text);
-        fprintf(f, "  %s\n", safe ?: "?");
-    }
+    print_lines(s->errors, "  ", f);
     if (s->hold)
         fprintf(f, "  it is held; `podvisor start %s` starts it\n", name ?: "?");
     else if (s->at_rest && s->state == POD_INACTIVE && !s->errors)

@@ -366,6 +366,28 @@ static void test_a_failure_is_told_with_what_to_look_at(void **state)
     schema_done(&pod_status_schema, &s);
 }
 
+static void test_of_a_pod_that_starts_the_end_before_is_not_told(void **state)
+{
+    PodStatus s = pod("web");
+    char *text = NULL;
+    size_t size;
+    FILE *f = open_memstream(&text, &size);
+    s.state = POD_STARTING;
+    s.vmm_pid = 0;
+    s.reason = END_KILLED;
+    s.message = strdup("the last time");
+    s.phase = strdup("the guest's agent");
+    assert_success(strv_append(&s.console_tail, "of before"));
+    s.containers[0].state = CONTAINER_FAILED;
+
+    pod_failure_print(&s, "did not start in time", NOW, f);
+    (void)fclose(f);
+
+    assert_text(text, "web did not start in time: its machine starts, waiting for the guest's agent\n"
+                      "  look at: podvisor status web; podvisor logs web\n");
+    schema_done(&pod_status_schema, &s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -388,6 +410,7 @@ int main(void)
         cmocka_unit_test(test_an_empty_status_is_shown_all_the_same),
         cmocka_unit_test(test_doubt_is_not_taken_for_nothing),
         cmocka_unit_test(test_a_failure_is_told_with_what_to_look_at),
+        cmocka_unit_test(test_of_a_pod_that_starts_the_end_before_is_not_told),
     };
     assert(setenv("TZ", "UTC", 1) == 0);
     (void)setlocale(LC_CTYPE, "C.UTF-8");
