@@ -50,13 +50,19 @@ static void page_names(const Page *p, const char *label, char **names)
         line(p, label, text_safe(list));
 }
 
+/* Every right definition has containers. */
+static bool was_ever_right(const PodStatus *s)
+{
+    return s->containers_total > 0;
+}
+
 static void page_file(const Page *p)
 {
     _cleanup_(freep) char *file = text_safe(p->status->file);
+    _cleanup_(freep) char *generation = strf(" (generation %llu)", (unsigned long long)p->status->generation);
 
     line(p, "File",
-         strf("%s (generation %llu)", str_empty(file) ? "none" : file,
-              (unsigned long long)p->status->generation));
+         strf("%s%s", str_empty(file) ? "none" : file, was_ever_right(p->status) ? generation : ""));
     page_names(p, "After", p->status->after);
     page_names(p, "Requires", p->status->requires);
     if (p->status->hold)
@@ -190,8 +196,7 @@ static void page_errors(const Page *p)
     _cleanup_(freep) char *unsaved = text_safe(s->unsaved);
 
     page_lines(p, "Errors", s->errors);
-    /* Every right definition has containers. */
-    if (s->errors && s->containers_total > 0)
+    if (s->errors && was_ever_right(s))
         line(p, "",
              strf("(the last good definition, generation %llu, goes on until this is mended)",
                   (unsigned long long)s->generation));
@@ -231,9 +236,11 @@ int pod_page_print(const PodStatus *status, usec_t now, bool colours, FILE *f)
             str_empty(description) ? "" : " - ", description ?: "");
     page_state(&p);
     page_file(&p);
-    page_machine(&p);
-    page_use(&p);
-    page_containers(&p);
+    if (was_ever_right(status) || status->vmm_pid > 0 || status->state == POD_INDETERMINATE) {
+        page_machine(&p);
+        page_use(&p);
+        page_containers(&p);
+    }
     page_end(&p);
     page_errors(&p);
     page_lines(&p, "Pending", status->pending);

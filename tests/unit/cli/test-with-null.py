@@ -364,6 +364,7 @@ class Null(unittest.TestCase):
         self.assertEqual(done.returncode, 3)
         self.assertRegex(done.stdout, r"(?m)^ +Errors: .*/never\.pod:")
         self.assertIn("(its definition was never right, so nothing can run)", done.stdout)
+        self.assertNotRegex(done.stdout, "generation|Machine|Containers")
 
     def test_reload_says_each_error_on_a_line_of_its_own(self):
         self.start()
