@@ -8,7 +8,8 @@
  *                                                  └─ error: masked, not found, ... ─▶ why
  *
  * Neither needs a daemon-reload. While there is no bus, launches wait for it. A connection that is lost takes systemd's answers
- * with it; so what has not come by then is asked for again, which changes nothing where it was heard the first time.
+ * with it, and so does a systemd that is reexecuted; so what has not come by then is asked for again as soon as both are back,
+ * which changes nothing where it was heard the first time.
  */
 #include <sys/queue.h>
 
@@ -51,6 +52,7 @@ struct SystemdLauncher {
     LaunchFailed failed;
     void *userdata;
     sd_bus_slot *removed; /* JobRemoved */
+    sd_bus_slot *owner;   /* NameOwnerChanged: systemd is back */
     TAILQ_HEAD(, Job) jobs;
 };
 
@@ -206,6 +208,12 @@ static int ask_why(Job *j, sd_bus *bus)
     return r;
 }
 
+/* No answer is no refusal: the question may have been heard. It is asked again when systemd is back. */
+static bool is_no_answer(const sd_bus_error *e)
+{
+    return sd_bus_error_has_names(e, SD_BUS_ERROR_NO_REPLY, SD_BUS_ERROR_DISCONNECTED, SD_BUS_ERROR_TIMEOUT);
+}
+
 /* --- jobs --------------------------------------------------------------------------------------------------------- */
 
 static void job_ended(Job *j, sd_bus *bus, const char *result)
@@ -246,10 +254,7 @@ static int on_started(sd_bus_message *m, void *userdata, sd_bus_error *error)
     const sd_bus_error *e = sd_bus_message_get_error(m);
 
     j->call = sd_bus_slot_unref(j->call);
-    if (!e)
-        return 0;
-    /* No answer is no refusal: the runner may come all the same, and is waited for. */
-    if (sd_bus_error_has_names(e, SD_BUS_ERROR_NO_REPLY, SD_BUS_ERROR_DISCONNECTED, SD_BUS_ERROR_TIMEOUT))
+    if (!e || is_no_answer(e))
         return 0;
     job_fail(j, -sd_bus_error_get_errno(e),
              strf("systemd does not start %s: %s", j->unit, e->message ?: e->name));
@@ -283,7 +288,7 @@ static int on_limited(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
     const sd_bus_error *e = sd_bus_message_get_error(m);
 
-    if (e)
+    if (e && !is_no_answer(e))
         log_warning("The limits of a pod could not be set on its unit: %s", e->message ?: e->name);
     return 0;
 }
@@ -377,9 +382,43 @@ static void on_lost(void *userdata)
             job_free(j);
     }
     l->removed = sd_bus_slot_unref(l->removed);
+    l->owner = sd_bus_slot_unref(l->owner);
 }
 
 /* systemd sends JobRemoved only while somebody is subscribed. */
+static void subscribe(sd_bus *bus)
+{
+    int r = sd_bus_call_method_async(bus, NULL, SYSTEMD_NAME, SYSTEMD_PATH, SYSTEMD_MANAGER, "Subscribe",
+                                     NULL, NULL, "");
+    if (r < 0)
+        log_error_errno(r, "What becomes of systemd's jobs cannot be listened to");
+}
+
+static void ask_for_all(SystemdLauncher *l, sd_bus *bus)
+{
+    for (Job *j = TAILQ_FIRST(&l->jobs), *next; j; j = next) {
+        next = TAILQ_NEXT(j, entry);
+        if (j->arrived)
+            continue;
+        j->call = sd_bus_slot_unref(j->call);
+        int r = job_begin(bus, j);
+        if (r < 0)
+            job_fail(j, r, NULL);
+    }
+}
+
+/* A systemd that was reexecuted has a new connection with the bus. */
+static int on_owner_changed(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+    const char *name, *old, *new;
+
+    if (sd_bus_message_read(m, "sss", &name, &old, &new) < 0 || str_empty(new))
+        return 0;
+    subscribe(sd_bus_message_get_bus(m));
+    ask_for_all(userdata, sd_bus_message_get_bus(m));
+    return 0;
+}
+
 static void on_connected(void *userdata, sd_bus *bus)
 {
     SystemdLauncher *l = userdata;
@@ -387,15 +426,14 @@ static void on_connected(void *userdata, sd_bus *bus)
     int r = sd_bus_match_signal_async(bus, &l->removed, SYSTEMD_NAME, SYSTEMD_PATH, SYSTEMD_MANAGER,
                                       "JobRemoved", on_job_removed, NULL, l);
     if (r >= 0)
-        r = sd_bus_call_method_async(bus, NULL, SYSTEMD_NAME, SYSTEMD_PATH, SYSTEMD_MANAGER, "Subscribe",
-                                     NULL, NULL, "");
+        r = sd_bus_add_match_async(bus, &l->owner,
+                                   "type='signal',sender='org.freedesktop.DBus',path='/org/freedesktop/DBus',"
+                                   "member='NameOwnerChanged',arg0='" SYSTEMD_NAME "'",
+                                   on_owner_changed, NULL, l);
     if (r < 0)
         log_error_errno(r, "What becomes of systemd's jobs cannot be listened to");
-    for (Job *j = TAILQ_FIRST(&l->jobs), *next; j; j = next) {
-        next = TAILQ_NEXT(j, entry);
-        if ((r = job_begin(bus, j)) < 0)
-            job_fail(j, r, NULL);
-    }
+    subscribe(bus);
+    ask_for_all(l, bus);
 }
 
 static Launcher *systemd_free(Launcher *launcher)
@@ -406,6 +444,7 @@ static Launcher *systemd_free(Launcher *launcher)
     while (!TAILQ_EMPTY(&l->jobs))
         job_free(TAILQ_FIRST(&l->jobs));
     sd_bus_slot_unref(l->removed);
+    sd_bus_slot_unref(l->owner);
     free(l);
     return NULL;
 }
