@@ -6,7 +6,7 @@ import signal
 import subprocess
 import unittest
 
-from instance import HELLO, HostTest, Instance, alive, until
+from instance import HELLO, HostTest, Instance, alive, leftovers, until
 
 KINDS = {"supervisor": "supervisor.msgpack", "definition": "definition.msgpack", "qemu": "vm/qemu.msgpack",
          "runner": "vm/runner.msgpack"}
@@ -129,6 +129,8 @@ class DiskFull(unittest.TestCase):
             path.unlink() if not path.is_dir() else path.rmdir()
         subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m,mode=0755", "tmpfs", self.host.run], check=True)
         self.addCleanup(subprocess.run, ["umount", "-l", self.host.run])
+        # Before that: what runs there would not be found any more.
+        self.addCleanup(leftovers.kill_below, self.host.root)
         self.host.start()
         self.host.import_busybox()
 
