@@ -12,6 +12,11 @@ DEFINE_ENUM_TABLE(machined_use, "use of systemd-machined",
                   [MACHINED_YES] = { "yes", "also told in the log where it is not there" },
                   [MACHINED_NO] = { "no", "never" });
 
+DEFINE_ENUM_TABLE(suspend_policy, "suspend policy",
+                  SUSPEND_MAX, [SUSPEND_IGNORE] = { "ignore", "they are not told" },
+                  [SUSPEND_PAUSE] = { "pause",
+                                      "paused before, and afterwards they go on with their clocks set" });
+
 static const Field fields[] = {
     { F_UNSIGNED(DaemonConfig, max_starts), .fallback = "0", .max = 1024,
       .doc = "How many pods are started at once. 0 takes the number of the host's processors." },
@@ -38,6 +43,8 @@ static const Field fields[] = {
     { F_ENUM(DaemonConfig, machined, machined_use_table), .fallback = "auto",
       .doc = "Whether machinectl shows pods, which systemd-machined does for it. Only those that have a unit "
              "of their own; never with --user or --root." },
+    { F_ENUM(DaemonConfig, suspend, suspend_policy_table), .fallback = "ignore",
+      .doc = "What becomes of the pods that run while the host sleeps." },
 };
 DEFINE_SCHEMA(daemon_config_schema, DaemonConfig, "podvisord.conf", "How podvisord works on this host.",
               fields);

@@ -20,6 +20,14 @@ typedef enum MachinedUse {
 } MachinedUse;
 extern const EnumTable machined_use_table;
 
+/* What becomes of pods while the host sleeps. */
+typedef enum SuspendPolicy {
+    SUSPEND_IGNORE,
+    SUSPEND_PAUSE,
+    SUSPEND_MAX,
+} SuspendPolicy;
+extern const EnumTable suspend_policy_table;
+
 typedef struct DaemonConfig {
     uint64_t max_starts; /* machines being started at once */
     LauncherKind launcher;
@@ -31,5 +39,6 @@ typedef struct DaemonConfig {
     char *log_level;
     char *bus; /* "auto", "no" or an address */
     MachinedUse machined;
+    SuspendPolicy suspend;
 } DaemonConfig;
 extern const Schema daemon_config_schema;

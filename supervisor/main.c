@@ -63,13 +63,24 @@ static int set_log_level(const Options *options, DaemonConfig *config)
 
 /* --- signals --------------------------------------------------------------------------------------------------------- */
 
+static void leave(void *userdata)
+{
+    Supervisor *supervisor = userdata;
+
+    const char *pods = supervisor->all_end ? "with its pods" : "and the pods go on";
+
+    notify_stopping(supervisor->notify,
+                    supervisor->all_end ? "Leaving with the pods" : "Leaving, the pods go on");
+    log_info("podvisord ends, %s", pods);
+    (void)sd_event_exit(supervisor->event, 0);
+}
+
 static int on_end(sd_event_source *s, const struct signalfd_siginfo *info, void *userdata)
 {
     Supervisor *supervisor = userdata;
 
-    notify_stopping(supervisor->notify, "Leaving, the pods go on");
-    log_info("podvisord ends; the pods go on");
-    return sd_event_exit(sd_event_source_get_event(s), 0);
+    inhibitor_leave(supervisor->inhibitor, leave, supervisor);
+    return 0;
 }
 
 static int on_reload(sd_event_source *s, const struct signalfd_siginfo *info, void *userdata)

@@ -15,6 +15,7 @@ static const Field fields[] = {
     { F_UNSIGNED(PodRecord, runner_start_time), .doc = "When that was started, in clock ticks after boot." },
     { F_BOOL(PodRecord, hold), .doc = "Whether an operator stopped the pod." },
     { F_BOOL(PodRecord, asked), .doc = "Whether an operator started the pod." },
+    { F_BOOL(PodRecord, asleep), .doc = "Whether it was paused for the sleep of the host." },
     { F_UNSIGNED(PodRecord, restarts), .doc = "Restarts that nobody asked for." },
     { F_UNSIGNED(PodRecord, failures), .doc = "Failures in a row." },
     { F_DURATION(PodRecord, next_start), .doc = "When the next start is due, after boot." },

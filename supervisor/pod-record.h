@@ -26,6 +26,7 @@ typedef struct PodRecord {
     uint64_t runner_start_time;
     bool hold;
     bool asked;
+    bool asleep; /* paused for the sleep of the host (supervisor/host-sleep.h) */
     uint64_t restarts;
     uint64_t failures;
     usec_t next_start;    /* CLOCK_BOOTTIME */

@@ -130,7 +130,8 @@ static void launch_failed(Pod *pod, int error, char *message)
 /* Somebody stopped the pod's unit: that is a wish, as `podvisor stop` is. */
 static void hold_by_host(Pod *pod)
 {
-    if (pod->wanted.hold)
+    /* Units that are stopped because the host goes down say nothing of what is wanted when it comes up. */
+    if (pod->wanted.hold || pod->wanted.all_end)
         return;
     pod->wanted.hold = pod->record.hold = true;
     pod->wanted.asked = pod->record.asked = false;

@@ -499,6 +499,8 @@ int supervisor_new(Supervisor **ret, sd_event *event, const Paths *paths, const 
         r = listen_to_runners(s);
     if (r >= 0)
         r = bus_new(&s->bus, s);
+    if (r >= 0)
+        r = inhibitor_new(&s->inhibitor, s);
     if (r < 0)
         return r;
     log_start(s);
@@ -516,6 +518,7 @@ Supervisor *supervisor_free(Supervisor *s)
         pod_free(s->pods[i]);
     free(s->pods);
     order_free(s->order);
+    inhibitor_free(s->inhibitor);
     listener_free(s->runners);
     image_wait_free(s->image_wait);
     watch_free(s->watch);

@@ -13,6 +13,7 @@
 #include "supervisor/image-wait.h"
 #include "supervisor/launcher.h"
 #include "supervisor/listener.h"
+#include "supervisor/inhibitor.h"
 #include "supervisor/machined.h"
 #include "supervisor/pod.h"
 #include "supervisor/system-bus.h"
@@ -37,7 +38,8 @@ struct Supervisor {
     Listener *runners;
     Bus *bus;
     Notify *notify;
-    Machined *machined; /* NULL: pods are not registered */
+    Inhibitor *inhibitor; /* NULL: the host goes down and sleeps without us */
+    Machined *machined;   /* NULL: pods are not registered */
     char *runners_path;
     char *log_dir;
     LogTarget log_target; /* never AUTO */
