@@ -19,6 +19,9 @@ class Session(PodMachineTest):
         print("# systemctl reboot\n", flush=True)
         machine.reboot()
         machine.wait("web")
+        # What comes a moment behind readiness.
+        machine.wait_journal(lambda r: r["MESSAGE"] == "hello from web", "PODVISOR_CONTAINER=hello")
+        machine.wait_journal(lambda r: r["MESSAGE"] == "New machine web.", "SYSLOG_IDENTIFIER=systemd-machined")
 
     def test_1_after_a_boot_the_pod_is_a_service_like_any_other(self):
         said = self.machine.record("systemctl", "status", "--no-pager", UNIT).stdout
@@ -27,14 +30,19 @@ class Session(PodMachineTest):
         self.assertEqual(self.machine.unit("podvisor.slice")["ActiveState"], "active")
         self.assertEqual(self.machine.unit(UNIT)["ControlGroup"], f"/podvisor.slice/{UNIT}")
 
-    def test_2_its_journal_has_what_systemd_podvisor_and_containers_say(self):
+    def test_2_it_is_a_machine_to_machinectl(self):
+        said = self.machine.record("machinectl", "list", "--no-legend").stdout
+        self.assertRegex(said, r"(?m)^web +vm +podvisor")
+        self.assertIn(UNIT, self.machine.record("machinectl", "status", "--no-pager", "web").stdout)
+
+    def test_3_its_journal_has_what_systemd_podvisor_and_containers_say(self):
         # Ready is a pod whose container runs; what that says comes behind it.
         self.machine.wait_journal(lambda record: record["MESSAGE"] == "hello from web", "PODVISOR_CONTAINER=hello")
         said = self.machine.record("journalctl", "--boot", "--no-pager", "--unit", UNIT).stdout
         for words in ("hello from web", "web: ready", f"Started {UNIT}"):
             self.assertIn(words, said)
 
-    def test_3_a_stopped_unit_is_a_hold_and_starting_it_lifts_that(self):
+    def test_4_a_stopped_unit_is_a_hold_and_starting_it_lifts_that(self):
         before = self.machine.vmm("web")
         self.machine.record("systemctl", "stop", UNIT)
         self.assertEqual(self.machine.machines(), {})
@@ -48,7 +56,7 @@ class Session(PodMachineTest):
         self.assertEqual(self.machine.status("web")["state"], "ready")
         self.assertNotEqual(self.machine.vmm("web"), before)
 
-    def test_4_a_restart_of_podvisord_breaks_no_uptime(self):
+    def test_5_a_restart_of_podvisord_breaks_no_uptime(self):
         machine, uptime, active = self.machine.vmm("web"), self.machine.uptime("web"), self.machine.unit(UNIT)
         self.machine.record("systemctl", "restart", "podvisord.service")
         self.machine.wait("web")
