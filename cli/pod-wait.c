@@ -86,10 +86,13 @@ static bool is_stuck(const WaitGoal *goal, const PodStatus *status)
     return lost && goes_on;
 }
 
-/* Like a back-off: it may go on one day. That is no news of before, since a verb looks for the image anew. */
-static bool lacks_image(const PodStatus *status)
+/*
+ * Like a back-off: it may go on one day, by an image or a pod that only an operator brings. That is no news of before, since a verb
+ * has it looked for anew.
+ */
+static bool awaits_operator(const PodStatus *status)
 {
-    return status && status->state == POD_WAITING && !str_empty(status->missing_image);
+    return status && status->state == POD_WAITING && (status->at_rest || !str_empty(status->missing_image));
 }
 
 WaitOutcome wait_judge(const WaitGoal *goal, const WaitSince *since, const PodStatus *status)
@@ -102,7 +105,7 @@ WaitOutcome wait_judge(const WaitGoal *goal, const WaitSince *since, const PodSt
         return WAIT_REACHED;
     if (goal->failed & state && !unchanged)
         return WAIT_FAILED;
-    if (lacks_image(status) && goal->failed & STATE_BIT(POD_BACKOFF))
+    if (awaits_operator(status) && goal->failed & STATE_BIT(POD_BACKOFF))
         return WAIT_FAILED;
     if (goal->ends_at_rest && status && status->at_rest)
         return WAIT_FAILED;

@@ -57,6 +57,7 @@ static void test_a_missing_image_ends_a_start_and_no_other_waiting(void **state)
 
     assert_int_equal(judge(start, since, lacks), WAIT_FAILED);
     assert_int_equal(judge(start, since, (PodStatus){ .state = POD_WAITING }), WAIT_GOES_ON);
+    assert_int_equal(judge(start, since, (PodStatus){ .state = POD_WAITING, .at_rest = true }), WAIT_FAILED);
     assert_int_equal(judge(wait_goal(POD_READY), since, lacks), WAIT_GOES_ON);
     assert_int_equal(judge(wait_goal(POD_BACKOFF), since, lacks), WAIT_GOES_ON);
 }

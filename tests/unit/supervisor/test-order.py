@@ -63,6 +63,9 @@ class Starts(OrderTest):
         self.i.start()
         for name in "ab":
             self.assertEqual(self.waits_for(name, "late")["phase"], "late, which is not declared")
+        # Whoever asks for a start is not kept waiting for what nobody knows to come.
+        end = self.i.call("start", "a")
+        self.assertEqual((end.returncode, end.stderr.splitlines()[0]), (1, "a did not start: it waits for late, which is not declared"))
         # Nor does one that is not understood count
         self.i.define("late", "memory = 1;")
         until("it is told", lambda: "never right" in (self.i.pod("a")["phase"] or ""))
