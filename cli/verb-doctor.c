@@ -9,6 +9,7 @@
 #include "base/strings.h"
 #include "cli/daemon-settings.h"
 #include "cli/exit-status.h"
+#include "cli/host-services.h"
 #include "cli/probe.h"
 #include "cli/table.h"
 #include "cli/text.h"
@@ -31,6 +32,7 @@ static const Colour health_colours[HEALTH_MAX] = { COLOUR_GOOD, COLOUR_WARNING, 
 typedef struct Doctor {
     const Paths *paths;
     DaemonConfig config;
+    HostServices host;
 } Doctor;
 
 /* Each tells what it found; *ret_detail (malloc'ed) says it in words, NULL: out of memory. */
@@ -192,9 +194,51 @@ static Health examine_systemd(const Doctor *d, char **ret)
 {
     struct stat st;
 
-    if (lstat("/run/systemd/system", &st) == 0 && S_ISDIR(st.st_mode))
-        return told(HEALTH_OK, ret, strdup("is this host's init"));
-    return told(HEALTH_DEGRADED, ret, strdup("is not this host's init: podvisord launches runners itself"));
+    if (lstat("/run/systemd/system", &st) < 0 || !S_ISDIR(st.st_mode))
+        return told(HEALTH_DEGRADED, ret,
+                    strdup("is not this host's init: podvisord launches runners itself"));
+    if (!d->host.systemd)
+        return told(
+            HEALTH_DEGRADED, ret,
+            strdup(
+                "is this host's init, but does not answer on the message bus: podvisord launches no units"));
+    _cleanup_(freep) char *version = text_safe(d->host.systemd);
+    if (strtoul(d->host.systemd, NULL, 10) < 252)
+        return told(HEALTH_DEGRADED, ret,
+                    strf("is this host's init, version %s; 252 is the first that pods are "
+                         "tested with",
+                         version ?: "?"));
+    return told(HEALTH_OK, ret, strf("is this host's init, version %s", version ?: "?"));
+}
+
+static Health examine_service(const Doctor *d, bool there, const char *with, const char *without, char **ret)
+{
+    if (there)
+        return told(HEALTH_OK, ret, strdup(with));
+    return told(HEALTH_MISSING, ret,
+                d->host.bus ? strdup(without) : strf("there is no message bus; %s", without));
+}
+
+static Health examine_machined(const Doctor *d, char **ret)
+{
+    return examine_service(d, d->host.machined, "machinectl shows pods", "machinectl does not show pods",
+                           ret);
+}
+
+static Health examine_logind(const Doctor *d, char **ret)
+{
+    _cleanup_(freep) char *delay = duration_format(d->host.inhibit_delay);
+    _cleanup_(freep) char *with =
+        strf("delays a shutdown by up to %s, in which pods end in their order", delay ?: "?");
+
+    return examine_service(d, d->host.logind, with ?: "", "pods end all at once when the host shuts down",
+                           ret);
+}
+
+static Health examine_polkit(const Doctor *d, char **ret)
+{
+    return examine_service(d, d->host.polkit, "lets users manage pods, where its rules say so",
+                           "nobody but root may use podvisor", ret);
 }
 
 static const Examination examinations[] = {
@@ -208,6 +252,9 @@ static const Examination examinations[] = {
     { "umoci", false, examine_umoci, "apt install umoci, to import OCI layouts" },
     { "cgroups", false, examine_cgroups, "boot with systemd.unified_cgroup_hierarchy=1" },
     { "systemd", false, examine_systemd, "nothing to do in a container or for development" },
+    { "machined", false, examine_machined, "apt install systemd-container" },
+    { "logind", false, examine_logind, "systemctl unmask systemd-logind; nothing to do without systemd" },
+    { "polkit", false, examine_polkit, "apt install polkitd" },
     { "journald", false, examine_journal, "nothing to do; podvisor logs reads the files" },
     { "vhost-vsock", false, examine_vsock, "modprobe vhost_vsock" },
     { "virtiofsd", false, examine_virtiofsd, "apt install qemu-system-common, for shared directories" },
@@ -290,6 +337,7 @@ int verb_doctor(Context *c)
     }
     /* podvisord does not start with settings that are wrong. */
     bool bad = r > 0;
+    host_services_look(&d.host, PROBE_TIMEOUT);
     for (size_t i = 0; i < ELEMENTSOF(examinations); i++) {
         findings[i].health = examinations[i].examine(&d, &findings[i].detail);
         bad |= examinations[i].needed && findings[i].health == HEALTH_MISSING;
@@ -299,6 +347,7 @@ int verb_doctor(Context *c)
         log_error_errno(r, "What was found cannot be shown");
     for (size_t i = 0; i < ELEMENTSOF(examinations); i++)
         free(findings[i].detail);
+    host_services_done(&d.host);
     schema_done(&daemon_config_schema, &d.config);
     return bad || r < 0 ? STATUS_FAILURE : STATUS_OK;
 }

@@ -115,6 +115,11 @@ class Machined(PodMachineTest):
         self.machine.wait_journal(lambda record: '"other" has a machine of this name' in record["MESSAGE"], since=self.since)
         self.assertEqual(self.shown("taken")["Service"], "other")
 
+    def test_doctor_knows_what_of_systemd_is_there(self):
+        found = self.machine.podvisor("doctor", check=False).stdout
+        for line in (r"systemd +ok .*version 2[0-9][0-9]", r"machined +ok", r"logind +ok .*up to", r"polkit +ok"):
+            self.assertRegex(found, line)
+
 
 class WithoutMachined(PodMachineTest):
     @classmethod
