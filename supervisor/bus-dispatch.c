@@ -44,9 +44,6 @@ static int find_object(Bus *b, sd_bus_message *m, const char *interface, Object 
     return 0;
 }
 
-#define VTABLE_FOREACH(row, vtable)                                                                          \
-    for (const sd_bus_vtable *row = (vtable); row->type != _SD_BUS_VTABLE_END; row++)
-
 /* --- methods of ours ------------------------------------------------------------------------------------------------ */
 
 static int call_vtable(Bus *b, sd_bus_message *m, sd_bus_error *error)

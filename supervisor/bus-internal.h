@@ -34,6 +34,9 @@ struct Bus {
 
 /* --- objects (bus-objects.c) ----------------------------------------------------------------------------------------- */
 
+#define VTABLE_FOREACH(row, vtable)                                                                          \
+    for (const sd_bus_vtable *row = (vtable); row->type != _SD_BUS_VTABLE_END; row++)
+
 extern const sd_bus_vtable bus_manager_vtable[];
 /* Sentences, for the manual; NULL for an unknown one. */
 const char *bus_manager_property_doc(const char *member);

@@ -144,6 +144,7 @@ static void a_socket_that_nobody_listens_on_is_an_absent_bus(void **state)
     Fixture *f = *state;
     _cleanup_(closep) int fd = bind_socket(f);
 
+    assert_true(fd >= 0);
     system_bus_use(f->bus, &f->user);
     settle(f);
     assert_int_equal(f->n_connected, 0);
