@@ -29,6 +29,12 @@ typedef struct Fixture {
     bool left;
 } Fixture;
 
+static void on_leave(void *userdata)
+{
+    Fixture *f = userdata;
+    f->left = true;
+}
+
 /* --- the host ------------------------------------------------------------------------------------------------------ */
 
 static int on_inhibit(sd_bus_message *m, void *userdata, sd_bus_error *error)
@@ -133,6 +139,11 @@ static int tear_down(void **state)
 {
     Fixture *f = *state;
 
+    if (f->supervisor && f->supervisor->n_pods > 0) {
+        f->left = false;
+        supervisor_stop_all(f->supervisor, on_leave, f);
+        loop_until(f->event, f->left);
+    }
     supervisor_free(f->supervisor);
     sd_bus_close_unref(f->host);
     for (int i = 0; i < f->n_locks; i++)
@@ -158,12 +169,6 @@ static void announce(Fixture *f, const char *signal, int begins)
         f->preparing = begins;
     assert_success(sd_bus_emit_signal(f->host, "/org/freedesktop/login1", "org.freedesktop.login1.Manager",
                                       signal, "b", begins));
-}
-
-static void on_leave(void *userdata)
-{
-    Fixture *f = userdata;
-    f->left = true;
 }
 
 /* --- tests --------------------------------------------------------------------------------------------------------- */
@@ -228,6 +233,47 @@ static void sleep_is_delayed_where_pods_are_paused_for_it(void **state)
     assert_string_equal(f->locks[2].what, "sleep");
 }
 
+static Pod *start_pod(Fixture *f, const char *name)
+{
+    static const char text[] = "backend = \"null\"; containers = ( { name = \"a\"; image = \"none\"; } );\n";
+    _cleanup_(freep) char *file = strf("%s.pod", name);
+    _cleanup_(closep) int dir = dir_open_at(f->dir.fd, "pods.d");
+    Pod *pod;
+
+    assert_success(file_replace_at(dir, file, text, strlen(text), 0644));
+    loop_until(f->event, (pod = supervisor_find(f->supervisor, name)) && pod->state == POD_READY);
+    return pod;
+}
+
+static void on_paused(void *userdata, int error, const char *message)
+{
+    assert_int_equal(error, 0);
+}
+
+static void pods_sleep_with_the_host_and_wake_with_it(void **state)
+{
+    Fixture *f = *state;
+    VerbCall call = { .func = on_paused };
+
+    assert_success(str_replace(&f->paths.programs, getenv("PODVISOR_PROGRAMS")));
+    assert_success(mkdirat(f->dir.fd, "pods.d", 0755));
+    start_host(f, true);
+    start_podvisord(f, SUSPEND_PAUSE);
+    loop_until(f->event, f->n_locks == 2);
+    Pod *awake = start_pod(f, "awake"), *paused = start_pod(f, "paused");
+    assert_int_equal(pod_verb_pause(paused, &call), 1);
+    loop_until(f->event, paused->state == POD_PAUSED);
+    announce(f, "PrepareForSleep", true);
+    loop_until(f->event, let_go(f, 1));
+    assert_true(awake->record.asleep);
+    assert_false(paused->record.asleep);
+    loop_until(f->event, awake->state == POD_PAUSED);
+    announce(f, "PrepareForSleep", false);
+    loop_until(f->event, awake->state == POD_READY && f->n_locks == 3);
+    assert_false(awake->record.asleep);
+    assert_int_equal(paused->state, POD_PAUSED);
+}
+
 static void podvisord_leaves_at_once_while_the_host_is_up(void **state)
 {
     Fixture *f = *state;
@@ -288,6 +334,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_shutdown_that_is_called_off_is_forgotten, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_shutdown_that_has_begun_is_found, set_up, tear_down),
         cmocka_unit_test_setup_teardown(sleep_is_delayed_where_pods_are_paused_for_it, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(pods_sleep_with_the_host_and_wake_with_it, set_up, tear_down),
         cmocka_unit_test_setup_teardown(podvisord_leaves_at_once_while_the_host_is_up, set_up, tear_down),
         cmocka_unit_test_setup_teardown(podvisord_ends_its_pods_before_it_leaves_a_host_that_goes_down,
                                         set_up, tear_down),
