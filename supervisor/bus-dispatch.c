@@ -53,9 +53,9 @@ static int call_vtable(Bus *b, sd_bus_message *m, sd_bus_error *error)
     int r = find_object(b, m, sd_bus_message_get_interface(m), &object, error);
     if (r < 0)
         return r;
-    VTABLE_FOREACH(row, object.vtable)
-    if (row->type == _SD_BUS_VTABLE_METHOD && streq(row->x.method.member, sd_bus_message_get_member(m)))
-        return row->x.method.handler(m, object.userdata, error);
+    VTABLE_FOREACH (row, object.vtable)
+        if (row->type == _SD_BUS_VTABLE_METHOD && streq(row->x.method.member, sd_bus_message_get_member(m)))
+            return row->x.method.handler(m, object.userdata, error);
     return -ENOSYS;
 }
 
@@ -74,8 +74,7 @@ static int append_properties(sd_bus_message *reply, const Object *o, sd_bus_erro
 {
     int r = sd_bus_message_open_container(reply, 'a', "{sv}");
 
-    VTABLE_FOREACH(row, o->vtable)
-    {
+    VTABLE_FOREACH (row, o->vtable) {
         if (r < 0 || row->type != _SD_BUS_VTABLE_PROPERTY)
             continue;
         r = sd_bus_message_open_container(reply, 'e', "sv");
@@ -109,8 +108,7 @@ static int call_get(Bus *b, sd_bus_message *m, sd_bus_error *error)
         r = find_object(b, m, interface, &object, error);
     if (r < 0)
         return r;
-    VTABLE_FOREACH(row, object.vtable)
-    {
+    VTABLE_FOREACH (row, object.vtable) {
         if (row->type != _SD_BUS_VTABLE_PROPERTY || !streq(row->x.property.member, name))
             continue;
         r = sd_bus_message_new_method_return(m, &reply);

@@ -64,18 +64,18 @@ static void put_property(const sd_bus_vtable *row, const char *doc)
 static void put_methods(const char *interface, const sd_bus_vtable *vtable)
 {
     puts(".Ss Methods\n.Bl -tag -width Ds");
-    VTABLE_FOREACH(row, vtable)
-    if (row->type == _SD_BUS_VTABLE_METHOD)
-        put_method(interface, row);
+    VTABLE_FOREACH (row, vtable)
+        if (row->type == _SD_BUS_VTABLE_METHOD)
+            put_method(interface, row);
     puts(".El\n.Ss Properties\n.Bl -tag -width Ds");
 }
 
 void api_manager(void)
 {
     put_methods(BUS_NAME, bus_manager_vtable);
-    VTABLE_FOREACH(row, bus_manager_vtable)
-    if (row->type == _SD_BUS_VTABLE_PROPERTY)
-        put_property(row, bus_manager_property_doc(row->x.property.member));
+    VTABLE_FOREACH (row, bus_manager_vtable)
+        if (row->type == _SD_BUS_VTABLE_PROPERTY)
+            put_property(row, bus_manager_property_doc(row->x.property.member));
     puts(".El");
 }
 
@@ -86,9 +86,9 @@ void api_pod(void)
     if (bus_pod_vtable(&vtable) < 0)
         abort();
     put_methods(BUS_POD_INTERFACE, vtable);
-    VTABLE_FOREACH(row, vtable)
-    if (row->type == _SD_BUS_VTABLE_PROPERTY)
-        put_property(row, schema_bus_field(&pod_status_schema, row->x.property.member)->doc);
+    VTABLE_FOREACH (row, vtable)
+        if (row->type == _SD_BUS_VTABLE_PROPERTY)
+            put_property(row, schema_bus_field(&pod_status_schema, row->x.property.member)->doc);
     puts(".El");
     schema_bus_vtable_free(vtable);
 }
