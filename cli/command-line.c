@@ -187,6 +187,11 @@ static int parse_word(Parser *p, const char *word)
         c->verb = verb_find(c->group, word);
         return c->verb ? 0 : refuse_verb(p, c->group, word);
     }
+    /* Where other programs have a verb for it, people type that. */
+    if (streq(word, "help")) {
+        c->options[OPTION_HELP].given = true;
+        return 0;
+    }
     if (verb_is_group(word)) {
         c->group = word;
         return 0;

@@ -104,6 +104,11 @@ static void test_help_needs_neither_verb_nor_arguments(void **state)
     context_done(&c);
     assert_int_equal(PARSE(&c, &complaint, "exec", "--help"), 0);
     context_done(&c);
+    assert_int_equal(PARSE(&c, &complaint, "help"), 1);
+    context_done(&c);
+    assert_int_equal(PARSE(&c, &complaint, "help", "image", "tag"), 0);
+    assert_true(option_given(&c, OPTION_HELP) && streq(c.verb->name, "image tag"));
+    context_done(&c);
 }
 
 static void test_what_is_misspelt_is_suggested(void **state)
