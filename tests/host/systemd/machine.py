@@ -252,7 +252,7 @@ class Machine:
         self._make_group()
         self._forget_the_host()
         self._configure()
-        self._install()
+        self.install()
 
     @property
     def root(self):
@@ -305,7 +305,7 @@ class Machine:
         """systemctl on a machine that is off: enable, disable, mask, preset."""
         subprocess.run(["systemctl", "--quiet", f"--root={self.root}", *words], check=True)
 
-    def _install(self):
+    def install(self):
         """As a package would: the files, then what its scripts do. Accounts and directories come with the boot."""
         options = json.loads((BUILD / "meson-info/intro-buildoptions.json").read_text())
         prefix = next(option["value"] for option in options if option["name"] == "prefix")

@@ -59,6 +59,21 @@ class Boot(PodMachineTest):
         self.assertEqual({pod: self.machine.vmm(pod) for pod in before}, before)
         self.assertGreater(self.machine.uptime("real"), uptime)
 
+    def test_new_programs_take_over_from_those_that_run(self):
+        before = {pod: self.machine.vmm(pod) for pod in ("real", "pretended")}
+        runner = self.machine.unit("podvisor-pod@real.service")["MainPID"]
+        self.machine.install()
+        self.machine.run("systemctl", "daemon-reload")
+        self.machine.run("systemctl", "restart", "podvisord.service")
+        self.machine.run("systemctl", "kill", "--signal=KILL", "--kill-whom=main", "podvisor-pod@real.service")
+        self.machine.wait_unit_until("podvisor-pod@real.service",
+                                     lambda u: u["ActiveState"] == "active" and u["MainPID"] not in ("0", runner))
+        self.machine.wait("real", "pretended")
+        self.assertEqual({pod: self.machine.vmm(pod) for pod in before}, before)
+        for unit, program in (("podvisord", "/usr/bin/podvisord"), ("podvisor-pod@real", "/usr/lib/podvisor/podvisor-runner-qemu")):
+            pid = self.machine.unit(f"{unit}.service")["MainPID"]
+            self.assertEqual(self.machine.run("readlink", f"/proc/{pid}/exe").stdout.strip(), program)
+
 
 if __name__ == "__main__":
     main()
