@@ -61,7 +61,7 @@ static void set_node(Order *o, unsigned graph, int node)
 /* The length of the shortest way from a node back to itself; 0: there is none. */
 static int shortest(unsigned graph, int node)
 {
-    unsigned reached = 0, last = 1U << node;
+    unsigned last = 1U << node;
 
     for (int length = 1; length <= NODES; length++) {
         unsigned next = 0;
@@ -70,7 +70,6 @@ static int shortest(unsigned graph, int node)
                 next |= graph >> (from * NODES) & ((1U << NODES) - 1);
         if (next >> node & 1)
             return length;
-        reached |= next;
         last = next;
     }
     return 0;
