@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "backends/vmm.h"
+#include "base/confine.h"
 #include "base/file.h"
 #include "base/strings.h"
 #include "base/units.h"
@@ -66,15 +67,57 @@ static int child_privileges(void)
     return capng_apply(CAPNG_SELECT_CAPS) < 0 ? -EPERM : 0;
 }
 
-/* It leaves no core file with a guest's memory, makes no file for others, and stands in nobody's way. */
+static const struct {
+    int resource;
+    rlim_t max;
+} child_rlimits[] = {
+    { RLIMIT_CORE,
+      0 }, /* no file with a guest's memory; that QEMU may not be looked into does not outlast its exec */
+    { RLIMIT_MSGQUEUE, 0 },
+    { RLIMIT_RTPRIO, 0 },
+    { RLIMIT_NOFILE, 4096 },
+};
+
+static int child_limit(int resource, rlim_t max)
+{
+    struct rlimit limit;
+
+    if (getrlimit(resource, &limit) < 0)
+        return -errno;
+    limit.rlim_max = MIN(limit.rlim_max, max);
+    limit.rlim_cur = MIN(limit.rlim_cur, max);
+    return setrlimit(resource, &limit) < 0 ? -errno : 0;
+}
+
+/* What root owns root may write, without any capability: only two devices are left to it. */
+static int child_files(void)
+{
+    static const char *const writable[] = { "/dev/null", "/dev/kvm" };
+    int fds[ELEMENTSOF(writable)];
+    size_t n = 0;
+
+    TABLE_FOREACH (path, writable) {
+        int fd = open(*path, O_PATH | O_CLOEXEC);
+        if (fd >= 0)
+            fds[n++] = fd;
+    }
+    int r = confine_writes(fds, n);
+    while (n > 0)
+        safe_close(fds[--n]);
+    return r;
+}
+
+/* It makes no file for others, stands in nobody's way, and can do nothing that it need not. */
 static int child_limits(void)
 {
-    const struct rlimit no_core = { 0, 0 };
+    int r = child_privileges();
 
     (void)umask(077);
-    if (setrlimit(RLIMIT_CORE, &no_core) < 0 || chdir("/") < 0)
-        return -errno;
-    return child_privileges();
+    TABLE_FOREACH (limit, child_rlimits)
+        r = r < 0 ? r : child_limit(limit->resource, limit->max);
+    if (r >= 0 && chdir("/") < 0)
+        r = -errno;
+    return r < 0 ? r : child_files();
 }
 
 static int child_streams(int stderr_fd)

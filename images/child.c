@@ -9,11 +9,11 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include "base/confine.h"
 #include "base/digest.h"
 #include "base/process.h"
 #include "base/strings.h"
 #include "images/child.h"
-#include "images/confine.h"
 #include "images/store-internal.h"
 
 enum { KEPT = 3, MESSAGES_MAX = 4096, TICK_MSEC = 200, CHILD_STATUS_EXEC = 127 };
@@ -111,7 +111,7 @@ static int become_child(const Child *child, int messages, pid_t parent)
         return -errno;
     /* The wall comes last: /dev/null is outside of it. */
     int r = arrange_descriptors(child, messages);
-    return r < 0 ? r : confine_writes(KEPT);
+    return r < 0 ? r : confine_writes(&(const int){ KEPT }, 1);
 }
 
 static _Noreturn void run_child(const Child *child, int messages, pid_t parent, const char *file,

@@ -75,6 +75,8 @@ class Confinement(unittest.TestCase):
         limits = {line[:25].strip(): line[26:].split()[:2] for line in read(pid, "limits").splitlines()}
         self.assertEqual(limits["Max core file size"], ["0", "0"])
         self.assertEqual(limits["Max realtime priority"], ["0", "0"])
+        self.assertEqual(limits["Max msgqueue size"], ["0", "0"])
+        self.assertLessEqual(int(limits["Max open files"][1]), 4096)
         self.assertEqual(status(pid)["NSsid"].split()[-1], str(pid), "it has a session of its own")
 
     def assert_descriptors(self, pid):

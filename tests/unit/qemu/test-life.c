@@ -3,11 +3,15 @@
 #include "tests/unit/qemu/machine.h"
 
 #include <dirent.h>
+#include <linux/landlock.h>
 #include <stdio.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 
 #include "backends/qemu/qemu-vm.h"
 #include "tests/unit/guard.h"
+
+static const char *writing_qemu;
 
 static void test_a_machine_starts_proves_itself_and_is_killed(void **state)
 {
@@ -296,6 +300,20 @@ static char *proc_text(pid_t pid, const char *file)
     return text;
 }
 
+static void test_qemu_writes_to_no_file_that_it_was_not_given(void **state)
+{
+    if (syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION) < 2)
+        skip();
+
+    TestMachine *m = machine_new(TINY_IDLE);
+    assert_success(str_replace(&m->definition.qemu, writing_qemu));
+    assert_success(qemu_backend.start(m->vm));
+    machine_run_until(m, BACKEND_ENDED);
+    if (!m->end.message || !strstr(m->end.message, "status 1: could write to: /dev/null"))
+        fail_msg("%s", m->end.message);
+    machine_done(m);
+}
+
 static void test_qemu_can_gain_nothing_dumps_nothing_and_inherits_no_environment(void **state)
 {
     TestMachine *m = machine_new(TINY_IDLE);
@@ -317,7 +335,7 @@ static void test_qemu_can_gain_nothing_dumps_nothing_and_inherits_no_environment
     machine_done(m);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_machine_starts_proves_itself_and_is_killed),
@@ -332,8 +350,11 @@ int main(void)
         cmocka_unit_test(test_a_hanging_qemu_refuses_in_time_and_can_be_killed),
         cmocka_unit_test(test_a_kvm_that_lies_is_found_out_by_its_outcome),
         cmocka_unit_test(test_qemu_has_the_descriptors_that_it_needs_and_no_other),
+        cmocka_unit_test(test_qemu_writes_to_no_file_that_it_was_not_given),
         cmocka_unit_test(test_qemu_can_gain_nothing_dumps_nothing_and_inherits_no_environment),
     };
     test_guard();
+    _cleanup_(freep) char *path = strf("%s/writing-qemu", argc > 1 ? argv[1] : ".");
+    writing_qemu = path;
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
