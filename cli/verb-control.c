@@ -21,8 +21,8 @@ typedef struct Control {
     const char *verb;
     const char *method;
     WaitGoal goal;
-    bool new_attempt; /* the goal counts only for a new machine */
     const char *what; /* "did not start" */
+    bool new_attempt; /* the goal counts only for a new machine */
     bool backwards;   /* whoever comes after another one is told before it */
 } Control;
 
@@ -33,7 +33,11 @@ static const Control controls[] = {
       { .reached = STOPPED, .failed = STATE_BIT(POD_INDETERMINATE) },
       .what = "did not stop",
       .backwards = true },
-    { "restart", "Restart", { .reached = STARTED, .failed = NOT_STARTED }, true, "did not start again" },
+    { "restart",
+      "Restart",
+      { .reached = STARTED, .failed = NOT_STARTED },
+      .what = "did not start again",
+      .new_attempt = true },
     { "kill",
       "Kill",
       { .reached = STOPPED, .failed = STATE_BIT(POD_INDETERMINATE) },

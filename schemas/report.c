@@ -30,7 +30,8 @@ DEFINE_ENUM_TABLE(
     [END_START_FAILED] = { "start-failed", "the virtual machine's process could not be started" },
     [END_BOOT_TIMEOUT] = { "boot-timeout", "the guest's agent did not speak in time" },
     [END_AGENT_LOST] = { "agent-lost", "the guest's agent stopped answering" },
-    [END_AGENT_REFUSED] = { "agent-refused", "the guest's agent refused its runner, or what the definition asks" },
+    [END_AGENT_REFUSED] = { "agent-refused",
+                            "the guest's agent refused its runner, or what the definition asks" },
     [END_LOST] = { "lost", "it ended while no runner watched, so nobody knows how" });
 
 DEFINE_ENUM_TABLE(verdict, "recovery verdict",
