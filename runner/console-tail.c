@@ -70,8 +70,10 @@ static size_t time_size(const char *line, size_t size)
 static bool is_noise(const uint8_t *data, size_t size)
 {
     const char *line = (const char *)data;
-    size_t time = time_size(line, size);
 
+    if (!line)
+        return false;
+    size_t time = time_size(line, size);
     TABLE_FOREACH (row, noise)
         if (size - time >= strlen(row->text) && memcmp(line + time, row->text, strlen(row->text)) == 0)
             return true;

@@ -17,7 +17,7 @@ struct Order {
 
 static size_t position(const Order *o, const char *name, bool *ret_found)
 {
-    size_t low = 0, high = o->n_nodes;
+    size_t low = 0, high = o->nodes ? o->n_nodes : 0;
 
     *ret_found = false;
     while (low < high) {
