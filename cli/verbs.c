@@ -61,7 +61,9 @@ const Verb verbs[] = {
       .description =
           "Reads pod files as podvisord would and shows all that is wrong with them, each error with "
           "its file and line. Of a directory, every *.pod in it is read; without arguments, every "
-          "directory of definitions. An image that this host has not is a warning, and no error. "
+          "directory of definitions. Pods that come after each other in a circle are "
+          "found among all that are read. An image that this host has not is a warning, and no error; so "
+          "is, where directories are read, a pod that is named and not among them. "
           "Nothing is started or changed." },
     { .name = "explain",
       .synopsis = "[KEY]",
@@ -101,8 +103,8 @@ const Verb verbs[] = {
       .run = verb_control,
       .help = "start pods",
       .description = "Starts pods, lifts the hold of those that an operator has stopped, and resets their "
-                     "back-off. Waits until "
-                     "every container does what it should, or says why that does not come to be." },
+                     "back-off; with them those that they require. Waits until every container does what it "
+                     "should, or says why that does not come to be." },
     { .name = "stop",
       .synopsis = "POD...",
       .min = 1,
@@ -114,7 +116,8 @@ const Verb verbs[] = {
       .description =
           "Asks the containers to end, powers the machine off, and holds the pod: podvisord does not start "
           "it by "
-          "itself until `podvisor start`. What does not end within the pod's stop_timeout is killed." },
+          "itself until `podvisor start`. What does not end within the pod's stop_timeout is killed. "
+          "Pods that require it end before it, and start again with it." },
     { .name = "restart",
       .synopsis = "POD...",
       .min = 1,
@@ -123,7 +126,8 @@ const Verb verbs[] = {
       .argument = ARGUMENT_POD,
       .run = verb_control,
       .help = "stop and start pods",
-      .description = "Stops the machine and starts a new one, with the definition that is now on disk." },
+      .description = "Stops the machine and starts a new one, with the definition that is now on disk; "
+                     "and so with pods that require it." },
     { .name = "kill",
       .synopsis = "POD...",
       .min = 1,
@@ -132,7 +136,8 @@ const Verb verbs[] = {
       .argument = ARGUMENT_POD,
       .run = verb_control,
       .help = "end machines at once, and keep the pods stopped",
-      .description = "Ends the machine without asking it, and holds the pod as stop does." },
+      .description = "Ends the machine without asking it, and holds the pod as stop does. Pods that require "
+                     "it are stopped, and not waited for." },
     { .name = "pause",
       .synopsis = "POD...",
       .min = 1,
