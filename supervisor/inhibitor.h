@@ -6,7 +6,7 @@
  * Theory of operation
  * -------------------
  * logind tells of both before they begin, and waits for those who have taken a delay inhibitor (at most InhibitDelayMaxSec= of
- * logind.conf(5), 5 seconds by default). So:
+ * logind.conf(5), for which packaging/ has a drop-in). So:
  *
  *     shutdown   all pods are stopped, each before those that it comes after, and the inhibitor is let go. What is still
  *                stopping when logind waits no longer goes on stopping: the pods' units are told to stop as well then,
