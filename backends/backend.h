@@ -126,6 +126,8 @@ typedef enum BackendEventType {
     BACKEND_RESUMED,
     /* The guest has begun to end by itself: a panic, a power-off. ENDED follows without further doing. Uses `message`. */
     BACKEND_GUEST_ENDING,
+    /* The guest's console or the VMM itself has said something, from the start of the VMM on until ENDED. Uses `output`. */
+    BACKEND_OUTPUT,
     /* Containers of a backend without an agent have changed. Uses `containers`. */
     BACKEND_CONTAINERS,
     /* An operation (pause, resume, stop) that had been accepted did not work; the machine goes on. Uses `message`. */
@@ -145,11 +147,20 @@ typedef struct BackendVmm {
     bool paused;
 } BackendVmm;
 
+/* Bytes as they were said, not split into lines. */
+typedef struct BackendOutput {
+    LogStream stream; /* LOG_STREAM_CONSOLE or LOG_STREAM_VMM */
+    const uint8_t *data;
+    size_t size;
+    bool gap; /* some was lost before this: it came faster than it was taken */
+} BackendOutput;
+
 struct BackendEvent {
     BackendEventType type;
-    BackendVmm vmm;      /* BACKEND_STARTED */
-    bool foreign;        /* BACKEND_DOUBTFUL: it proved to be something else; else it proved nothing */
-    const char *message; /* one escaped sentence; NULL where there is nothing to say */
+    BackendVmm vmm;       /* BACKEND_STARTED */
+    bool foreign;         /* BACKEND_DOUBTFUL: it proved to be something else; else it proved nothing */
+    const char *message;  /* one escaped sentence; NULL where there is nothing to say */
+    BackendOutput output; /* BACKEND_OUTPUT */
     const ContainerReport *containers; /* BACKEND_CONTAINERS: all of them */
     size_t n_containers;
     const BackendEnd *end; /* BACKEND_ENDED */

@@ -3,6 +3,7 @@
 #include "runner/backend-events.h"
 #include "runner/console-tail.h"
 #include "runner/end.h"
+#include "runner/log-writer.h"
 #include "runner/runner-state.h"
 
 void runner_ended(Runner *r, EndReason seen, int64_t exit_code, uint64_t exit_signal, const char *message)
@@ -138,6 +139,22 @@ static void on_containers(Runner *r, const BackendEvent *e)
         runner_dispatch(r, RUNNER_EVENT_WORKING);
 }
 
+static void on_output(Runner *r, const BackendEvent *e)
+{
+    const OperatorEventRow *lost = &operator_events[EVENT_OUTPUT_LOST];
+    LogFields f;
+
+    if (e->output.gap) {
+        log_fields_of_machine(&f, &r->definition);
+        log_fields_set_event(&f, lost);
+        (void)log_full(
+            lost->level, 0, f.rows,
+            "%s: some of what the guest's console said is lost: it came faster than it could be taken",
+            r->definition.name);
+    }
+    log_writer_say(r->logs, e->output.stream, e->output.data, e->output.size);
+}
+
 static void on_refused(Runner *r, const BackendEvent *e)
 {
     runner_log(r, LOG_WARNING, 0, "Pod %s: %s", r->definition.name, e->message ?: "an operation was refused");
@@ -146,6 +163,7 @@ static void on_refused(Runner *r, const BackendEvent *e)
 static void on_ended(Runner *r, const BackendEvent *e)
 {
     r->machine = r->begun = false;
+    log_writer_end(r->logs);
     runner_ended(r, e->end->reason, e->end->exit_code, e->end->exit_signal, e->end->message);
 }
 
@@ -155,6 +173,7 @@ static void (*const handlers[BACKEND_EVENT_MAX])(Runner *r, const BackendEvent *
     [BACKEND_PAUSED] = on_paused,
     [BACKEND_RESUMED] = on_resumed,
     [BACKEND_GUEST_ENDING] = on_guest_ending,
+    [BACKEND_OUTPUT] = on_output,
     [BACKEND_CONTAINERS] = on_containers,
     [BACKEND_REFUSED] = on_refused,
     [BACKEND_ENDED] = on_ended,

@@ -124,12 +124,17 @@ static void kernel(Words *w, const CommandLineInputs *in)
         option(w, "-append", KERNEL_ARGUMENTS);
 }
 
+/* Those before are of the disks. */
+enum { BELL_SET = CONTAINERS_MAX + 1 };
+
 static void channels(Words *w, const CommandLineInputs *in)
 {
     option(w, "-chardev", "socket,id=qmp,fd=%d,server=on,wait=off", in->qmp_fd);
     option(w, "-mon", "chardev=qmp,mode=control");
     option(w, "-chardev", "socket,id=agent,fd=%d,server=on,wait=off", in->agent_fd);
-    option(w, "-chardev", "ringbuf,id=" COMMAND_LINE_CONSOLE ",size=%d", COMMAND_LINE_CONSOLE_SIZE);
+    option(w, "-add-fd", "fd=%d,set=%d", in->bell_fd, BELL_SET);
+    option(w, "-chardev", "ringbuf,id=" COMMAND_LINE_CONSOLE ",size=%d,logfile=/dev/fdset/%d",
+           COMMAND_LINE_CONSOLE_SIZE, BELL_SET);
     option(w, "-serial", "chardev:" COMMAND_LINE_CONSOLE);
 }
 

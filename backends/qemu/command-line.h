@@ -29,6 +29,7 @@ typedef struct CommandLineInputs {
     uint64_t tsc_khz;        /* 0: the guest finds out by itself */
     int kernel_fd, initrd_fd;
     int qmp_fd, agent_fd; /* listening */
+    int bell_fd;          /* rung by the console, see words.h */
     const CommandLineDisk *disks;
     size_t n_disks;
 } CommandLineInputs;

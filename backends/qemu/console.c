@@ -32,19 +32,18 @@ int base64_decode(const char *text, Bytes *ret)
     return 0;
 }
 
-int console_append(int vm_dir, const char *base64)
+int console_keep(int vm_dir, const Bytes *text)
 {
-    Bytes b = { 0 };
+    _cleanup_(bytes_done) Bytes b = { 0 };
 
     int r = file_read_at(vm_dir, BACKEND_CONSOLE_FILE, BACKEND_CONSOLE_MAX, &b);
-    if (r >= 0 || r == -ENOENT)
-        r = base64_decode(base64, &b);
-    if (r >= 0 && b.size > BACKEND_CONSOLE_MAX)
+    if (r < 0 && r != -ENOENT)
+        return r;
+    if (text->size > 0 && (r = bytes_append(&b, text->data, text->size)) < 0)
+        return r;
+    if (b.size > BACKEND_CONSOLE_MAX)
         bytes_consume(&b, b.size - BACKEND_CONSOLE_MAX);
-    if (r >= 0)
-        r = file_replace_at(vm_dir, BACKEND_CONSOLE_FILE, b.data, b.size, 0600);
-    bytes_done(&b);
-    return r;
+    return file_replace_at(vm_dir, BACKEND_CONSOLE_FILE, b.data, b.size, 0600);
 }
 
 char *console_panic(int vm_dir)

@@ -23,6 +23,7 @@ static const Field qemu_record_fields[] = {
     { F_ENUM(QemuRecord, accelerator, accelerator_table), .doc = "What runs the guest's processors." },
     { F_STRING(QemuRecord, accelerator_why), .doc = "Why that is not KVM." },
     { F_GROUP(QemuRecord, end, backend_end_schema), .doc = "How it ended." },
+    { F_UNSIGNED(QemuRecord, said), .doc = "How many bytes of what QEMU said were told." },
 };
 static DEFINE_SCHEMA_EXTRA(qemu_record_schema, QemuRecord, "qemu",
                            "What the qemu backend remembers of a machine.", qemu_record_fields);

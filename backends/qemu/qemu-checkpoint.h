@@ -30,6 +30,7 @@ typedef struct QemuRecord {
     Accelerator accelerator; /* what was taken; ACCELERATOR_AUTO: not decided yet */
     char *accelerator_why;   /* why not KVM; NULL: it was not wanted, or is taken */
     BackendEnd end;
+    uint64_t said; /* bytes of what QEMU said that were told */
     Bytes extra;
 } QemuRecord;
 

@@ -88,7 +88,7 @@ static void on_console(int error, const QmpValue *value, const char *description
     if (q->state != QEMU_ENDING)
         return;
     if (error == 0 && text)
-        (void)console_append(q->vm.context->vm_dir, text);
+        words_of_console(q, text);
     if (error == -ETIMEDOUT || error == -ECONNRESET)
         strike(q);
     else
@@ -133,6 +133,8 @@ int qemu_kill(Vm *vm)
 
 static void sources_end(QemuVm *q)
 {
+    words_of_vmm(q);
+    words_end(q);
     q->qmp = q->qmp ? (qmp_close(q->qmp), q->qmp) : NULL;
     q->process = sd_event_source_disable_unref(q->process);
     q->deferred = sd_event_source_disable_unref(q->deferred);

@@ -46,6 +46,8 @@ static void started(QemuVm *q)
         .paused = q->paused,
     };
     qemu_tell(q, &event);
+    if (q->state == QEMU_RUNNING)
+        words_begin(q);
 }
 
 static void proved(QemuVm *q, const char *status)

@@ -26,7 +26,7 @@ typedef struct Launch {
     Disks disks;
     int kernel, initrd;
     int qmp, agent; /* listening */
-    int log;
+    int log, bell;
     char **arguments;
     VmmChild child;
 } Launch;
@@ -39,6 +39,7 @@ static void launch_done(Launch *l)
     l->qmp = safe_close(l->qmp);
     l->agent = safe_close(l->agent);
     l->log = safe_close(l->log);
+    l->bell = safe_close(l->bell);
     l->arguments = strv_free(l->arguments);
     vmm_child_done(&l->child);
 }
@@ -86,7 +87,7 @@ static int launch_open(QemuVm *q, Launch *l, char **message)
         r = l->agent;
     if (r < 0)
         *message = strf("its sockets cannot be made: %s", strerror(-r));
-    else if ((r = l->log = vmm_log_new()) < 0)
+    else if ((r = l->log = vmm_log_new()) < 0 || (r = l->bell = console_bell_new()) < 0)
         *message = strf("its log cannot be made: %s", strerror(-r));
     return MIN(r, 0);
 }
@@ -101,6 +102,7 @@ static int launch_arguments(QemuVm *q, Launch *l)
         .initrd_fd = l->initrd,
         .qmp_fd = l->qmp,
         .agent_fd = l->agent,
+        .bell_fd = l->bell,
         .disks = l->disks.items,
         .n_disks = l->disks.n_items,
     };
@@ -111,8 +113,8 @@ static int launch_arguments(QemuVm *q, Launch *l)
 
 static int launch_fork(QemuVm *q, Launch *l, char **message)
 {
-    int fds[CONTAINERS_MAX + 4] = { l->kernel, l->initrd, l->qmp, l->agent };
-    size_t n = 4;
+    int fds[CONTAINERS_MAX + 5] = { l->kernel, l->initrd, l->qmp, l->agent, l->bell };
+    size_t n = 5;
 
     for (size_t i = 0; i < l->disks.n_items; i++)
         fds[n++] = l->disks.items[i].fd;
@@ -140,7 +142,7 @@ static int launch_record(QemuVm *q, QemuStep step, char **message)
 
 static int launch_spawn(QemuVm *q, Launch *l, char **message)
 {
-    q->record.pid = 0;
+    q->record.pid = q->record.said = 0;
     q->record.started = now_usec(CLOCK_REALTIME);
     int r = launch_record(q, QEMU_STEP_SPAWNING, message);
     if (r >= 0)
@@ -154,15 +156,20 @@ static int launch_spawn(QemuVm *q, Launch *l, char **message)
         return r;
     q->pidfd = take_fd(&l->child.pidfd);
     q->log = take_fd(&l->log);
+    q->words.bell = take_fd(&l->bell);
     q->ours = true;
     return 0;
 }
 
 static int launch(QemuVm *q, char **message)
 {
-    Launch l = {
-        .kernel = -1, .initrd = -1, .qmp = -1, .agent = -1, .log = -1, .child = { .pidfd = -1, .gate = -1 }
-    };
+    Launch l = { .kernel = -1,
+                 .initrd = -1,
+                 .qmp = -1,
+                 .agent = -1,
+                 .log = -1,
+                 .bell = -1,
+                 .child = { .pidfd = -1, .gate = -1 } };
 
     int r = launch_open(q, &l, message);
     if (r >= 0)
@@ -282,6 +289,8 @@ bool qemu_start_again(QemuVm *q)
     q->qmp = qmp_free(q->qmp);
     q->process = sd_event_source_disable_unref(q->process);
     q->pidfd = safe_close(q->pidfd);
+    words_of_vmm(q);
+    words_end(q);
     q->log = safe_close(q->log);
     return qemu_defer(q, on_start) >= 0;
 }

@@ -22,6 +22,7 @@
 #include "backends/qemu/qemu-checkpoint.h"
 #include "backends/qemu/qmp.h"
 #include "backends/qemu/tsc.h"
+#include "backends/qemu/words.h"
 
 /* QEMU has so long to greet, started by us or by another. Milliseconds where the host is idle. */
 #define QEMU_GREETING_TIMEOUT (30 * USEC_PER_SEC)
@@ -66,6 +67,7 @@ typedef struct QemuVm {
     KvmFacts (*ask_kvm)(void);
     usec_t greeting_timeout, adopt_timeout;
     BackendEnd seen; /* what is known of the end before the process is gone; END_NONE: nothing */
+    Words words;
     OomWatch oom;
     sd_event_source *process;  /* of pidfd */
     sd_event_source *deferred; /* start and adopt, out of the caller's stack */

@@ -91,7 +91,11 @@ static int qemu_new(const BackendContext *context, Vm **ret)
 
     if (!q)
         return -ENOMEM;
-    *q = (QemuVm){ .vm = { &qemu_backend, context }, .pidfd = -1, .log = -1, .born = tsc_sample() };
+    *q = (QemuVm){ .vm = { &qemu_backend, context },
+                   .pidfd = -1,
+                   .log = -1,
+                   .words = { .bell = -1, .memory = -1, .inotify = -1 },
+                   .born = tsc_sample() };
     q->greeting_timeout = QEMU_GREETING_TIMEOUT;
     q->adopt_timeout = QEMU_ADOPT_TIMEOUT;
     q->ask_kvm = kvm_facts;
@@ -112,6 +116,7 @@ static Vm *qemu_free(Vm *vm)
         return NULL;
     QemuVm *q = qemu_of(vm);
     qmp_free(q->qmp);
+    words_end(q);
     sd_event_source_disable_unref(q->process);
     sd_event_source_disable_unref(q->deferred);
     sd_event_source_disable_unref(q->deadline);

@@ -47,6 +47,14 @@ int vmm_log_store(int log, int vm_dir)
     return size > 0 ? file_replace_at(vm_dir, VMM_LOG_FILE, text, size, 0600) : 0;
 }
 
+int vmm_log_read_from(int log, size_t offset, Bytes *ret)
+{
+    char text[VMM_LOG_SIZE + 1];
+    size_t size = log_read(log, text);
+
+    return size > offset ? bytes_append(ret, text + offset, size - offset) : 0;
+}
+
 char *vmm_log_last_line(int log)
 {
     enum { LINE_MAX_SIZE = 300 };

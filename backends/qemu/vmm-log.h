@@ -9,7 +9,7 @@
  */
 #include <sys/types.h>
 
-#include "base/macro.h"
+#include "base/bytes.h"
 
 enum { VMM_LOG_SIZE = 16 * 1024 };
 
@@ -22,5 +22,7 @@ int vmm_log_of(pid_t pid) _warn_unused_;
 
 /* Copies what was said to vm_dir/qemu.log, if anything was. 0 or negative errno. */
 int vmm_log_store(int log, int vm_dir);
+/* What was said beyond the first `offset` bytes, appended to ret. 0 or -ENOMEM. */
+int vmm_log_read_from(int log, size_t offset, Bytes *ret);
 /* The last line, escaped and without the program's name (malloc'ed); NULL when nothing was said. */
 char *vmm_log_last_line(int log);

@@ -18,6 +18,7 @@ typedef struct TestMachine {
     BackendEnd end;
     bool foreign;
     char *message;
+    Bytes said[LOG_STREAM_MAX];
 } TestMachine;
 
 static inline void machine_on_event(void *userdata, const BackendEvent *event)
@@ -29,6 +30,11 @@ static inline void machine_on_event(void *userdata, const BackendEvent *event)
         m->vmm = event->vmm;
     if (event->type == BACKEND_DOUBTFUL)
         m->foreign = event->foreign;
+    if (event->type == BACKEND_OUTPUT) {
+        Bytes *b = &m->said[event->output.stream];
+        assert_success(bytes_append(b, event->output.data, event->output.size));
+        assert_success(bytes_terminate(b));
+    }
     if (event->message)
         assert_success(str_replace(&m->message, event->message));
     if (event->end) {
@@ -113,6 +119,8 @@ static inline void machine_done(TestMachine *m)
     schema_done(&run_definition_schema, &m->definition);
     schema_done(&backend_end_schema, &m->end);
     test_dir_done(&m->dir);
+    for (size_t i = 0; i < LOG_STREAM_MAX; i++)
+        bytes_done(&m->said[i]);
     free(m->message);
     free(m);
 }

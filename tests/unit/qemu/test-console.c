@@ -31,25 +31,24 @@ static void test_base64_is_decoded_or_refused(void **state)
     }
 }
 
-/* 48 KiB of one byte. */
-static char *flood(const char *four)
+static void keep(const TestDir *d, uint8_t byte)
 {
-    char *text = calloc(1, 64 * 1024 + 1);
+    enum { SIZE = 48 * 1024 };
+    _cleanup_(bytes_done) Bytes b = { 0 };
 
-    assert_non_null(text);
-    for (size_t i = 0; i < 64 * 1024; i += 4)
-        memcpy(text + i, four, 4);
-    return text;
+    assert_non_null(bytes_reserve(&b, SIZE));
+    memset(b.data, byte, SIZE);
+    b.size = SIZE;
+    assert_success(console_keep(d->fd, &b));
 }
 
 static void test_the_newest_of_the_console_is_kept_within_its_bound(void **state)
 {
     TestDir d = test_dir_new();
     Bytes b = { 0 };
-    _cleanup_(freep) char *a = flood("YWFh"), *z = flood("enp6");
 
-    assert_success(console_append(d.fd, a));
-    assert_success(console_append(d.fd, z));
+    keep(&d, 'a');
+    keep(&d, 'z');
     assert_success(file_read_at(d.fd, BACKEND_CONSOLE_FILE, 1024 * 1024, &b));
     assert_int_equal(b.size, BACKEND_CONSOLE_MAX);
     assert_int_equal(b.data[0], 'a');

@@ -96,6 +96,39 @@ static void test_a_qemu_that_is_killed_from_outside_is_told_with_its_signal(void
     machine_done(m);
 }
 
+static size_t ticks(const TestMachine *m)
+{
+    const Bytes *b = &m->said[LOG_STREAM_CONSOLE];
+    size_t n = 0;
+
+    for (const char *p = b->data ? (const char *)b->data : ""; (p = strstr(p, "tick\r\n")); p++)
+        n++;
+    return n;
+}
+
+static void run_until_ticks(TestMachine *m, size_t n)
+{
+    usec_t end = now_usec(CLOCK_MONOTONIC) + 30 * USEC_PER_SEC;
+
+    while (ticks(m) < n && now_usec(CLOCK_MONOTONIC) < end)
+        assert_success(sd_event_run(m->context.event, USEC_PER_SEC));
+    assert_true(ticks(m) >= n);
+}
+
+static void test_the_console_is_told_while_the_machine_runs_and_to_the_next_runner(void **state)
+{
+    TestMachine *m = machine_new(TINY_TALKER);
+
+    machine_start(m);
+    run_until_ticks(m, 5);
+    machine_forget(m);
+    bytes_done(&m->said[LOG_STREAM_CONSOLE]);
+    assert_success(qemu_backend.adopt(m->vm));
+    machine_run_until(m, BACKEND_STARTED);
+    run_until_ticks(m, 5);
+    machine_done(m);
+}
+
 static void test_a_qemu_that_is_asked_to_end_from_outside_names_who_asked(void **state)
 {
     TestMachine *m = machine_new(TINY_IDLE);
@@ -107,6 +140,8 @@ static void test_a_qemu_that_is_asked_to_end_from_outside_names_who_asked(void *
     assert_int_equal(m->end.reason, END_VMM_SIGNAL);
     assert_int_equal(m->end.exit_code, 0);
     assert_non_null(strstr(m->end.message, who));
+    assert_non_null(m->said[LOG_STREAM_VMM].data);
+    assert_non_null(strstr((char *)m->said[LOG_STREAM_VMM].data, who));
     machine_done(m);
 }
 
@@ -231,8 +266,9 @@ static void test_a_kvm_that_lies_is_found_out_by_its_outcome(void **state)
 
 static bool fd_is_known(const char *target)
 {
-    static const char *const known[] = { "/dev/null",     "/memfd:qemu-log", "socket:", "anon_inode:",
-                                         "/machine.lock", "/image.erofs",    "/kernel", "/initrd" };
+    static const char *const known[] = { "/dev/null",    "/memfd:qemu-log", "/memfd:console-bell",
+                                         "socket:",      "anon_inode:",     "/machine.lock",
+                                         "/image.erofs", "/kernel",         "/initrd" };
     TABLE_FOREACH (k, known) {
         if (strstr(target, *k))
             return true;
@@ -340,6 +376,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_machine_starts_proves_itself_and_is_killed),
         cmocka_unit_test(test_the_record_of_an_end_is_found_and_cleaned_up),
+        cmocka_unit_test(test_the_console_is_told_while_the_machine_runs_and_to_the_next_runner),
         cmocka_unit_test(test_each_end_of_a_guest_is_told_apart_and_its_console_is_kept),
         cmocka_unit_test(test_a_qemu_that_is_killed_from_outside_is_told_with_its_signal),
         cmocka_unit_test(test_a_qemu_that_is_asked_to_end_from_outside_names_who_asked),

@@ -13,6 +13,7 @@ typedef enum TinyGuest {
     TINY_PANIC,    /* says what a kernel says that panics, and tells pvpanic */
     TINY_RESET,    /* a triple fault */
     TINY_SHUTDOWN, /* powers a microvm off */
+    TINY_TALKER,   /* says "tick" again and again, a moment apart */
     TINY_GUEST_MAX,
 } TinyGuest;
 
@@ -30,6 +31,7 @@ static const TinyRow tiny_guests[TINY_GUEST_MAX] = {
                      { 0x6a, 0x00, 0x6a, 0x00, 0x0f, 0x01, 0x1c, 0x24,
                        0xcc } }, /* push 0 twice; lidt (%esp); int3 */
     [TINY_SHUTDOWN] = { "bye\r\n", { 0xc6, 0x05, 0x00, 0x02, 0xa0, 0xfe, 0x34, 0xfa, 0xf4, 0xeb, 0xfd } },
+    [TINY_TALKER] = { "tick\r\n", { 0xe9, 0xd6, 0xff, 0xff, 0xff } }, /* jmp to the prologue's beginning */
 };
 
 enum { TINY_BASE = 0x200000, TINY_STACK = 0x300000 };
