@@ -7,9 +7,10 @@
 
 typedef struct Files {
     char *directory;
-    char *pod;
+    char *name; /* of the log file */
+    char *pod;  /* whose events; NULL: all */
     char *container;
-    usec_t since;
+    LogQuery query;    /* without its strings */
     LogReader *reader; /* NULL: the pod has no files yet */
     int watch;         /* inotify on the directory, before anything is read */
 } Files;
@@ -21,6 +22,7 @@ static void files_close(void *state)
     log_reader_free(f->reader);
     safe_close(f->watch);
     free(f->directory);
+    free(f->name);
     free(f->pod);
     free(f->container);
     free(f);
@@ -43,8 +45,14 @@ static int files_watch(Files *f)
 /* Without files, there may be some later. */
 static int files_try(Files *f)
 {
-    int r = f->reader ? 0 : log_reader_open(f->directory, f->pod, &f->reader);
+    int r = f->reader ? 0 : log_reader_open(f->directory, f->name, &f->reader);
     return r == -ENOENT ? 0 : r;
+}
+
+/* When this boot of the host began, by the clock of now. */
+static usec_t boot_time(void)
+{
+    return usec_sub(now_usec(CLOCK_REALTIME), now_usec(CLOCK_BOOTTIME));
 }
 
 static int files_open(const Paths *paths, const LogQuery *query, void **ret)
@@ -53,10 +61,14 @@ static int files_open(const Paths *paths, const LogQuery *query, void **ret)
 
     if (!f)
         return -ENOMEM;
-    *f = (Files){ .since = query->since, .watch = -1 };
-    f->directory = strf("%s/" PATHS_LOG, paths->state);
-    f->pod = strdup(query->pod);
-    if (!f->directory || !f->pod || str_replace(&f->container, query->container) < 0)
+    *f = (Files){ .query = *query, .watch = -1 };
+    f->query.pod = f->query.container = NULL;
+    if (query->boot)
+        f->query.since = MAX(query->since, boot_time());
+    f->directory = strf("%s/%s", paths->state, query->events ? PATHS_EVENTS : PATHS_LOG);
+    f->name = strdup(query->events ? EVENTS_FILE : query->pod);
+    if (!f->directory || !f->name || str_replace(&f->container, query->container) < 0 ||
+        (query->events && str_replace(&f->pod, query->pod) < 0))
         return -ENOMEM;
     int r = files_watch(f);
     if (r >= 0)
@@ -67,9 +79,42 @@ static int files_open(const Paths *paths, const LogQuery *query, void **ret)
     return 0;
 }
 
-static bool files_match(const Files *f, const LogRecord *record)
+static LogStream stream_of(const LogEntry *entry)
 {
-    return record->time >= f->since && (!f->container || streq_ptr(f->container, record->container));
+    return entry->record.channel == STREAM_STDERR ? LOG_STREAM_STDERR : entry->stream;
+}
+
+static bool files_match(const Files *f, const LogEntry *entry)
+{
+    const LogRecord *record = &entry->record;
+    const LogQuery *q = &f->query;
+
+    if (record->time < q->since || (q->until > 0 && record->time > q->until))
+        return false;
+    if (q->levels && !(q->levels & 1U << entry->level))
+        return false;
+    if (q->events)
+        return entry->event && (!f->pod || streq_ptr(f->pod, entry->pod));
+    return (log_query_streams(q) & 1U << stream_of(entry)) &&
+           (!f->container || streq_ptr(f->container, record->container));
+}
+
+static void item_take(LogItem *item, LogEntry *entry)
+{
+    LogRecord *record = &entry->record;
+
+    *item = (LogItem){ .time = record->time,
+                       .container = take_ptr(record->container),
+                       .stream = stream_of(entry),
+                       .level = (int)entry->level,
+                       .partial = record->partial,
+                       .dropped = record->dropped,
+                       .data = take_struct(record->data),
+                       .pod = take_ptr(entry->pod),
+                       .event = take_ptr(entry->event),
+                       .state = take_ptr(entry->state),
+                       .reason = take_ptr(entry->reason),
+                       .generation = entry->generation };
 }
 
 static int files_next(void *state, LogItem *ret)
@@ -81,18 +126,9 @@ static int files_next(void *state, LogItem *ret)
     if (r < 0 || !f->reader)
         return r;
     while ((r = log_reader_next(f->reader, &entry)) > 0) {
-        LogRecord *record = &entry.record;
-        bool match = files_match(f, record);
-        if (match) {
-            *ret =
-                (LogItem){ .time = record->time,
-                           .container = take_ptr(record->container),
-                           .stream = record->channel == STREAM_STDERR ? LOG_STREAM_STDERR : LOG_STREAM_STDOUT,
-                           .partial = record->partial,
-                           .dropped = record->dropped,
-                           .data = record->data };
-            record->data = (Bytes){ 0 };
-        }
+        bool match = files_match(f, &entry);
+        if (match)
+            item_take(ret, &entry);
         schema_done(&log_entry_schema, &entry);
         if (match)
             return 1;

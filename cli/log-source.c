@@ -16,6 +16,10 @@ static const LogSourceType *const types[LOG_TARGET_MAX] = {
 void log_item_done(LogItem *item)
 {
     free(item->container);
+    free(item->pod);
+    free(item->event);
+    free(item->state);
+    free(item->reason);
     bytes_done(&item->data);
     *item = (LogItem){ 0 };
 }

@@ -15,7 +15,14 @@ typedef struct LogItem {
     LogStream stream;
     bool partial;     /* the line goes on in the next one of this container and stream */
     uint64_t dropped; /* how many were lost just before */
+    int level;        /* of <syslog.h> */
     Bytes data;
+    /* Of an event: */
+    char *pod;
+    char *event;
+    char *state;
+    char *reason; /* NULL: none */
+    uint64_t generation;
 } LogItem;
 
 void log_item_done(LogItem *item);
@@ -23,7 +30,12 @@ void log_item_done(LogItem *item);
 typedef struct LogQuery {
     const char *pod;
     const char *container; /* NULL: all */
+    bool events;           /* not the output, but events; of all pods when pod is NULL */
+    unsigned streams;      /* a bit for each LogStream; 0: those of containers */
+    unsigned levels;       /* a bit for each level; 0: all */
+    bool boot;             /* of this boot of the host only */
     usec_t since;          /* CLOCK_REALTIME; 0: from the beginning */
+    usec_t until;          /* CLOCK_REALTIME; 0: without end */
     uint64_t last;         /* at most so many of the newest; UINT64_MAX: all */
 } LogQuery;
 
@@ -44,6 +56,12 @@ extern const LogSourceType log_source_files, log_source_journal;
 
 /* Where podvisord of these paths sends the output; configured: what podvisord.conf says. */
 LogTarget log_target_choose(LogTarget configured, PathsMode mode, bool journal);
+
+/* The streams that are asked for. */
+static inline unsigned log_query_streams(const LogQuery *query)
+{
+    return query->streams ?: 1U << LOG_STREAM_STDOUT | 1U << LOG_STREAM_STDERR;
+}
 
 int log_source_open(LogTarget target, const Paths *paths, const LogQuery *query, LogSource **ret);
 LogSource *log_source_free(LogSource *s);

@@ -3,7 +3,6 @@
 
 #include "base/strings.h"
 #include "cli/log-view.h"
-#include "schemas/schema-json.h"
 
 DEFINE_ENUM_TABLE(log_format, "log format",
                   LOG_FORMAT_MAX, [LOG_FORMAT_TEXT] = { "text", "what the container wrote" },
@@ -24,21 +23,47 @@ static void end_line(LogView *v)
     v->open_container = NULL;
 }
 
+/* What is no text, or has bytes that JSON has not, is shown escaped. */
+static Json *json_bytes(const Bytes *b)
+{
+    _cleanup_(freep) char *text = strndup((const char *)b->data ?: "", b->size);
+    bool whole = text && strlen(text) == b->size;
+    _cleanup_(freep) char *escaped = whole ? NULL : str_escape(b->data, b->size);
+
+    return json_text(whole ? text : escaped);
+}
+
+static int put_output(Json *json, const LogItem *item)
+{
+    if (json_put(json, "container", json_text(item->container)) < 0 ||
+        json_put(json, "stream", json_text(enum_to_string(&log_stream_table, (int)item->stream))) < 0 ||
+        json_put(json, "partial", json_truth(item->partial)) < 0 ||
+        json_put(json, "dropped", json_whole(item->dropped)) < 0)
+        return -ENOMEM;
+    return 0;
+}
+
+static int put_event(Json *json, const LogItem *item)
+{
+    if (json_put(json, "pod", json_text(item->pod)) < 0 ||
+        json_put(json, "event", json_text(item->event)) < 0 ||
+        json_put(json, "state", json_text(item->state)) < 0 ||
+        json_put(json, "reason", json_text(item->reason)) < 0 ||
+        json_put(json, "generation", json_whole(item->generation)) < 0)
+        return -ENOMEM;
+    return 0;
+}
+
 static int show_json(LogView *v, const LogItem *item)
 {
     _cleanup_(json_releasep) Json *json = json_new_object();
-    _cleanup_(freep) char *text = strndup((const char *)item->data.data ?: "", item->data.size);
-    bool whole = text && strlen(text) == item->data.size;
-    _cleanup_(freep) char *escaped = whole ? NULL : str_escape(item->data.data, item->data.size);
 
     if (json_put(json, "time", json_whole(item->time)) < 0 ||
-        json_put(json, "container", json_text(item->container)) < 0 ||
-        json_put(json, "stream", json_text(enum_to_string(&log_stream_table, (int)item->stream))) < 0 ||
-        json_put(json, "partial", json_truth(item->partial)) < 0 ||
-        json_put(json, "dropped", json_whole(item->dropped)) < 0 ||
-        json_put(json, "message", json_text(whole ? text : escaped)) < 0)
+        (v->events ? put_event(json, item) : put_output(json, item)) < 0 ||
+        json_put(json, "priority", json_whole((uint64_t)item->level)) < 0 ||
+        json_put(json, "message", json_bytes(&item->data)) < 0)
         return -ENOMEM;
-    return json_print(json, JSON_SHORT, v->out);
+    return json_print(json, v->style, v->out);
 }
 
 static void print_time(usec_t time, FILE *f)
@@ -70,11 +95,17 @@ static int print_data(const LogItem *item, bool safe, FILE *f)
     return 0;
 }
 
+/* Console and VMM have no container: their stream is their name. */
+static const char *speaker(const LogItem *item)
+{
+    return item->container ?: enum_to_string(&log_stream_table, (int)item->stream);
+}
+
 static int show_text(LogView *v, const LogItem *item)
 {
     FILE *f = stream_of(v, item->stream);
     bool goes_on =
-        v->open_container && v->open_stream == item->stream && streq_ptr(v->open_container, item->container);
+        v->open_container && v->open_stream == item->stream && streq(v->open_container, speaker(item));
 
     if (!goes_on) {
         end_line(v);
@@ -84,7 +115,7 @@ static int show_text(LogView *v, const LogItem *item)
         if (v->format == LOG_FORMAT_TIME)
             print_time(item->time, f);
         if (v->prefix) {
-            _cleanup_(freep) char *name = str_escape(item->container ?: "?", strlen(item->container ?: "?"));
+            _cleanup_(freep) char *name = str_escape(speaker(item), strlen(speaker(item)));
             fprintf(f, "%s: ", name ?: "?");
         }
     }
@@ -97,7 +128,7 @@ static int show_text(LogView *v, const LogItem *item)
         v->open_container = NULL;
     } else if (!goes_on) {
         v->open_stream = item->stream;
-        if (!(v->open_container = strdup(item->container ?: "?")))
+        if (!(v->open_container = strdup(speaker(item))))
             return -ENOMEM;
     }
     return ferror(f) ? -EIO : 0;
@@ -113,13 +144,30 @@ static int notice_container(LogView *v, const char *container)
     return 0;
 }
 
+/* Escaped wherever it goes: the words of an event are podvisor's, but names of files in them are not. */
+static int show_event(LogView *v, const LogItem *item)
+{
+    enum { EVENT_WIDTH = 18 };
+    _cleanup_(freep) char *event = str_escape(item->event ?: "?", strlen(item->event ?: "?"));
+
+    if (!event)
+        return -ENOMEM;
+    print_time(item->time, v->out);
+    fprintf(v->out, "%-*s ", EVENT_WIDTH, event);
+    int r = print_data(item, true, v->out);
+    fputc('\n', v->out);
+    return r < 0 ? r : ferror(v->out) ? -EIO : 0;
+}
+
 int log_view_show(LogView *v, const LogItem *item)
 {
-    int r = notice_container(v, item->container);
+    int r = notice_container(v, speaker(item));
     if (r < 0)
         return r;
     if (v->format == LOG_FORMAT_JSON)
         return show_json(v, item);
+    if (v->events)
+        return show_event(v, item);
     if (item->dropped > 0) {
         end_line(v);
         fprintf(v->err, "-- %llu records are lost here: they came faster than they could be taken --\n",

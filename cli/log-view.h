@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "cli/log-source.h"
+#include "schemas/schema-json.h"
 
 typedef enum LogFormat {
     LOG_FORMAT_TEXT, /* the bytes as they were */
@@ -15,6 +16,8 @@ extern const EnumTable log_format_table;
 
 typedef struct LogView {
     LogFormat format;
+    JsonStyle style; /* of LOG_FORMAT_JSON */
+    bool events;     /* what is shown are events */
     FILE *out, *err;
     bool out_safe, err_safe; /* it is a terminal: control characters are escaped */
     bool prefix;             /* the container's name before each line */

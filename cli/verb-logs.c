@@ -1,19 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* podvisor logs: what containers wrote. podvisord need not run. */
-#include <time.h>
-
+/* podvisor logs and podvisor events: what is recorded. podvisord need not run. */
 #include "base/file.h"
 #include "base/journal.h"
 #include "base/log.h"
 #include "base/strings.h"
 #include "cli/daemon-settings.h"
 #include "cli/exit-status.h"
+#include "cli/log-query.h"
 #include "cli/log-view.h"
 #include "cli/terminal.h"
 #include "cli/verbs.h"
 #include "schemas/checkpoint.h"
-
-enum { FOLLOW_LINES = 10 };
 
 /* The newest items, as many as were asked for; bounded, so that a long log costs no more than is shown. */
 typedef struct Backlog {
@@ -105,58 +102,15 @@ static int follow(LogSource *source, LogView *view)
     }
 }
 
-/* "10min" before now, or "2026-11-23 18:00[:00]", "18:00[:00]" of today. */
-static int since_parse(const char *text, usec_t now, usec_t *ret)
-{
-    static const char *const formats[] = { "%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%d", "%H:%M:%S",
-                                           "%H:%M" };
-    time_t seconds = (time_t)(now / USEC_PER_SEC);
-    usec_t ago;
-
-    if (duration_parse(text, &ago) == 0) {
-        *ret = usec_sub(now, ago);
-        return 0;
-    }
-    TABLE_FOREACH (format, formats) {
-        struct tm tm;
-        if (!localtime_r(&seconds, &tm))
-            return -EINVAL;
-        tm.tm_hour = tm.tm_min = tm.tm_sec = 0;
-        const char *end = strptime(text, *format, &tm);
-        tm.tm_isdst = -1;
-        time_t then = end && !*end ? mktime(&tm) : -1;
-        if (then >= 0) {
-            *ret = (usec_t)then * USEC_PER_SEC;
-            return 0;
-        }
-    }
-    return -EINVAL;
-}
-
-static int query_parse(const Context *c, char *word, LogQuery *ret)
-{
-    const OptionValue *lines = &c->options[OPTION_LINES], *since = &c->options[OPTION_SINCE];
-    char *slash = strchr(word, '/');
-
-    *ret = (LogQuery){ .pod = word, .container = slash ? slash + 1 : NULL };
-    if (slash)
-        *slash = 0;
-    ret->last = lines->given ? lines->number : option_given(c, OPTION_FOLLOW) ? FOLLOW_LINES : UINT64_MAX;
-    if (since->given && since_parse(since->text, now_usec(CLOCK_REALTIME), &ret->since) < 0) {
-        log_error(
-            "--since: \"%s\" is neither a duration such as \"10min\" nor a time such as \"2026-11-23 18:00\"",
-            since->text);
-        return STATUS_USAGE;
-    }
-    return STATUS_OK;
-}
-
 static int complain(const LogQuery *query, int error)
 {
     /* Whoever read has read enough. */
     if (error == -EPIPE)
         return STATUS_OK;
-    log_error_errno(error, "%s: the recorded output cannot be shown", query->pod);
+    if (query->events)
+        log_error_errno(error, "The recorded events cannot be shown");
+    else
+        log_error_errno(error, "%s: the recorded output cannot be shown", query->pod);
     return STATUS_FAILURE;
 }
 
@@ -210,8 +164,20 @@ static bool container_may_exist(const Paths *paths, const LogQuery *query)
     return found;
 }
 
+static int explain_no_events(const Paths *paths, const LogQuery *query)
+{
+    if (query->pod && !pod_exists(paths, query->pod)) {
+        log_error("%s: there is no such pod, and no event of one is recorded", query->pod);
+        return STATUS_NOT_FOUND;
+    }
+    log_info("No event is recorded");
+    return STATUS_OK;
+}
+
 static int explain_nothing(const Paths *paths, const LogQuery *query)
 {
+    if (query->events)
+        return explain_no_events(paths, query);
     if (!pod_exists(paths, query->pod)) {
         log_error("%s: there is no such pod, and no output of one is recorded", query->pod);
         return STATUS_NOT_FOUND;
@@ -229,7 +195,10 @@ static int show(const Context *c, const LogQuery *query, LogSource *source)
 {
     _cleanup_(backlog_done) Backlog backlog = { .limit = query->last };
     _cleanup_(log_view_done) LogView view = {
-        .format = (LogFormat)c->options[OPTION_OUTPUT].number,
+        .format =
+            option_given(c, OPTION_JSON) ? LOG_FORMAT_JSON : (LogFormat)c->options[OPTION_OUTPUT].number,
+        .style = (JsonStyle)c->options[OPTION_JSON].number,
+        .events = query->events,
         .out = stdout,
         .err = stderr,
         .out_safe = isatty(STDOUT_FILENO),
@@ -238,9 +207,9 @@ static int show(const Context *c, const LogQuery *query, LogSource *source)
     bool following = option_given(c, OPTION_FOLLOW);
 
     int r = backlog_read(&backlog, source);
-    view.may_prefix = !query->container;
+    view.may_prefix = !query->container && !query->events;
     view.prefix = view.may_prefix && (backlog.several || has_several_containers(&c->paths, query->pod));
-    if (r >= 0 && backlog.n_items == 0 && query->since == 0 && query->last > 0) {
+    if (r >= 0 && backlog.n_items == 0 && !log_query_is_narrow(query)) {
         int status = explain_nothing(&c->paths, query);
         if (status != STATUS_OK || !following)
             return status;
@@ -258,24 +227,37 @@ static int show(const Context *c, const LogQuery *query, LogSource *source)
     return r < 0 ? complain(query, r) : STATUS_OK;
 }
 
+static int show_query(const Context *c, const LogQuery *query)
+{
+    _cleanup_(log_source_freep) LogSource *source = NULL;
+    DaemonConfig config;
+
+    int r = daemon_settings_load(c, &config);
+    if (r < 0)
+        return complain(query, r);
+    LogTarget target = log_target_choose(config.log_target, c->paths.mode, journal_is_there());
+    schema_done(&daemon_config_schema, &config);
+    r = log_source_open(target, &c->paths, query, &source);
+    /* No directory to look into: no podvisord has run here yet. */
+    if (r == -ENOENT && !option_given(c, OPTION_FOLLOW))
+        return explain_nothing(&c->paths, query);
+    return r < 0 ? complain(query, r) : show(c, query, source);
+}
+
 int verb_logs(Context *c)
 {
     _cleanup_(freep) char *word = strdup(c->arguments[0]);
-    _cleanup_(log_source_freep) LogSource *source = NULL;
-    DaemonConfig config;
     LogQuery query;
 
-    int status = word ? query_parse(c, word, &query) : STATUS_FAILURE;
-    if (status != STATUS_OK)
-        return status;
-    int r = daemon_settings_load(c, &config);
-    if (r < 0)
-        return complain(&query, r);
-    LogTarget target = log_target_choose(config.log_target, c->paths.mode, journal_is_there());
-    schema_done(&daemon_config_schema, &config);
-    r = log_source_open(target, &c->paths, &query, &source);
-    /* No directory to look into: no podvisord has run here yet. */
-    if (r == -ENOENT && !option_given(c, OPTION_FOLLOW))
-        return explain_nothing(&c->paths, &query);
-    return r < 0 ? complain(&query, r) : show(c, &query, source);
+    int status = word ? log_query_read(c, word, &query) : STATUS_FAILURE;
+    return status == STATUS_OK ? show_query(c, &query) : status;
+}
+
+int verb_events(Context *c)
+{
+    LogQuery query;
+
+    int status = log_query_read(c, c->arguments ? c->arguments[0] : NULL, &query);
+    query.events = true;
+    return status == STATUS_OK ? show_query(c, &query) : status;
 }

@@ -38,6 +38,10 @@ typedef enum OptionId {
     OPTION_FOLLOW,
     OPTION_LINES,
     OPTION_SINCE,
+    OPTION_UNTIL,
+    OPTION_BOOT,
+    OPTION_PRIORITY,
+    OPTION_STREAM,
     OPTION_OUTPUT,
     OPTION_MAX,
 } OptionId;
@@ -45,6 +49,11 @@ typedef enum OptionId {
 #define OPTION_BIT(id) (UINT64_C(1) << (id))
 #define OPTIONS_EVERYWHERE                                                                                   \
     (OPTION_BIT(OPTION_ROOT) | OPTION_BIT(OPTION_USER) | OPTION_BIT(OPTION_HELP) | OPTION_BIT(OPTION_VERSION))
+/* Of the verbs that show what is recorded. */
+#define OPTIONS_RECORDS                                                                                      \
+    (OPTION_BIT(OPTION_FOLLOW) | OPTION_BIT(OPTION_LINES) | OPTION_BIT(OPTION_SINCE) |                       \
+     OPTION_BIT(OPTION_UNTIL) | OPTION_BIT(OPTION_BOOT) | OPTION_BIT(OPTION_PRIORITY) |                      \
+     OPTION_BIT(OPTION_JSON) | OPTION_BIT(OPTION_NO_PAGER))
 #define OPTIONS_SHOW (OPTION_BIT(OPTION_JSON) | OPTION_BIT(OPTION_NO_LEGEND) | OPTION_BIT(OPTION_NO_PAGER))
 #define OPTIONS_WAIT (OPTION_BIT(OPTION_NO_WAIT) | OPTION_BIT(OPTION_TIMEOUT))
 

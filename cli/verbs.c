@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/log-query.h"
 #include "cli/log-view.h"
 #include "cli/pod-wait.h"
 #include "cli/verbs.h"
@@ -47,6 +48,13 @@ const Option options[OPTION_MAX] = {
                        "show at most the last N records; 10 with --follow" },
     [OPTION_SINCE] = { "since", 0, OPTION_TEXT, "TIME", NULL,
                        "show nothing older: 10min, 18:00, 2026-11-23 18:00" },
+    [OPTION_UNTIL] = { "until", 0, OPTION_TEXT, "TIME", NULL, "show nothing newer" },
+    [OPTION_BOOT] = { "boot", 'b', OPTION_FLAG, NULL, NULL, "show only what is of this boot of the host" },
+    [OPTION_PRIORITY] = { "priority", 'p', OPTION_TEXT, "LEVEL", NULL,
+                          "show only what is at least so important: err, warning, ... or 0 to 7" },
+    [OPTION_STREAM] = { "stream", 0, OPTION_WORD, NULL, &log_query_stream_table,
+                        "show what containers wrote (the default), the guest's kernel said, QEMU said, or "
+                        "all" },
     [OPTION_OUTPUT] = { "output", 'o', OPTION_WORD, NULL, &log_format_table, "how it is shown" },
 };
 
@@ -214,8 +222,7 @@ const Verb verbs[] = {
       .synopsis = "POD[/CONTAINER]",
       .min = 1,
       .max = 1,
-      .options = OPTION_BIT(OPTION_FOLLOW) | OPTION_BIT(OPTION_LINES) | OPTION_BIT(OPTION_SINCE) |
-                 OPTION_BIT(OPTION_OUTPUT) | OPTION_BIT(OPTION_NO_PAGER),
+      .options = OPTIONS_RECORDS | OPTION_BIT(OPTION_STREAM) | OPTION_BIT(OPTION_OUTPUT),
       .argument = ARGUMENT_CONTAINER,
       .run = verb_logs,
       .help = "show what containers wrote",
@@ -224,6 +231,17 @@ const Verb verbs[] = {
                      "containers wrote, each line begins with the container's name. It comes from the "
                      "journal or from files, whichever podvisord uses, and podvisord need not run. Of a pod "
                      "that has written nothing yet, nothing is shown, which is no failure." },
+    { .name = "events",
+      .synopsis = "[POD]",
+      .max = 1,
+      .options = OPTIONS_RECORDS,
+      .argument = ARGUMENT_POD,
+      .run = verb_events,
+      .help = "show what has happened to pods",
+      .description =
+          "Shows what an operator must know of, of all pods or of one: when it was, the event, and "
+          "what it was about. podvisor(7) lists the events and what to do about each. They come from "
+          "the journal or from a file, whichever podvisord uses, and podvisord need not run." },
     { .name = "image import",
       .synopsis = "NAME DIRECTORY|FILE",
       .min = 2,

@@ -20,3 +20,4 @@ int verb_image_verify(Context *c);
 int verb_checkpoint_show(Context *c);
 int verb_doctor(Context *c);
 int verb_logs(Context *c);
+int verb_events(Context *c);

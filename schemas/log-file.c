@@ -18,6 +18,11 @@ static const Field entry_fields[] = {
     { F_ENUM(LogEntry, stream, log_stream_table), .fallback = "stdout", .doc = "Where the line comes from." },
     { F_UNSIGNED(LogEntry, level), .fallback = "6", .max = 7, .doc = "How important it is." },
     { F_GROUP(LogEntry, record, log_record_schema), .doc = "The record of the agent." },
+    { F_STRING(LogEntry, pod), .doc = "The pod that an event is about." },
+    { F_STRING(LogEntry, event), .doc = "The name of the event." },
+    { F_STRING(LogEntry, state), .doc = "The pod's state then." },
+    { F_STRING(LogEntry, reason), .doc = "How its machine had ended last." },
+    { F_UNSIGNED(LogEntry, generation), .doc = "The generation of its definition." },
 };
 DEFINE_SCHEMA(log_entry_schema, LogEntry, "log entry", "A record of output in a file.", entry_fields);
 

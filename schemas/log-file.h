@@ -16,12 +16,22 @@
 
 enum { LOG_FILE_SIZE_MIN = 4 * FRAME_PAYLOAD_MAX };
 
+/* podvisord's events of all pods, below the state directory: PATHS_EVENTS/events.log. */
+#define EVENTS_FILE "events"
+enum { EVENTS_SIZE = 1024 * 1024 };
+
 typedef struct LogEntry {
     Id128 machine; /* RunDefinition.uuid: record.seq counts in here */
     uint64_t attempt;
     LogStream stream;
     uint64_t level;   /* of <syslog.h> */
-    LogRecord record; /* of the console and the VMM: without container, and without a number (0) */
+    LogRecord record; /* of the console, the VMM, and events: without container, and without a number (0) */
+    /* Of an event; NULL and 0 in all else. */
+    char *pod;
+    char *event; /* its name in operator_events */
+    char *state;
+    char *reason;
+    uint64_t generation;
 } LogEntry;
 extern const Schema log_entry_schema;
 

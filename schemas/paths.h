@@ -11,7 +11,7 @@
  *     state            /var/lib/podvisor          XDG_STATE_HOME/podvisor               DIR/state
  *
  * Below run: pods/NAME/ (the run paths), bus (the API), runners (the socket for runners), lock (one podvisord).
- * Below state: images/, log/ (where there is no journal).
+ * Below state: images/, log/ and events/ (where there is no journal).
  */
 #include "base/enum-table.h"
 
@@ -47,3 +47,4 @@ void paths_done(Paths *p);
 #define PATHS_PODS "pods"       /* below run */
 #define PATHS_IMAGES "images"   /* below state */
 #define PATHS_LOG "log"         /* below state */
+#define PATHS_EVENTS "events"   /* below state: the log file "events" */

@@ -36,13 +36,45 @@ int pod_log(const Pod *pod, int level, int error, const char *format, ...)
     return error;
 }
 
+/* For `podvisor events` where there is no journal. */
+static void event_store(const Pod *pod, const OperatorEventRow *event, const char *text, int error)
+{
+    const PodRecord *record = &pod->record;
+    _cleanup_(freep) char *cause = error ? strf("%s: %s", text, strerror(abs(error))) : NULL;
+    const char *line = cause ?: text;
+    /* Nothing of it is changed or kept. */
+    LogEntry entry = {
+        .machine = record->uuid,
+        .attempt = record->attempt,
+        .level = (uint64_t)event->level,
+        .record = { .time = now_usec(CLOCK_REALTIME),
+                    .channel = STREAM_STDOUT,
+                    .data = { .data = (uint8_t *)(uintptr_t)line, .size = strlen(line) } },
+        .pod = pod->name,
+        .event = (char *)(uintptr_t)event->name,
+        .state = (char *)(uintptr_t)enum_to_string(&pod_state_table, (int)pod->state),
+        .reason = record->reason != END_NONE
+                      ? (char *)(uintptr_t)enum_to_string(&end_reason_table, (int)record->reason)
+                      : NULL,
+        .generation = record->generation,
+    };
+    LogFile *file = pod->supervisor->events;
+
+    int r = file ? log_file_append(file, &entry) : 0;
+    if (r < 0)
+        (void)pod_log(pod, LOG_WARNING, r, "%s: an event cannot be recorded", pod->name);
+}
+
 void pod_log_event(const Pod *pod, OperatorEvent event, int error, const char *format, ...)
 {
+    const OperatorEventRow *row = &operator_events[event];
     LogFields f;
     va_list args;
 
-    fields_fill(&f, pod, &operator_events[event]);
+    fields_fill(&f, pod, row);
     va_start(args, format);
-    log_full_va(operator_events[event].level, error, f.rows, format, args);
+    _cleanup_(freep) char *text = strf_va(format, args);
     va_end(args);
+    log_full(row->level, error, f.rows, "%s", text ?: row->doc);
+    event_store(pod, row, text ?: row->doc, error);
 }

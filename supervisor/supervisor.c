@@ -422,6 +422,20 @@ static int listen_to_runners(Supervisor *s)
     return r < 0 || !s->units ? r : listener_open(s->runners, s->run_dir, PATHS_RUNNERS, peer_is_of_a_pod);
 }
 
+/* Without it podvisord works all the same. */
+static void open_events(Supervisor *s)
+{
+    _cleanup_(freep) char *path = strf("%s/" PATHS_EVENTS, s->paths->state);
+
+    if (s->log_target == LOG_TARGET_JOURNAL)
+        return;
+    _cleanup_(closep) int dir = dir_make_at(s->state_dir, PATHS_EVENTS, 0700);
+    int r = dir < 0 ? dir : path ? log_file_open(path, EVENTS_FILE, EVENTS_SIZE, &s->events) : -ENOMEM;
+    if (r < 0)
+        log_warning_errno(r, "%s/" PATHS_EVENTS " cannot be used: events are in podvisord's messages only",
+                          s->paths->state);
+}
+
 static int settle(Supervisor *s)
 {
     long processors = sysconf(_SC_NPROCESSORS_ONLN);
@@ -429,6 +443,7 @@ static int settle(Supervisor *s)
     s->max_starts =
         s->config->max_starts > 0 ? (unsigned)s->config->max_starts : (unsigned)MAX(processors, 1);
     s->log_target = choose_log_target(s);
+    open_events(s);
     s->runners_path = strf("%s/" PATHS_RUNNERS, s->paths->run);
     s->log_dir = strf("%s/" PATHS_LOG, s->paths->state);
     return s->runners_path && s->log_dir ? launcher_start(s) : -ENOMEM;
@@ -530,6 +545,7 @@ Supervisor *supervisor_free(Supervisor *s)
     sd_event_source_disable_unref(s->unsaved_timer);
     free(s->runners_path);
     free(s->log_dir);
+    log_file_free(s->events);
     safe_close(s->lock);
     safe_close(s->state_dir);
     safe_close(s->pods_dir);

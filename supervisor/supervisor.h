@@ -9,6 +9,7 @@
 #include "images/image-store.h"
 #include "schemas/daemon-config.h"
 #include "schemas/order.h"
+#include "schemas/log-file.h"
 #include "schemas/paths.h"
 #include "supervisor/image-wait.h"
 #include "supervisor/launcher.h"
@@ -43,6 +44,7 @@ struct Supervisor {
     char *runners_path;
     char *log_dir;
     LogTarget log_target; /* never AUTO */
+    LogFile *events; /* what operators must see, where there is no journal; NULL: nowhere else to put it */
 
     Pod **pods; /* sorted by name */
     size_t n_pods;

@@ -22,6 +22,16 @@ POD = """containers = (
     command = [ "sh", "-c", "echo quiet; trap 'exit 0' TERM; while :; do sleep 3600 & wait $!; done" ]; }
 );
 """
+# Its words have priorities, it is killed for want of memory (which the kernel says on the console), and then it counts.
+EVENTFUL = """containers = (
+  { name = "levels"; image = "busybox"; log = { format = "json"; }; restart = { policy = "never"; };
+    command = [ "sh", "-c", "echo '<2>critical'; echo '{\\"level\\":\\"error\\",\\"msg\\":\\"of json\\",\\"n\\":1}'; printf 'a\\001b'" ]; },
+  { name = "eats"; image = "busybox"; limits = { memory = "4M"; }; restart = { policy = "never"; };
+    command = [ "tail", "/dev/zero" ]; },
+  { name = "counts"; image = "busybox"; restart = { policy = "never"; };
+    command = [ "sh", "-c", "while [ ! -e /go ]; do sleep 0.1; done; i=0; while [ $i -lt 300 ]; do echo n$i; i=$((i+1)); done; touch /done; trap 'exit 0' TERM; while :; do sleep 3600 & wait $!; done" ]; }
+);
+"""
 
 
 def in_a_namespace_of_our_own():
@@ -40,15 +50,8 @@ class Journal(unittest.TestCase):
         in_a_namespace_of_our_own()
         os.makedirs("/run/systemd/journal")
         os.makedirs("/var/log/journal")
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ready:
-            ready.bind("/run/notify")
-            ready.settimeout(60)
-            cls.journald = subprocess.Popen([JOURNALD], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                                            stderr=subprocess.DEVNULL, env={**os.environ, "NOTIFY_SOCKET": "/run/notify"})
-            cls.addClassCleanup(cls.journald.wait, 60)
-            cls.addClassCleanup(cls.journald.terminate)
-            while b"READY=1" not in ready.recv(4096):
-                pass
+        cls.journald_begin()
+        cls.addClassCleanup(cls.journald_end)
         cls.host = cls.enterClassContext(Instance('log_target = "journal";\n'))
         cls.host.import_busybox()
         cls.host.write("web", POD)
@@ -56,14 +59,44 @@ class Journal(unittest.TestCase):
         cls.wait_for_all()
 
     @classmethod
+    def journald_begin(cls):
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ready:
+            ready.bind("/run/notify")
+            ready.settimeout(60)
+            cls.journald = subprocess.Popen([JOURNALD], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                                            stderr=subprocess.DEVNULL, env={**os.environ, "NOTIFY_SOCKET": "/run/notify"})
+            while b"READY=1" not in ready.recv(4096):
+                pass
+        os.unlink("/run/notify")
+
+    @classmethod
+    def journald_end(cls):
+        cls.journald.terminate()
+        cls.journald.wait(60)
+
+    @classmethod
+    def records(cls, *matches):
+        """The fields of records, as journalctl finds them."""
+        said = subprocess.run(["journalctl", "-o", "json", "--no-pager", "-a", *matches], capture_output=True, text=True, check=True)
+        return [json.loads(line) for line in said.stdout.splitlines()]
+
+    @classmethod
+    def wait_for_record(cls, *matches):
+        with subprocess.Popen(["journalctl", "-f", "--no-tail", "-o", "json", "-a", *matches], stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, text=True) as following:
+            record = json.loads(following.stdout.readline())
+            following.terminate()
+        return record
+
+    @classmethod
     def wait_for_all(cls):
         with subprocess.Popen([BIN / "podvisor", "--root", cls.host.root, "logs", "-f", "-o", "json", "web"],
                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True) as following:
-            cls.records = [json.loads(following.stdout.readline()) for _ in range(4)]
+            cls.first = [json.loads(following.stdout.readline()) for _ in range(4)]
             following.terminate()
 
     def test_every_record_has_its_container_and_stream(self):
-        seen = {(r["container"], r["stream"], r["message"]) for r in self.records}
+        seen = {(r["container"], r["stream"], r["message"]) for r in self.first}
         self.assertEqual(seen, {("talks", "stdout", "out"), ("talks", "stderr", "err"), ("talks", "stdout", "a\033[1mb"),
                                 ("quiet", "stdout", "quiet")})
 
@@ -86,6 +119,44 @@ class Journal(unittest.TestCase):
         said = subprocess.run(["journalctl", "-o", "cat", "--no-pager", "-a", "PODVISOR_POD=web", "PODVISOR_CONTAINER=talks"],
                               capture_output=True, text=True, check=True)
         self.assertEqual(set(said.stdout.splitlines()), {"out", "err", "a\033[1mb"})
+
+    def test_events_are_told_with_what_they_are_about(self):
+        events = [json.loads(line) for line in self.host.cli("events", "--json=short", "web").stdout.splitlines()]
+        self.assertEqual([e["event"] for e in events[:3]], ["definition-changed", "started", "ready"])
+        self.assertEqual({e["pod"] for e in events}, {"web"})
+        self.assertRegex(self.host.cli("events", "-n", "1", "web").stdout, r"^\S+ ready +web: ready\n$")
+
+    def test_everything_that_is_said_by_a_pod_gets_into_the_journal(self):
+        self.host.write("eventful", EVENTFUL)
+        self.addCleanup(self.host.cli, "kill", "eventful")
+        levels = {}
+        for priority in ("2", "3", "6"):
+            levels[priority] = self.wait_for_record("PODVISOR_CONTAINER=levels", f"PRIORITY={priority}")
+        self.assertEqual(levels["2"]["MESSAGE"], "critical")
+        self.assertEqual((levels["3"]["MESSAGE"], levels["3"]["PODVISOR_JSON"]), ("of json", '{"level":"error","msg":"of json","n":1}'))
+        self.assertEqual(bytes(levels["6"]["MESSAGE"]) if isinstance(levels["6"]["MESSAGE"], list) else levels["6"]["MESSAGE"].encode(),
+                         b"a\x01b")
+        self.assertEqual(self.host.cli("logs", "-p", "err", "eventful/levels").stdout,
+                         'critical\n{"level":"error","msg":"of json","n":1}\n')
+
+        # The kernel says on the console that it killed a container, long before the machine ends.
+        self.wait_for_record("PODVISOR_POD=eventful", "PODVISOR_STREAM=console")
+        self.assertIn("emory cgroup out of memory", self.host.cli("logs", "--stream=console", "eventful").stdout)
+
+        # A journald that is away for a while misses nothing.
+        self.journald_end()
+        self.host.cli("exec", "eventful/counts", "--", "touch", "/go")
+        self.host.cli("exec", "eventful/counts", "--", "sh", "-c", "while [ ! -e /done ]; do sleep 0.1; done")
+        self.journald_begin()
+        with subprocess.Popen([BIN / "podvisor", "--root", self.host.root, "logs", "-f", "-n", "1000", "eventful/counts"],
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True) as following:
+            self.assertEqual([following.stdout.readline() for _ in range(300)], [f"n{i}\n" for i in range(300)])
+            following.terminate()
+
+        # QEMU's own words.
+        status = json.loads(self.host.cli("status", "--json=short", "eventful").stdout)[0]
+        os.kill(status["vmm_pid"], 15)
+        self.assertIn("terminating on signal 15", self.wait_for_record("PODVISOR_POD=eventful", "PODVISOR_STREAM=vmm")["MESSAGE"])
 
     def test_a_pod_without_output_says_so(self):
         self.assertEqual(self.host.cli("logs", "nobody", check=False).returncode, 4)

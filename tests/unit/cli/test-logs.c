@@ -127,7 +127,7 @@ static void test_times_and_json(void **state)
     assert_string_equal(
         shown.out, "2026-11-23T18:00:00.000000 x\n"
                    "{\"time\":1795456800000000,\"container\":\"a\",\"stream\":\"stderr\",\"partial\":true,"
-                   "\"dropped\":0,\"message\":\"y\\\\xff\"}\n");
+                   "\"dropped\":0,\"priority\":0,\"message\":\"y\\\\xff\"}\n");
     assert_string_equal(shown.err, "");
 }
 
