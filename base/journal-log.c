@@ -18,6 +18,7 @@ typedef struct Waiting {
 static struct {
     const char *program;
     const LogField *lost_fields;
+    bool echo;
     sd_event *event;
     JournalWait *wait;
     STAILQ_HEAD(, Waiting) list;
@@ -110,6 +111,8 @@ static void journal_log_write(int level, const LogField *fields, const char *mes
     LogField all[FIELDS_MAX + 1] = { { "SYSLOG_IDENTIFIER", journal.program } };
     size_t n = 1;
 
+    if (journal.echo)
+        log_to_stderr(level, fields, message);
     for (; fields && fields->key && n < FIELDS_MAX; fields++)
         if (fields->value)
             all[n++] = *fields;
@@ -120,10 +123,16 @@ static void journal_log_write(int level, const LogField *fields, const char *mes
         drain();
 }
 
-void journal_log_open(const char *program, const LogField *lost_fields)
+bool journal_log_is_open(void)
+{
+    return journal.program != NULL;
+}
+
+void journal_log_open(const char *program, const LogField *lost_fields, bool echo)
 {
     journal.program = program;
     journal.lost_fields = lost_fields;
+    journal.echo = echo;
     log_set_sink(journal_log_write);
 }
 
@@ -143,7 +152,8 @@ void journal_log_close(void)
     journal.event = sd_event_unref(journal.event);
     drain();
     for (Waiting *w; (w = STAILQ_FIRST(&journal.list));) {
-        fprintf(stderr, "%s\n", w->text ?: "");
+        if (!journal.echo)
+            fprintf(stderr, "%s\n", w->text ?: "");
         STAILQ_REMOVE_HEAD(&journal.list, entry);
         waiting_free(w);
     }

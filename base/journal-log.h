@@ -9,8 +9,12 @@
 
 enum { JOURNAL_LOG_MAX = 256 * 1024 };
 
-/* From now on log.h writes to the journal, as program (not copied). lost_fields (not copied): of the record that tells of lost ones. */
-void journal_log_open(const char *program, const LogField *lost_fields);
+/*
+ * From now on log.h writes to the journal, as program (not copied), and with echo to standard error too. lost_fields (not
+ * copied): of the record that tells of lost ones.
+ */
+void journal_log_open(const char *program, const LogField *lost_fields, bool echo);
+bool journal_log_is_open(void);
 /* event is the loop that writes what waits. Nothing happens where the log is not in the journal. */
 void journal_log_attach(sd_event *event);
 /* A last try; what journald still does not take goes to standard error. Before the event loop is freed. */

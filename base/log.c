@@ -7,7 +7,7 @@
 static const char *log_program = "podvisor";
 static int log_max_level = LOG_INFO;
 
-static void log_to_stderr(int level, const LogField *fields, const char *message)
+void log_to_stderr(int level, const LogField *fields, const char *message)
 {
     /* systemd sets JOURNAL_STREAM where standard error is the journal's, which takes the priority from the prefix. */
     if (getenv("JOURNAL_STREAM"))

@@ -22,7 +22,9 @@ typedef void (*LogSink)(int level, const LogField *fields, const char *message);
 
 /* Both are valid for the whole process. program is not copied. */
 void log_open(const char *program, int max_level);
-void log_set_sink(LogSink sink);
+void log_set_sink(LogSink sink); /* NULL: standard error */
+/* The sink that writes to standard error. */
+void log_to_stderr(int level, const LogField *fields, const char *message);
 /* "debug", "info", ... or "0".."7" to a level of <syslog.h>; -EINVAL. */
 int log_level_from_string(const char *word);
 

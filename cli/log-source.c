@@ -24,13 +24,6 @@ void log_item_done(LogItem *item)
     *item = (LogItem){ 0 };
 }
 
-LogTarget log_target_choose(LogTarget configured, PathsMode mode, bool journal)
-{
-    if (configured != LOG_TARGET_AUTO)
-        return configured;
-    return mode != PATHS_ROOT && journal ? LOG_TARGET_JOURNAL : LOG_TARGET_FILES;
-}
-
 int log_source_open(LogTarget target, const Paths *paths, const LogQuery *query, LogSource **ret)
 {
     _cleanup_(freep) LogSource *s = calloc(1, sizeof *s);

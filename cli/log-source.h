@@ -54,9 +54,6 @@ typedef struct LogSourceType {
 } LogSourceType;
 extern const LogSourceType log_source_files, log_source_journal;
 
-/* Where podvisord of these paths sends the output; configured: what podvisord.conf says. */
-LogTarget log_target_choose(LogTarget configured, PathsMode mode, bool journal);
-
 /* The streams that are asked for. */
 static inline unsigned log_query_streams(const LogQuery *query)
 {

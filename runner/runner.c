@@ -111,7 +111,7 @@ static void choose_log(const Runner *r)
         return;
     log_fields_of_machine(&lost, &r->definition);
     log_fields_set_event(&lost, &operator_events[EVENT_OUTPUT_LOST]);
-    journal_log_open(program_invocation_short_name, lost.rows);
+    journal_log_open(program_invocation_short_name, lost.rows, false);
     journal_log_attach(r->event);
 }
 

@@ -50,6 +50,14 @@ const CheckpointKind run_definition_kind = {
     .schema = &run_definition_schema,
 };
 
+/* Below --root everything is in one place, so the journal is left alone there. */
+LogTarget log_target_choose(LogTarget configured, PathsMode mode, bool journal)
+{
+    if (configured != LOG_TARGET_AUTO)
+        return configured;
+    return mode != PATHS_ROOT && journal ? LOG_TARGET_JOURNAL : LOG_TARGET_FILES;
+}
+
 size_t run_definition_disk(const RunDefinition *d, size_t i)
 {
     for (size_t first = 0; first < i; first++)

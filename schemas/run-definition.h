@@ -49,6 +49,9 @@ typedef enum LogTarget {
 } LogTarget;
 extern const EnumTable log_target_table;
 
+/* Where podvisord of such paths sends what pods say, and what it says about them. configured: by podvisord.conf. Never AUTO. */
+LogTarget log_target_choose(LogTarget configured, PathsMode mode, bool journal);
+
 typedef struct RunDefinition {
     char *name;
     Id128 uuid;              /* of the pod's machine; new for each attempt */

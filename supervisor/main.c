@@ -14,16 +14,21 @@
 
 static const PathsMode mode_with_journal[] = { PATHS_SYSTEM, PATHS_USER };
 
-/* The journal itself, with the fields, where standard error is nobody's terminal; never below --root. */
-static void choose_log(const Paths *paths)
+static void open_journal(bool echo)
 {
     static LogFields lost;
 
     log_fields_init(&lost);
     log_fields_set_event(&lost, &operator_events[EVENT_OUTPUT_LOST]);
+    journal_log_open("podvisord", lost.rows, echo);
+}
+
+/* The journal itself, with the fields, where standard error is nobody's terminal; never below --root. */
+static void choose_log(const Paths *paths)
+{
     TABLE_FOREACH (mode, mode_with_journal)
         if (paths->mode == *mode && !isatty(STDERR_FILENO) && journal_is_there())
-            journal_log_open("podvisord", lost.rows);
+            open_journal(false);
 }
 
 /* A file that is not there is an empty one; one with errors stops the start, since nobody knows what was meant. */
@@ -138,8 +143,13 @@ static int run(const Paths *paths, const DaemonConfig *config)
     int r = block_signals();
     if (r >= 0)
         r = sd_event_default(&event);
-    if (r >= 0)
+    if (r >= 0) {
+        /* Events belong where the pods' output goes, whoever reads along on standard error. */
+        if (!journal_log_is_open() &&
+            log_target_choose(config->log_target, paths->mode, journal_is_there()) == LOG_TARGET_JOURNAL)
+            open_journal(true);
         journal_log_attach(event);
+    }
     if (r >= 0)
         r = supervisor_new(&supervisor, event, paths, config);
     if (r >= 0)

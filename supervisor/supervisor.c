@@ -353,14 +353,6 @@ static int add_sources(Supervisor *s)
     return 0;
 }
 
-/* Below --root everything is in one place, so the journal is left alone there. */
-static LogTarget choose_log_target(const Supervisor *s)
-{
-    if (s->config->log_target != LOG_TARGET_AUTO)
-        return s->config->log_target;
-    return s->paths->mode != PATHS_ROOT && journal_is_there() ? LOG_TARGET_JOURNAL : LOG_TARGET_FILES;
-}
-
 static int connect_bus(Supervisor *s)
 {
     _cleanup_(freep) char *address = NULL;
@@ -442,7 +434,7 @@ static int settle(Supervisor *s)
 
     s->max_starts =
         s->config->max_starts > 0 ? (unsigned)s->config->max_starts : (unsigned)MAX(processors, 1);
-    s->log_target = choose_log_target(s);
+    s->log_target = log_target_choose(s->config->log_target, s->paths->mode, journal_is_there());
     open_events(s);
     s->runners_path = strf("%s/" PATHS_RUNNERS, s->paths->run);
     s->log_dir = strf("%s/" PATHS_LOG, s->paths->state);

@@ -75,16 +75,11 @@ class Journal(unittest.TestCase):
         cls.journald.wait(60)
 
     @classmethod
-    def records(cls, *matches):
-        """The fields of records, as journalctl finds them."""
-        said = subprocess.run(["journalctl", "-o", "json", "--no-pager", "-a", *matches], capture_output=True, text=True, check=True)
-        return [json.loads(line) for line in said.stdout.splitlines()]
-
-    @classmethod
-    def wait_for_record(cls, *matches):
+    def wait_for_record(cls, *matches, containing=""):
         with subprocess.Popen(["journalctl", "-f", "--no-tail", "-o", "json", "-a", *matches], stdin=subprocess.DEVNULL,
                               stdout=subprocess.PIPE, text=True) as following:
-            record = json.loads(following.stdout.readline())
+            while containing not in str((record := json.loads(following.stdout.readline()))["MESSAGE"]):
+                pass
             following.terminate()
         return record
 
@@ -140,7 +135,7 @@ class Journal(unittest.TestCase):
                          'critical\n{"level":"error","msg":"of json","n":1}\n')
 
         # The kernel says on the console that it killed a container, long before the machine ends.
-        self.wait_for_record("PODVISOR_POD=eventful", "PODVISOR_STREAM=console")
+        self.wait_for_record("PODVISOR_POD=eventful", "PODVISOR_STREAM=console", containing="emory cgroup out of memory")
         self.assertIn("emory cgroup out of memory", self.host.cli("logs", "--stream=console", "eventful").stdout)
 
         # A journald that is away for a while misses nothing.
@@ -156,7 +151,7 @@ class Journal(unittest.TestCase):
         # QEMU's own words.
         status = json.loads(self.host.cli("status", "--json=short", "eventful").stdout)[0]
         os.kill(status["vmm_pid"], 15)
-        self.assertIn("terminating on signal 15", self.wait_for_record("PODVISOR_POD=eventful", "PODVISOR_STREAM=vmm")["MESSAGE"])
+        self.wait_for_record("PODVISOR_POD=eventful", "PODVISOR_STREAM=vmm", containing="terminating on signal 15")
 
     def test_a_pod_without_output_says_so(self):
         self.assertEqual(self.host.cli("logs", "nobody", check=False).returncode, 4)

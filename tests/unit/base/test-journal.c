@@ -178,7 +178,7 @@ static void room_is_noticed(void **state)
 static void messages_wait_for_journald(void **state)
 {
     Fixture *f = *state;
-    journal_log_open("podvisord", NULL);
+    journal_log_open("podvisord", NULL, false);
     journal_log_attach(f->event);
     log_info("first");
     log_info("second");
@@ -198,7 +198,7 @@ static void what_is_too_much_is_counted_and_told(void **state)
     _cleanup_(freep) char *text = calloc(1, 1001);
     bool told = false;
     memset(text, 'x', 1000);
-    journal_log_open("podvisord", lost);
+    journal_log_open("podvisord", lost, false);
     while (said < 1000) {
         log_info("%s", text);
         said++;
