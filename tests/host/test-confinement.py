@@ -16,7 +16,7 @@ ENVIRONMENT = {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bi
 MACHINES = ("microvm", "q35")
 # Its sockets are unix sockets all; their paths are checked apart.
 DESCRIPTORS = {
-    "rw": (r"/dev/null", r"/memfd:qemu-log \(deleted\)", r".*/run/pods/[a-z0-9]+/vm/machine\.lock", r"socket:\[\d+\]",
+    "rw": (r"/dev/null", r"/memfd:(qemu-log|console-bell) \(deleted\)", r".*/run/pods/[a-z0-9]+/vm/machine\.lock", r"socket:\[\d+\]",
            r"anon_inode:\[(eventfd|signalfd|eventpoll|kvm.*)\]", r"/dev/kvm"),
     "r": (r".*/guest/vmlinux", r".*/guest/initrd", r".*/state/images/blobs/sha256-[0-9a-f]{64}\.erofs"),
 }
