@@ -112,6 +112,19 @@ class Units(PodMachineTest):
         self.assertEqual(self.held("web"), True)
         self.assertNotIn("web", self.machine.machines())
 
+    def test_a_container_that_ignores_the_stop_of_its_unit_is_killed_in_time(self):
+        deaf = """stop_timeout = "2s";
+            containers = ( { name = "deaf"; image = "busybox"; stop_signal = "TERM";
+                             command = [ "sh", "-c", "trap '' TERM; while :; do sleep 3600 & wait; done" ]; } );"""
+        self.machine.pod("deaf", deaf)
+        self.addCleanup(self.machine.remove_pod, "deaf")
+        self.machine.wait("deaf")
+        self.machine.run("systemctl", "stop", unit_of("deaf"))
+        self.assertNotIn("deaf", self.machine.machines())
+        self.assertEqual(self.machine.unit(unit_of("deaf"))["ActiveState"], "inactive")
+        self.assertEqual(self.held("deaf"), True)
+        self.assertIn("killed by SIGKILL", self.machine.podvisor("status", "deaf", check=False).stdout)
+
     def test_an_unreadable_reload_says_why(self):
         bad = f"{PODS}/bad.pod"
         self.machine.write(bad, "cpus = 0;\n")
