@@ -95,7 +95,10 @@ static int start_socket(Client *client, int fd)
     int r = sd_bus_set_fd(client->bus, fd, fd);
     if (r < 0)
         safe_close(fd);
-    return r < 0 ? r : bus_start(client->bus, CLIENT_TIMEOUT);
+    client->patience = CLIENT_TIMEOUT;
+    if (r >= 0 && (r = bus_start(client->bus, CLIENT_CALL_TIMEOUT)) >= 0)
+        client->patience = CLIENT_CALL_TIMEOUT;
+    return r;
 }
 
 /* Takes fd. */

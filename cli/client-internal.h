@@ -12,12 +12,13 @@ struct Client {
     const char *destination; /* of calls; NULL on the private socket */
     PathsMode mode;
     const Context *context;
-    char *place;   /* where podvisord is talked to, for messages */
-    pid_t pid;     /* of who answers there; 0: unknown */
-    bool changed;  /* a pod has, since client_next_change() last said so */
-    bool watching; /* client_watch() was called */
-    bool lasting;  /* client_last(): that podvisord has ended is no failure yet */
-    bool lost;     /* it has */
+    char *place;     /* where podvisord is talked to, for messages */
+    pid_t pid;       /* of who answers there; 0: unknown */
+    usec_t patience; /* how long an answer is waited for now */
+    bool changed;    /* a pod has, since client_next_change() last said so */
+    bool watching;   /* client_watch() was called */
+    bool lasting;    /* client_last(): that podvisord has ended is no failure yet */
+    bool lost;       /* it has */
 };
 
 /* True for what says that the other side has ended, or is silent. */

@@ -15,7 +15,7 @@ static int complain_silence(const Client *client)
     if (client->pid > 0)
         log_error(
             "podvisord (process %d) does not answer within %us; `ps -o stat,wchan %d` shows what it is at",
-            (int)client->pid, (unsigned)(CLIENT_TIMEOUT / USEC_PER_SEC), (int)client->pid);
+            (int)client->pid, (unsigned)(client->patience / USEC_PER_SEC), (int)client->pid);
     else
         log_error("podvisord does not answer on %s", client->place);
     return STATUS_NO_DAEMON;

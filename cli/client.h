@@ -13,7 +13,10 @@
 #include "cli/verb.h"
 #include "schemas/pod-status.h"
 
+/* For a connection that podvisord has to take. */
 #define CLIENT_TIMEOUT (5 * USEC_PER_SEC)
+/* For its answer: beyond the deadlines that it has itself for what it asks of a runner, so that its words get through. */
+#define CLIENT_CALL_TIMEOUT (20 * USEC_PER_SEC)
 
 typedef struct Client Client;
 

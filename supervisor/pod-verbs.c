@@ -159,11 +159,22 @@ static int ask_live(Pod *pod, RunnerMessageType type, const ExecRequest *request
                  : 1;
 }
 
+/* What is to stand still, or to go on, has to run first; an exec waits for that, since it is made for it. */
+static int refuse_starting(Pod *pod, VerbCall *call)
+{
+    if (pod->state != POD_STARTING)
+        return 0;
+    return refuse(call, "org.podvisor.Error.WrongState",
+                  strf("Pod \"%s\" is starting; this needs a running one.", pod->name));
+}
+
 static int ask_running(Pod *pod, RunnerMessageType type, VerbCall *call)
 {
     int r = refuse_doubt(pod, call);
     if (r >= 0)
         r = refuse_stopped(pod, call);
+    if (r >= 0)
+        r = refuse_starting(pod, call);
     return r < 0 ? r : ask_live(pod, type, NULL, -1, VERB_TIMEOUT, call);
 }
 
