@@ -53,8 +53,9 @@ void runner_save(Runner *r)
 
 void runner_report_changed(Runner *r)
 {
-    unit_report(r);
+    /* In this order: systemd releases whoever waits for the pod, and they may ask podvisord about it at once. */
     supervisor_link_report_changed(r->link);
+    unit_report(r);
 }
 
 void runner_set_phase(Runner *r, const char *phase)

@@ -12,6 +12,7 @@ struct SupervisorLink {
     int socket;
     bool welcome; /* podvisord knows us */
     bool dirty;   /* the report has changed since it was last sent */
+    bool ready;   /* the report that was last sent says so */
     usec_t sent;  /* when it was last sent, CLOCK_MONOTONIC */
     usec_t retry; /* the next wait */
     Bytes *replies;
@@ -38,7 +39,7 @@ static void link_close(SupervisorLink *l)
     l->connect = sd_event_source_disable_unref(l->connect);
     l->watch = sd_event_source_disable_unref(l->watch);
     l->socket = safe_close(l->socket);
-    l->welcome = false;
+    l->welcome = l->ready = false;
     replies_drop(l);
 }
 
@@ -109,6 +110,7 @@ static int report_flush(SupervisorLink *l)
     if (e < 0)
         return e;
     l->dirty = false;
+    l->ready = l->runner->record.report.ready;
     l->sent = now_usec(CLOCK_MONOTONIC);
     return 0;
 }
@@ -142,6 +144,10 @@ void supervisor_link_report_changed(SupervisorLink *l)
     l->dirty = true;
     if (!l->welcome || !l->flush)
         return;
+    if (l->runner->record.report.ready && !l->ready) {
+        link_flush(l);
+        return;
+    }
     int on = SD_EVENT_OFF;
     (void)sd_event_source_get_enabled(l->flush, &on);
     if (on != SD_EVENT_OFF)

@@ -6,7 +6,8 @@
  * Theory of operation
  * -------------------
  * The link connects to the socket that the frozen definition names, says hello, and after the welcome sends the report: at
- * once, and whenever it has changed, at most LINK_REPORTS_PER_SECOND times a second. When podvisord is away, the
+ * once, and whenever it has changed, at most LINK_REPORTS_PER_SECOND times a second; that the pod is ready waits for no
+ * turn, so that whom systemd lets go on then finds podvisord in the know. When podvisord is away, the
  * directory of the socket is watched, so that a new podvisord is met at once; a slow timer finds it where the directory
  * cannot be watched. Requests are dispatched by a table (runner-requests.c).
  *
