@@ -33,6 +33,14 @@ static const Field fields[] = {
       .doc = "The guests' initial file system, instead of the one that came with podvisor." },
     { F_STRING(DaemonConfig, qemu), .fallback = "/usr/bin/qemu-system-x86_64",
       .format = &format_absolute_path, .doc = "The QEMU program." },
+    { F_STRING(DaemonConfig, libvirt_user), .fallback = PODVISOR_LIBVIRT_USER, .format = &format_user,
+      .doc = "The user as whom libvirt runs machines: `user` in its qemu.conf. Pods with the libvirt backend "
+             "let "
+             "its group read their images." },
+    { F_BOOL(DaemonConfig, libvirt_xml),
+      .doc =
+          "Whether pod files may add XML to their domains. Who may write pod files can then do on this host "
+          "whatever libvirt can." },
     { F_STRING(DaemonConfig, log_level), .fallback = "info",
       .doc = "The least important messages that are logged: debug, info, notice, warning or err." },
     { F_STRING(DaemonConfig, bus), .fallback = "auto",

@@ -46,6 +46,18 @@ const Format format_absolute_path = {
     valid_absolute_path,
 };
 
+static bool valid_cpu_model(const char *s)
+{
+    size_t n = strlen(s);
+
+    return n > 0 && n <= 64 && isalnum((unsigned char)*s) &&
+           strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") == n;
+}
+const Format format_cpu_model = {
+    "a processor's name such as \"maximum\" or \"EPYC-v2\"",
+    valid_cpu_model,
+};
+
 static bool valid_user_part(const char *s, size_t n)
 {
     uint64_t number;

@@ -6,11 +6,12 @@
 extern const Format format_name;          /* of pods, containers, volumes: a DNS label */
 extern const Format format_image;         /* [registry/]name[:tag] or sha256:... */
 extern const Format format_absolute_path; /* no . or .. or empty components */
-extern const Format format_user;          /* name or number, with :group or :number */
-extern const Format format_capability;    /* NET_BIND_SERVICE */
-extern const Format format_signal;        /* TERM, SIGTERM or a number */
-extern const Format format_line;          /* printable text without line breaks */
-extern const Format format_argument;      /* of a command line: anything without NUL, at most 128 KiB */
+extern const Format format_cpu_model;
+extern const Format format_user;       /* name or number, with :group or :number */
+extern const Format format_capability; /* NET_BIND_SERVICE */
+extern const Format format_signal;     /* TERM, SIGTERM or a number */
+extern const Format format_line;       /* printable text without line breaks */
+extern const Format format_argument;   /* of a command line: anything without NUL, at most 128 KiB */
 
 /* "TERM", "SIGTERM", "15" -> 15; -EINVAL. */
 int signal_from_string(const char *word);

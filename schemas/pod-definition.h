@@ -16,6 +16,7 @@ enum {
 
 typedef enum BackendKind {
     BACKEND_QEMU,
+    BACKEND_LIBVIRT,
     BACKEND_NULL,
     BACKEND_KIND_MAX,
 } BackendKind;
@@ -119,6 +120,32 @@ typedef struct QemuOptions {
 } QemuOptions;
 extern const Schema qemu_options_schema;
 
+/* Only daemons of this host: a machine elsewhere would be nobody's who could look after it. */
+typedef enum LibvirtUri {
+    LIBVIRT_URI_AUTO,
+    LIBVIRT_URI_SYSTEM,
+    LIBVIRT_URI_SESSION,
+    LIBVIRT_URI_MAX,
+} LibvirtUri;
+extern const EnumTable libvirt_uri_table;
+
+typedef enum LibvirtMachine {
+    LIBVIRT_MACHINE_Q35,
+    LIBVIRT_MACHINE_PC,
+    LIBVIRT_MACHINE_MAX,
+} LibvirtMachine;
+extern const EnumTable libvirt_machine_table;
+
+typedef struct LibvirtOptions {
+    LibvirtUri uri;
+    LibvirtMachine machine;
+    Accelerator accelerator;
+    char *cpu_model;      /* "auto", a mode of libvirt, or a model's name */
+    char *security_label; /* "auto": libvirt's own; "none"; or a label */
+    char *xml;            /* NULL: none */
+} LibvirtOptions;
+extern const Schema libvirt_options_schema;
+
 /* How the null backend plays its part; all zero: it starts at once and runs until it is stopped. */
 typedef struct NullOptions {
     usec_t start_delay;
@@ -145,6 +172,7 @@ typedef struct PodDefinition {
     ContainerDefinition *containers;
     size_t n_containers;
     QemuOptions qemu;
+    LibvirtOptions libvirt;
     NullOptions null;
 } PodDefinition;
 extern const Schema pod_schema;

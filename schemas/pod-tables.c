@@ -6,6 +6,7 @@
 DEFINE_ENUM_TABLE(
     backend_kind, "backend",
     BACKEND_KIND_MAX, [BACKEND_QEMU] = { "qemu", "one QEMU process, driven by podvisor itself" },
+    [BACKEND_LIBVIRT] = { "libvirt", "a transient domain of libvirt, with the same guest" },
     [BACKEND_NULL] = { "null", "no machine at all: for trying definitions and for tests" });
 
 DEFINE_ENUM_TABLE(restart_policy, "restart policy",
@@ -151,6 +152,41 @@ static const Field qemu_fields[] = {
 };
 DEFINE_SCHEMA(qemu_options_schema, QemuOptions, "qemu", "Settings of the qemu backend.", qemu_fields);
 
+DEFINE_ENUM_TABLE(
+    libvirt_uri, "URI",
+    LIBVIRT_URI_MAX, [LIBVIRT_URI_AUTO] = { "auto", "qemu:///system for root, else qemu:///session" },
+    [LIBVIRT_URI_SYSTEM] = { "qemu:///system", "the host's daemon" },
+    [LIBVIRT_URI_SESSION] = { "qemu:///session", "the user's own daemon" });
+
+DEFINE_ENUM_TABLE(libvirt_machine, "machine",
+                  LIBVIRT_MACHINE_MAX, [LIBVIRT_MACHINE_Q35] = { "q35", "a PC with PCI Express" },
+                  [LIBVIRT_MACHINE_PC] = { "pc", "a PC with PCI only, for daemons without q35" });
+
+static const Field libvirt_fields[] = {
+    { F_ENUM(LibvirtOptions, uri, libvirt_uri_table), .fallback = "auto", .impact = IMPACT_REBOOT,
+      .doc = "Which daemon of this host runs the machine." },
+    { F_ENUM(LibvirtOptions, machine, libvirt_machine_table), .fallback = "q35", .impact = IMPACT_REBOOT,
+      .doc = "The kind of machine that is emulated." },
+    { F_ENUM(LibvirtOptions, accelerator, accelerator_table), .fallback = "auto", .impact = IMPACT_REBOOT,
+      .doc = "What runs the guest's processor." },
+    { F_STRING(LibvirtOptions, cpu_model), .fallback = "auto", .format = &format_cpu_model,
+      .impact = IMPACT_REBOOT,
+      .doc = "The processor that the guest sees: auto (the host's own with KVM, else all that emulation "
+             "offers), "
+             "host-passthrough, host-model, maximum, or a model that `virsh cpu-models x86_64` lists.",
+      .example = "libvirt = { cpu_model = \"host-model\"; };" },
+    { F_STRING(LibvirtOptions, security_label), .fallback = "auto", .format = &format_line,
+      .impact = IMPACT_REBOOT,
+      .doc =
+          "The label under which libvirt's security driver confines the machine: auto for one that libvirt "
+          "makes, none for no confinement by it, or a label." },
+    { F_STRING(LibvirtOptions, xml), .impact = IMPACT_REBOOT,
+      .doc = "XML that is added to the domain, for what podvisor has no key for. Only where podvisord.conf "
+             "has libvirt_xml = true." },
+};
+DEFINE_SCHEMA(libvirt_options_schema, LibvirtOptions, "libvirt", "Settings of the libvirt backend.",
+              libvirt_fields);
+
 static const Field null_fields[] = {
     { F_DURATION(NullOptions, start_delay), .fallback = "0", .impact = IMPACT_REBOOT,
       .doc = "How long the start takes." },
@@ -207,6 +243,8 @@ static const Field pod_fields[] = {
       .example = "containers = ( { name = \"web\"; image = \"busybox\"; } );" },
     { F_GROUP(PodDefinition, qemu, qemu_options_schema), .impact = IMPACT_REBOOT,
       .doc = "Settings of the qemu backend." },
+    { F_GROUP(PodDefinition, libvirt, libvirt_options_schema), .impact = IMPACT_REBOOT,
+      .doc = "Settings of the libvirt backend." },
     { F_GROUP(PodDefinition, null, null_options_schema), .impact = IMPACT_REBOOT,
       .doc = "Settings of the null backend." },
 };

@@ -34,6 +34,8 @@ static const Field run_definition_fields[] = {
     { F_STRING(RunDefinition, kernel), .doc = "The guest's kernel." },
     { F_STRING(RunDefinition, initrd), .doc = "The guest's initial file system." },
     { F_STRING(RunDefinition, qemu), .doc = "The QEMU program." },
+    { F_STRING(RunDefinition, libvirt_socket), .doc = "The way to libvirt, where it is not libvirt's own." },
+    { F_BOOL(RunDefinition, libvirt_xml), .doc = "Whether the pod may add to its domain." },
     { F_ENUM(RunDefinition, mode, paths_mode_table), .fallback = "root", .doc = "Whose podvisord it is." },
     { F_ENUM(RunDefinition, log_target, log_target_table), .doc = "Where the containers' output goes." },
     { F_STRING(RunDefinition, log_dir), .doc = "The directory of log files." },

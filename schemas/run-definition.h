@@ -62,8 +62,10 @@ typedef struct RunDefinition {
     char *supervisor_socket; /* absolute path of podvisord's socket for runners */
     char *kernel;            /* absolute paths */
     char *initrd;
-    char *qemu;     /* the QEMU program, from podvisord.conf */
-    PathsMode mode; /* of podvisord's paths */
+    char *qemu;           /* the QEMU program, from podvisord.conf */
+    char *libvirt_socket; /* absolute path of the way to libvirt; NULL: libvirt's own */
+    bool libvirt_xml;     /* the pod may add to its domain */
+    PathsMode mode;       /* of podvisord's paths */
     LogTarget log_target;
     char *log_dir;     /* for LOG_TARGET_FILES: absolute; the runner writes NAME.log, NAME.log.1 in there */
     uint64_t log_size; /* bytes that those may take together */

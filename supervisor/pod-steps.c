@@ -253,6 +253,7 @@ static int describe_host(Pod *pod, RunDefinition *d)
         r = set_path(&d->initrd, s->config->initrd, s->paths->guest, "initrd");
     if (r >= 0)
         r = str_replace(&d->qemu, s->config->qemu);
+    d->libvirt_xml = s->config->libvirt_xml;
     if (r >= 0)
         r = str_replace(&d->log_dir, s->log_dir);
     d->mode = s->paths->mode;
