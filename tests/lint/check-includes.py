@@ -24,6 +24,7 @@ DOORS = {
     "msgpack.h": {"base/pack.c"},
     "jansson.h": {"schemas/schema-json.c", "backends/qemu/", "images/oci-layout.c", "runner/log-line.c"},
     "libvirt/": {"backends/libvirt/"},
+    "expat.h": {"backends/libvirt/domain-fragment.c"},
     "sha2.h": {"base/digest.c"},
     "zlib.h": {"base/digest.c"},
     "systemd/sd-bus.h": {"schemas/schema-bus.", "supervisor/", "cli/"},
