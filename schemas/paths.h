@@ -10,7 +10,8 @@
  *     run              /run/podvisor              XDG_RUNTIME_DIR/podvisor              DIR/run
  *     state            /var/lib/podvisor          XDG_STATE_HOME/podvisor               DIR/state
  *
- * Below run: pods/NAME/ (the run paths), bus (the API), runners (the socket for runners), lock (one podvisord).
+ * Below run: pods/NAME/ (the run paths), bus (the API), runners (the socket for runners),
+ * libvirt.socket (the way to libvirt of runners that have units), lock (one podvisord).
  * Below state: images/, log/ and events/ (where there is no journal).
  */
 #include "base/enum-table.h"
@@ -41,10 +42,11 @@ typedef struct Paths {
 int paths_init(Paths *ret, const char *root, bool user);
 void paths_done(Paths *p);
 
-#define PATHS_BUS "bus"         /* below run */
-#define PATHS_RUNNERS "runners" /* below run: the socket for runners */
-#define PATHS_LOCK "lock"       /* below run */
-#define PATHS_PODS "pods"       /* below run */
-#define PATHS_IMAGES "images"   /* below state */
-#define PATHS_LOG "log"         /* below state */
-#define PATHS_EVENTS "events"   /* below state: the log file "events" */
+#define PATHS_BUS "bus"                /* below run */
+#define PATHS_RUNNERS "runners"        /* below run: the socket for runners */
+#define PATHS_LIBVIRT "libvirt.socket" /* below run: the way to libvirt for pods that have units */
+#define PATHS_LOCK "lock"              /* below run */
+#define PATHS_PODS "pods"              /* below run */
+#define PATHS_IMAGES "images"          /* below state */
+#define PATHS_LOG "log"                /* below state */
+#define PATHS_EVENTS "events"          /* below state: the log file "events" */

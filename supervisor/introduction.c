@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "base/strings.h"
 #include "supervisor/introduction.h"
+#include "supervisor/libvirt-access.h"
 #include "supervisor/supervisor.h"
 #include "supervisor/unit.h"
 
@@ -122,8 +123,9 @@ static int give_entries(int fd, uid_t before, const struct ucred *to)
     return r;
 }
 
-/* Its entries first: a new owner of the directory could put others in their place. */
-static int give_vm(int run_path, const struct ucred *to)
+/* Its entries first: a new owner of the directory could put others in their place. Who else may pass through it, its group,
+ * was settled at the launch (supervisor/libvirt-access.h), and stays as it is. */
+static int give_vm(int run_path, const struct ucred *to, bool keep_group)
 {
     struct stat st;
 
@@ -132,12 +134,13 @@ static int give_vm(int run_path, const struct ucred *to)
         return vm;
     if (fstat(vm, &st) < 0)
         return -errno;
-    if (st.st_uid == to->uid && st.st_gid == to->gid)
+    gid_t group = keep_group ? st.st_gid : to->gid;
+    if (st.st_uid == to->uid && st.st_gid == group)
         return 0;
     int r = give_entries(vm, st.st_uid, to);
     if (r < 0)
         return r;
-    return fchown(vm, to->uid, to->gid) < 0 ? -errno : 0;
+    return fchown(vm, to->uid, group) < 0 ? -errno : 0;
 }
 
 /* Readable for the runner, and writable for nobody. */
@@ -152,9 +155,9 @@ static int give_definition(int run_path, const struct ucred *to)
     return 0;
 }
 
-static int give_run_path(int run_path, const struct ucred *to)
+static int give_run_path(int run_path, const struct ucred *to, bool keep_group)
 {
-    int r = give_vm(run_path, to);
+    int r = give_vm(run_path, to, keep_group);
 
     if (r >= 0)
         r = give_definition(run_path, to);
@@ -217,7 +220,7 @@ static int admit(Pod *pod, RunDefinition *d)
     if (r < 0)
         return r;
     _cleanup_(closep) int run_path = dir_open_at(pod->supervisor->pods_dir, pod->name);
-    r = run_path < 0 ? run_path : give_run_path(run_path, &peer);
+    r = run_path < 0 ? run_path : give_run_path(run_path, &peer, libvirt_access_needed(&d->pod));
     return r < 0 ? r : send_admission(pod, d);
 }
 

@@ -9,6 +9,7 @@ static const Field fields[] = {
     { F_UNSIGNED(PodRecord, generation), .doc = "The generation of that definition." },
     { F_ENUM(PodRecord, phase, machine_phase_table), .doc = "What was done, or was about to be done." },
     { F_UNSIGNED(PodRecord, attempt), .doc = "Which machine that is about." },
+    { F_ENUM(PodRecord, backend, backend_kind_table), .doc = "Its backend." },
     { F_ID128(PodRecord, uuid), .doc = "Its identity." },
     { F_ID128(PodRecord, token), .doc = "What its runner proves itself with." },
     { F_UNSIGNED(PodRecord, runner_pid), .doc = "The runner's process." },

@@ -20,6 +20,8 @@ typedef struct PodRecord {
     uint64_t generation; /* 1, 2, ... */
     MachinePhase phase;
     uint64_t attempt; /* of the machine that phase is about; 0: none yet */
+    BackendKind
+        backend; /* of that machine; believed by whoever guards a way to libvirt (supervisor/libvirt-proxy.h) */
     Id128 uuid;
     Id128 token;
     uint64_t runner_pid; /* 0: none, or not recorded any more */

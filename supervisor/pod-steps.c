@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "base/strings.h"
 #include "supervisor/introduction.h"
+#include "supervisor/libvirt-access.h"
 #include "supervisor/pod-images.h"
 #include "supervisor/restart.h"
 #include "supervisor/run-path.h"
@@ -278,6 +279,9 @@ static int describe(Pod *pod, RunDefinition *d, char **ret_error)
         return r;
     pod_definition_done(&d->pod);
     d->pod = copy;
+    if (pod->supervisor->units && copy.backend == BACKEND_LIBVIRT &&
+        !(d->libvirt_socket = strf("%s/" PATHS_LIBVIRT, pod->supervisor->paths->run)))
+        return -ENOMEM;
     return pod_images_resolve(pod->supervisor->state_dir, pod->supervisor->paths->state, d, ret_error);
 }
 
@@ -294,6 +298,7 @@ static int record_intent(Pod *pod)
     if (record->phase == MACHINE_ENDED && !record->as_asked)
         record->restarts++;
     record->attempt++;
+    record->backend = pod->definition.backend;
     record->running_since = 0;
     record->runner_pid = 0;
     record->stop_rule = (free(record->stop_rule), NULL);
@@ -327,6 +332,21 @@ static int check_descriptors(void)
     return fd == lowest ? 0 : -EMFILE;
 }
 
+/* The runners of some backends are packages of their own. */
+static int check_program(const Pod *pod, BackendKind backend, char **ret_error)
+{
+    const char *name = enum_to_string(&backend_kind_table, (int)backend);
+    _cleanup_(freep) char *program = strf("%s/podvisor-runner-%s", pod->supervisor->paths->programs, name);
+
+    if (!program)
+        return -ENOMEM;
+    if (access(program, X_OK) == 0)
+        return 0;
+    int r = -errno;
+    *ret_error = strf("the backend %s is not installed on this host: %s: %s", name, program, strerror(-r));
+    return r;
+}
+
 static int launch(Pod *pod, RunDefinition *d, char **ret_error)
 {
     if (pod->supervisor->units && strlen(pod->name) > UNIT_POD_NAME_MAX) {
@@ -342,12 +362,15 @@ static int launch(Pod *pod, RunDefinition *d, char **ret_error)
             strf("podvisord has no file descriptors left for another pod (LimitNOFILE= of its unit)");
         return r;
     }
-    if ((r = describe(pod, d, ret_error)) < 0)
+    if ((r = check_program(pod, pod->definition.backend, ret_error)) < 0 ||
+        (r = describe(pod, d, ret_error)) < 0)
         return r;
     if ((r = run_path_freeze(pod->supervisor->pods_dir, d)) < 0) {
         *ret_error = strf("its definition cannot be written to its run path: %s", strerror(-r));
         return r;
     }
+    if ((r = libvirt_access_give(pod->supervisor, d, ret_error)) < 0)
+        return r;
     if ((r = spawn_runner(pod, &d->pod)) < 0)
         *ret_error = strf("podvisor-runner-%s cannot be launched: %s",
                           enum_to_string(&backend_kind_table, (int)d->pod.backend), strerror(-r));
