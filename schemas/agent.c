@@ -48,6 +48,8 @@ static const Field configure_fields[] = {
     { F_LIST(AgentConfigure, volumes, volume_schema), .max = VOLUMES_MAX, .doc = "The volumes." },
     { F_LIST(AgentConfigure, containers, agent_container_schema), .max = CONTAINERS_MAX,
       .doc = "The containers." },
+    { F_DURATION(AgentConfigure, stop_timeout), .fallback = "30s",
+      .doc = "How long an end may take that the power button asks for." },
 };
 DEFINE_SCHEMA(agent_configure_schema, AgentConfigure, "configure", "What to run.", configure_fields);
 
@@ -103,6 +105,8 @@ DEFINE_SCHEMA(agent_credit_schema, AgentCredit, "credit", "Room for more.", cred
 
 static const Field report_fields[] = {
     { F_BOOL(AgentReport, completed), .doc = "Whether all is done." },
+    { F_BOOL(AgentReport, power_button),
+      .doc = "Whether the machine ends because its power button was pressed." },
     { F_LIST(AgentReport, containers, container_report_schema), .max = CONTAINERS_MAX,
       .doc = "The containers." },
 };

@@ -119,6 +119,7 @@ typedef struct AgentConfigure {
     size_t n_volumes;
     AgentContainer *containers;
     size_t n_containers;
+    usec_t stop_timeout; /* the pod's: of an end that the machine's power button asks for */
 } AgentConfigure;
 extern const Schema agent_configure_schema;
 
@@ -172,6 +173,9 @@ extern const Schema agent_credit_schema;
 typedef struct AgentReport {
     /* Every container ended and none is to be started again; the machine powers off after this. */
     bool completed;
+    /* The machine's power button was pressed: the containers are asked to end; the machine powers off after that. May come before
+     * anything is configured. */
+    bool power_button;
     ContainerReport *containers;
     size_t n_containers;
 } AgentReport;

@@ -121,12 +121,19 @@ static void pump_logs(Agent *a)
     }
 }
 
+bool agent_has_news(const Agent *a)
+{
+    return a->configured || a->ending.power_button;
+}
+
 void agent_report_now(Agent *a)
 {
     ContainerReport reports[CONTAINERS_MAX];
-    AgentReport report = { .completed = a->ending.completed, .containers = reports };
+    AgentReport report = { .completed = a->ending.completed,
+                           .power_button = a->ending.power_button,
+                           .containers = reports };
 
-    if (!a->report_due || !a->configured || !a->session.stands || port_busy(&a->port))
+    if (!a->report_due || !agent_has_news(a) || !a->session.stands || port_busy(&a->port))
         return;
     report.n_containers = MIN(a->n_containers, ELEMENTSOF(reports));
     for (size_t i = 0; i < report.n_containers; i++)

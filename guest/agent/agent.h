@@ -67,6 +67,8 @@ void agent_send(Agent *a, AgentMessageType type, uint64_t id, const void *body);
 void agent_reply(Agent *a, uint64_t id, int error, const char *message);
 /* The containers' states are to be reported. */
 void agent_report_due(Agent *a);
+/* Whether there is anything to report: before a configuration there are no containers. */
+bool agent_has_news(const Agent *a);
 /* What is due is sent, unless the port is busy. */
 void agent_report_now(Agent *a);
 /* A disk came: containers that wait for theirs look again. */

@@ -44,19 +44,34 @@ void ending_stop(Agent *a, usec_t timeout)
         container_stop(&a->containers[i], deadline);
 }
 
+void ending_power_button(Agent *a)
+{
+    if (a->ending.phase != ENDING_NOT)
+        return;
+    a->ending.power_button = true;
+    agent_report_due(a);
+    ending_stop(a, a->configure.stop_timeout);
+}
+
+/* A runner that waits for an end which it asked for is there; otherwise it may have to be started first. */
+static usec_t flush_deadline(const Agent *a, bool asked)
+{
+    return usec_add(loop_now(&a->loop), asked || a->session.stands ? FLUSH_PRESENT : FLUSH_AWAY);
+}
+
 static void pump_not(Agent *a)
 {
     if (!a->configured || !all_over(a))
         return;
     a->ending.completed = true;
     agent_report_due(a);
-    enter(a, ENDING_FLUSHING, usec_add(loop_now(&a->loop), a->session.stands ? FLUSH_PRESENT : FLUSH_AWAY));
+    enter(a, ENDING_FLUSHING, flush_deadline(a, false));
 }
 
 static void pump_stopping(Agent *a)
 {
     if (all_over(a) || due(a))
-        enter(a, ENDING_FLUSHING, usec_add(loop_now(&a->loop), FLUSH_PRESENT));
+        enter(a, ENDING_FLUSHING, flush_deadline(a, !a->configured || !a->ending.power_button));
 }
 
 static void pump_flushing(Agent *a)

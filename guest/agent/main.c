@@ -5,6 +5,7 @@
 #include "guest/agent/agent.h"
 #include "guest/agent/boot.h"
 #include "guest/agent/guest-platform.h"
+#include "guest/agent/power-button.h"
 
 /* A device came: the port, or a disk that a container waits for. */
 static void on_devices(void *userdata)
@@ -20,10 +21,31 @@ static void on_devices(void *userdata)
     agent_disks_changed(a);
 }
 
+static void on_power_button(void *userdata)
+{
+    Agent *a = userdata;
+
+    if (a->ending.phase == ENDING_NOT)
+        log_notice("the power button of the machine was pressed: the containers are asked to end, then the "
+                   "power goes");
+    ending_power_button(a);
+}
+
+/* A machine without one is none the worse for it. */
+static void listen_to_power_button(PowerButton *b, Agent *a)
+{
+    int r = power_button_init(b);
+    if (r >= 0)
+        r = power_button_watch(b, &a->loop, on_power_button, a);
+    if (r < 0)
+        log_error_errno(r, "the power button cannot be heard");
+}
+
 static int run(void)
 {
     Platform platform = { .ops = &guest_platform_ops, .run = BOOT_RUN, .cgroup = -1 };
     Uevents uevents;
+    PowerButton button;
     Agent *a;
 
     boot(&uevents, &platform.cgroup);
@@ -32,6 +54,7 @@ static int run(void)
         r = uevents_watch(&uevents, &a->loop, on_devices, a);
     if (r < 0)
         return log_error_errno(r, "the agent could not start");
+    listen_to_power_button(&button, a);
     on_devices(a);
     while ((r = agent_round(a)) >= 0)
         continue;

@@ -67,7 +67,7 @@ static void on_hello(Agent *a, uint32_t number, uint64_t id, const AgentHello *h
     if (!s->stands || s->number != number)
         begin(a, number);
     welcome(a, number, id, version);
-    if (a->configured)
+    if (agent_has_news(a))
         agent_report_due(a);
 }
 

@@ -309,6 +309,7 @@ void peer_configure(Peer *p, const AgentContainer *containers, size_t n)
         .n_volumes = p->privileged ? 1 : 0,
         .containers = (AgentContainer *)(uintptr_t)containers,
         .n_containers = n,
+        .stop_timeout = 30 * USEC_PER_SEC,
     };
 
     peer_hello(p, 7, p->token, 1, 1);

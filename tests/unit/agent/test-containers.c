@@ -88,6 +88,23 @@ static void a_stop_asks_politely_and_then_kills(void **state)
         container_done_test(&c[i]);
 }
 
+static void a_press_of_the_power_button_is_a_stop_in_the_pods_own_time(void **state)
+{
+    AgentContainer c[] = { container("polite", "probe wait"), container("stubborn", "probe stubborn") };
+
+    c[1].definition.stop_timeout = 10 * USEC_PER_MSEC;
+    Peer *p = start(state, c, ELEMENTSOF(c));
+    peer_until(p, peer_log_has(p, "polite stdout waiting") && peer_log_has(p, "stubborn stdout stubborn"));
+    ending_power_button(p->agent);
+    peer_until(p, p->report.power_button);
+    peer_until(p, p->powered_off);
+    assert_int_equal(peer_container(p, "polite")->exit_code, SIGTERM);
+    assert_int_equal(peer_container(p, "stubborn")->exit_signal, SIGKILL);
+    assert_false(p->report.completed);
+    for (size_t i = 0; i < ELEMENTSOF(c); i++)
+        container_done_test(&c[i]);
+}
+
 static void power_is_what_was_declared(void **state)
 {
     AgentContainer c[] = { container("usual", "probe status Cap"), container("none", "probe status CapEff"),
@@ -170,6 +187,7 @@ int main(int argc, char **argv)
         WITH_PEER(failures_to_start_are_told_in_words),
         WITH_PEER(policies_restart_and_files_outlive_that),
         WITH_PEER(a_stop_asks_politely_and_then_kills),
+        WITH_PEER(a_press_of_the_power_button_is_a_stop_in_the_pods_own_time),
         WITH_PEER(power_is_what_was_declared),
         WITH_PEER(what_is_read_only_cannot_be_written),
         WITH_PEER(no_line_is_lost_to_a_runner_that_listens),

@@ -214,6 +214,30 @@ static void nothing_is_configured_behind_a_stop(void **state)
     assert_int_equal(p->agent->n_containers, 0);
 }
 
+static void the_power_button_is_told_before_anything_is_configured(void **state)
+{
+    Peer *p = *state;
+    AgentContainer c = waiting();
+    AgentConfigure configure = configuration(&c);
+
+    ending_power_button(p->agent);
+    peer_hello(p, 1, p->token, 1, 1);
+    assert_int_equal(peer_ask(p, AGENT_CONFIGURE, &configure), ESHUTDOWN);
+    peer_until(p, p->powered_off);
+    assert_true(p->report.power_button);
+}
+
+static void a_press_behind_a_stop_changes_nothing(void **state)
+{
+    Peer *p = *state;
+
+    peer_hello(p, 1, p->token, 1, 1);
+    assert_int_equal(peer_ask(p, AGENT_STOP, &(AgentStop){ .timeout = USEC_PER_SEC }), 0);
+    ending_power_button(p->agent);
+    peer_until(p, p->powered_off);
+    assert_false(p->report.power_button);
+}
+
 #define WITH_PEER(test) cmocka_unit_test_setup_teardown(test, open_peer, close_peer)
 
 int main(void)
@@ -229,6 +253,8 @@ int main(void)
         WITH_PEER(garbage_of_every_kind_is_survived),
         WITH_PEER(nothing_is_configured_behind_a_stop),
         WITH_PEER(a_stop_before_anything_runs_powers_off),
+        WITH_PEER(the_power_button_is_told_before_anything_is_configured),
+        WITH_PEER(a_press_behind_a_stop_changes_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
