@@ -63,6 +63,7 @@ static int fill(const RunDefinition *d, AgentConfigure *c)
 {
     const Field *field = schema_field(&agent_configure_schema, "containers");
 
+    c->stop_timeout = d->pod.stop_timeout;
     int r = str_replace(&c->hostname, d->name);
     if (r < 0 || (r = entropy_fill(&c->entropy)) < 0 || (r = volumes_fill(&d->pod, c)) < 0)
         return r;

@@ -116,6 +116,8 @@ static void on_configured(void *userdata, int error, const char *message)
 
     if (error == -ECONNRESET)
         return; /* the next session goes on from what the agent's welcome says then */
+    if (error == -ESHUTDOWN && g->runner->record.power_button)
+        return; /* its end follows, or start_timeout */
     if (error < 0)
         refused(g->runner, "the agent could not do what the definition asks", message ?: strerror(-error));
     else
@@ -274,6 +276,16 @@ static void container_clean(ContainerReport *c)
     c->exit_code = c->exit_code >= 0 && c->exit_code <= UINT8_MAX ? c->exit_code : -1;
 }
 
+static void take_power_button(Runner *r)
+{
+    r->record.power_button = true;
+    runner_save(r);
+    runner_log(r, LOG_NOTICE, 0,
+               "Pod %s: the power button of its machine was pressed; its containers are asked to end",
+               r->definition.name);
+    runner_set_phase(r, "the end of its containers, since the power button of the machine was pressed");
+}
+
 /* Only what is declared is believed to be there; each container once, in the order of the definition. */
 static void on_report(void *userdata, void *body)
 {
@@ -299,6 +311,8 @@ static void on_report(void *userdata, void *body)
         r->record.completed = true;
         runner_save(r);
     }
+    if (report->power_button && !r->record.power_button)
+        take_power_button(r);
     runner_take_containers(r, known, n);
 }
 

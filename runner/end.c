@@ -24,36 +24,58 @@ static bool was_completed(const RunnerRecord *record)
     return record->completed && !record->stop_asked;
 }
 
+static bool was_pressed(const RunnerRecord *record)
+{
+    return record->power_button;
+}
+
 static bool was_stopped(const RunnerRecord *record)
 {
     return record->stop_asked;
 }
 
-/* The first row that fits; none: what was seen stands. */
-static const struct {
+typedef struct EndRow {
     bool (*asked)(const RunnerRecord *record);
     uint64_t seen;
-    EndReason reason; /* END_NONE: the record's kill_reason */
-} end_rows[] = {
-    { was_killed, BY_FORCE, END_NONE },
-    { was_completed, BY_ITSELF, END_COMPLETED },
-    { was_stopped, BY_ITSELF | BIT(END_LOST),
-      END_STOPPED }, /* a runner died between the end and its record */
+    EndReason reason;    /* END_NONE: the record's kill_reason */
+    const char *message; /* NULL: the record's kill_message */
+} EndRow;
+
+/* The first row that fits; none: what was seen stands. END_LOST: a runner died between the end and its record. */
+static const EndRow end_rows[] = {
+    { was_killed, BY_FORCE, END_NONE, NULL },
+    { was_completed, BY_ITSELF, END_COMPLETED, NULL },
+    { was_stopped, BY_ITSELF | BIT(END_LOST), END_STOPPED, NULL },
+    { was_pressed, BIT(END_GUEST_SHUTDOWN) | BIT(END_LOST), END_POWER_BUTTON,
+      "the power button of the machine was pressed" },
 };
 
-EndReason end_reason_of(const RunnerRecord *record, EndReason seen)
+static const EndRow *row_of(const RunnerRecord *record, EndReason seen)
 {
     TABLE_FOREACH (row, end_rows)
         if (row->asked(record) && row->seen & BIT(seen))
-            return row->reason == END_NONE ? record->kill_reason : row->reason;
-    return seen;
+            return row;
+    return NULL;
+}
+
+static EndReason reason_of(const RunnerRecord *record, const EndRow *row, EndReason seen)
+{
+    if (!row)
+        return seen;
+    return row->reason == END_NONE ? record->kill_reason : row->reason;
+}
+
+EndReason end_reason_of(const RunnerRecord *record, EndReason seen)
+{
+    return reason_of(record, row_of(record, seen), seen);
 }
 
 int end_fill(RunnerRecord *record, EndReason seen, int64_t exit_code, uint64_t exit_signal,
              const char *message)
 {
     RunnerReport *report = &record->report;
-    EndReason reason = end_reason_of(record, seen);
+    const EndRow *row = row_of(record, seen);
+    EndReason reason = reason_of(record, row, seen);
 
     report->reason = reason;
     report->exit_code = exit_code;
@@ -61,5 +83,7 @@ int end_fill(RunnerRecord *record, EndReason seen, int64_t exit_code, uint64_t e
     report->vmm_pid = 0;
     report->ready = false;
     report->ready_since = 0;
-    return str_replace(&report->message, reason == seen ? message : record->kill_message);
+    if (reason == seen)
+        return str_replace(&report->message, message);
+    return str_replace(&report->message, row->message ?: record->kill_message);
 }

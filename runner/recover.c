@@ -46,7 +46,7 @@ static void record_begin(Runner *r, bool ended)
 
 static void recover_start(Runner *r, const BackendFacts *facts)
 {
-    r->record.configured = r->record.completed = false;
+    r->record.configured = r->record.completed = r->record.power_button = false;
     runner_dispatch(r, RUNNER_EVENT_START);
 }
 

@@ -5,6 +5,7 @@ static const Field fields[] = {
     { F_UNSIGNED(RunnerRecord, attempt), .doc = "The attempt that this is about." },
     { F_BOOL(RunnerRecord, configured), .doc = "Whether the agent has started the containers." },
     { F_BOOL(RunnerRecord, completed), .doc = "Whether every container has ended for good." },
+    { F_BOOL(RunnerRecord, power_button), .doc = "Whether its power button was pressed." },
     { F_BOOL(RunnerRecord, stop_asked), .doc = "Whether the machine was asked to end." },
     { F_ENUM(RunnerRecord, kill_reason, end_reason_table), .doc = "Why the runner killed it." },
     { F_STRING(RunnerRecord, kill_message), .doc = "The same in words." },

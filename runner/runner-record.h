@@ -9,6 +9,7 @@ typedef struct RunnerRecord {
     /* The agent has started the containers: from then on silence is a lost agent, no slow boot. */
     bool configured;
     bool completed;        /* every container has ended and none is to be started again */
+    bool power_button;     /* the agent ends it because somebody pressed its power button */
     bool stop_asked;       /* podvisord has asked for an end */
     EndReason kill_reason; /* why this runner kills, or killed, the machine; END_NONE: it does not */
     char *kill_message;

@@ -19,6 +19,8 @@ DEFINE_ENUM_TABLE(
     [END_STOPPED] = { "stopped", "it stopped as asked" },
     [END_KILLED] = { "killed", "podvisor killed it: as asked, or because it did not stop in time" },
     [END_GUEST_SHUTDOWN] = { "guest-shutdown", "the guest powered off by itself" },
+    [END_POWER_BUTTON] = { "power-button", "somebody pressed the machine's power button, and the guest "
+                                           "powered off in order" },
     [END_GUEST_RESET] = { "guest-reset", "the guest reset without a word of its kernel" },
     [END_GUEST_PANIC] = { "guest-panic", "the guest's kernel panicked" },
     [END_VMM_EXIT] = { "vmm-exit", "the virtual machine's process ended by itself" },

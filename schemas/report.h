@@ -22,15 +22,16 @@ extern const EnumTable runner_state_table;
 /* Why a machine ended, or never ran. */
 typedef enum EndReason {
     END_NONE,
-    END_COMPLETED,        /* all containers ended and none is to be started again */
-    END_STOPPED,          /* stopped as asked */
-    END_KILLED,           /* killed as asked, or because it did not stop in time */
-    END_GUEST_SHUTDOWN,   /* the guest powered off by itself */
-    END_GUEST_RESET,      /* the guest reset: its kernel gave up without a word */
-    END_GUEST_PANIC,      /* the guest's kernel panicked */
-    END_VMM_EXIT,         /* the VMM ended by itself with an exit code */
-    END_VMM_SIGNAL,       /* the VMM was killed by a signal that podvisor did not send */
-    END_VMM_OOM,          /* the host's kernel killed the VMM for want of memory */
+    END_COMPLETED,      /* all containers ended and none is to be started again */
+    END_STOPPED,        /* stopped as asked */
+    END_KILLED,         /* killed as asked, or because it did not stop in time */
+    END_GUEST_SHUTDOWN, /* the guest powered off by itself */
+    END_POWER_BUTTON, /* somebody pressed the machine's power button, and the agent powered it off in order */
+    END_GUEST_RESET,  /* the guest reset: its kernel gave up without a word */
+    END_GUEST_PANIC,  /* the guest's kernel panicked */
+    END_VMM_EXIT,     /* the VMM ended by itself with an exit code */
+    END_VMM_SIGNAL,   /* the VMM was killed by a signal that podvisor did not send */
+    END_VMM_OOM,      /* the host's kernel killed the VMM for want of memory */
     END_VMM_UNRESPONSIVE, /* the VMM did not answer within the deadline */
     END_START_FAILED,     /* the VMM could not be started */
     END_BOOT_TIMEOUT,     /* the agent did not speak within the deadline */

@@ -198,6 +198,7 @@ static void a_fresh_guest_is_configured(void **state)
     assert_string_equal(c->hostname, "web");
     assert_true(c->entropy.size >= 32);
     assert_int_equal(c->n_containers, 3);
+    assert_int_equal(c->stop_timeout, f->runner->definition.pod.stop_timeout);
     assert_string_equal(c->containers[1].definition.name, "two");
     assert_string_equal(c->containers[1].command[0], "sh");
     assert_int_equal(c->containers[0].disk, 0);
@@ -393,6 +394,30 @@ static void a_pod_that_is_done_is_completed(void **state)
     assert_int_equal(f->runner->record.report.reason, END_COMPLETED);
 }
 
+static void a_press_of_the_power_button_is_the_reason_of_the_end(void **state)
+{
+    Fixture *f = *state;
+    configure(f);
+    fake_say(&f->agent, AGENT_REPORT, 0, &(AgentReport){ .power_button = true });
+    assert_non_null(strstr(f->runner->record.report.phase, "power button"));
+    machine_ends(END_GUEST_SHUTDOWN, 0);
+    assert_int_equal(f->runner->record.report.reason, END_POWER_BUTTON);
+    assert_non_null(strstr(f->runner->record.report.message, "power button"));
+}
+
+static void a_machine_that_is_about_to_power_off_is_not_killed(void **state)
+{
+    Fixture *f = *state;
+    fake_welcome(&f->agent);
+    (void)fake_expect(&f->agent, AGENT_CONFIGURE);
+    uint64_t id = fake_id(&f->agent);
+    fake_say(&f->agent, AGENT_REPORT, 0, &(AgentReport){ .power_button = true });
+    fake_say(&f->agent, AGENT_REPLY, id, &(RunnerReply){ .error = ESHUTDOWN });
+    assert_int_equal(f->kills, 0);
+    machine_ends(END_GUEST_SHUTDOWN, 0);
+    assert_int_equal(f->runner->record.report.reason, END_POWER_BUTTON);
+}
+
 static void output_is_acknowledged_when_it_is_written(void **state)
 {
     Fixture *f = *state;
@@ -470,6 +495,8 @@ int main(void)
         TEST(a_stop_goes_to_the_agent),
         TEST(a_stop_before_the_agent_is_there_kills),
         TEST(a_pod_that_is_done_is_completed),
+        TEST(a_press_of_the_power_button_is_the_reason_of_the_end),
+        TEST(a_machine_that_is_about_to_power_off_is_not_killed),
         TEST(output_is_acknowledged_when_it_is_written),
         TEST(a_new_session_says_what_is_safe_already),
         TEST(garbage_again_and_again_ends_the_machine),

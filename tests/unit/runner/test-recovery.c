@@ -86,6 +86,12 @@ static void an_end_is_seen_in_the_light_of_what_was_asked(void **state)
         { { .kill_reason = END_BOOT_TIMEOUT }, END_GUEST_PANIC, END_GUEST_PANIC },
         { { .kill_reason = END_KILLED }, END_LOST, END_KILLED },
         { { 0 }, END_VMM_OOM, END_VMM_OOM },
+        { { .power_button = true }, END_GUEST_SHUTDOWN, END_POWER_BUTTON },
+        { { .power_button = true }, END_LOST, END_POWER_BUTTON },
+        { { .power_button = true }, END_GUEST_PANIC, END_GUEST_PANIC },
+        { { .power_button = true, .completed = true }, END_GUEST_SHUTDOWN, END_COMPLETED },
+        { { .power_button = true, .stop_asked = true }, END_GUEST_SHUTDOWN, END_STOPPED },
+        { { .power_button = true, .kill_reason = END_KILLED }, END_VMM_SIGNAL, END_KILLED },
     };
 
     TABLE_FOREACH (row, rows)
