@@ -29,7 +29,7 @@ NOBODY = 65534
 
 HELLO = """containers = (
   { name = "hello"; image = "busybox";
-    command = [ "sh", "-c", "echo hello from $HOSTNAME; trap 'exit 0' TERM; while :; do sleep 3600 & wait $!; done" ]; }
+    command = [ "sh", "-c", "trap 'exit 0' TERM; echo hello from $HOSTNAME; while :; do sleep 3600 & wait $!; done" ]; }
 );
 """
 

@@ -1,21 +1,52 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Guests that are broken or hostile: each pod has an init that is not the agent, and its end is told as what it is."""
+import json
+import os
 import pathlib
+import signal
+import socket
 import subprocess
 import tempfile
 import time
 import unittest
 
-from instance import BUILD, HERE, HELLO, HostTest, Instance, compile_static, resident, until
+from instance import BUILD, HERE, HELLO, PATIENCE, HostTest, Instance, compile_static, resident, until
 
 POD = 'start_timeout = "12s"; memory = "128M"; restart = {{ policy = "{}"; delay = "100ms"; }};\n' + HELLO.replace("{", "{{").replace("}", "}}")
 NULL = 'backend = "null"; containers = ( { name = "a"; image = "none"; } );'
 MEGABYTE = 1 << 20
 
 
-class Panic(HostTest):
-    """The kernel of a guest that was well, ended by a container that was given the power to."""
+class Well(HostTest):
+    """Guests that are well, until somebody ends them."""
+
+    def press_power_button(self, pod):
+        """As somebody does who has the machine in his hands: by its control socket, which takes one after the other."""
+        with socket.socket(socket.AF_UNIX) as s, s.makefile("rw") as words:
+            s.settimeout(PATIENCE)
+            s.connect(str(self.host.run / "pods" / pod / "vm" / "qmp"))
+            os.kill(self.host.status(pod)["runner_pid"], signal.SIGKILL)  # the next one queues up behind this
+            words.readline()
+            for command in ("qmp_capabilities", "system_powerdown"):
+                words.write(json.dumps({"execute": command}) + "\n")
+                words.flush()
+                next(line for line in words if "return" in line)  # there are events, too
+
+    def test_the_power_button_of_a_machine_ends_its_pod_in_order(self):
+        machines = ("q35", "microvm")
+        for machine in machines:
+            self.host.write(machine, f'qemu = {{ machine = "{machine}"; }};\n' + POD.format("never").replace("exit 0", "exit 7"))
+        for machine in machines:
+            # Which it says when it can be asked to end.
+            until("its line", lambda: "hello" in self.host.cli("logs", machine, check=False).stdout)
+        for machine in machines:
+            self.press_power_button(machine)
+        for machine in machines:
+            self.host.wait(machine, state="failed")
+            self.assertEqual(self.host.status(machine)["reason"], "power-button")
+            self.assertEqual(self.host.container(machine, "hello")["exit_code"], 7)
+            self.assertIn("podvisor-agent: the power button of the machine was pressed", self.host.page(machine))
 
     def test_a_panic_is_told_in_the_kernels_words_and_the_pod_starts_again(self):
         self.host.write("web", POD.format("on-failure").replace("command", 'capabilities = [ "SYS_ADMIN" ]; command'))
