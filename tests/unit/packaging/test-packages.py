@@ -18,7 +18,7 @@ def installed(*words):
     with tempfile.TemporaryDirectory() as directory:
         subprocess.run(["meson", "install", "-C", BUILD, "--no-rebuild", "--quiet", "--destdir", directory, *words], check=True)
         found = {os.path.join(top, file) for top, _, files in os.walk(directory) for file in files}
-        linked = [file for file in found if b"libvirt.so" in pathlib.Path(file).read_bytes()]
+        linked = [file for file in found if b"libvirt.so." in pathlib.Path(file).read_bytes()]
         return ({file.removeprefix(directory) for file in found}, {file.removeprefix(directory) for file in linked})
 
 
