@@ -7,6 +7,7 @@ The test runs in a mount namespace of its own, with a journald of its own.
 import ctypes
 import json
 import os
+import select
 import socket
 import subprocess
 import unittest
@@ -38,8 +39,9 @@ def in_a_namespace_of_our_own():
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.unshare(CLONE_NEWNS) or libc.mount(None, b"/", None, MS_REC | MS_PRIVATE, None):
         raise OSError(ctypes.get_errno(), "unshare")
-    for directory in (b"/run", b"/var/log"):
-        if libc.mount(b"tmpfs", directory, b"tmpfs", 0, None):
+    # journald asks for its control group, and ends where none are mounted.
+    for directory, kind in ((b"/run", b"tmpfs"), (b"/var/log", b"tmpfs"), (b"/sys/fs/cgroup", b"cgroup2")):
+        if libc.mount(kind, directory, kind, 0, None):
             raise OSError(ctypes.get_errno(), directory)
 
 
@@ -62,11 +64,14 @@ class Journal(unittest.TestCase):
     def journald_begin(cls):
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ready:
             ready.bind("/run/notify")
-            ready.settimeout(60)
             cls.journald = subprocess.Popen([JOURNALD], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                                             stderr=subprocess.DEVNULL, env={**os.environ, "NOTIFY_SOCKET": "/run/notify"})
-            while b"READY=1" not in ready.recv(4096):
-                pass
+            ended, said = os.pidfd_open(cls.journald.pid), b""
+            while b"READY=1" not in said:
+                if ready not in select.select([ready, ended], [], [], 60)[0]:
+                    raise AssertionError("journald does not get ready")
+                said = ready.recv(4096)
+            os.close(ended)
         os.unlink("/run/notify")
 
     @classmethod

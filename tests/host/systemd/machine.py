@@ -50,6 +50,7 @@ BUILD = pathlib.Path(os.environ.get("PODVISOR_BUILD", HERE.parents[2] / "build")
 # Far beyond any honest duration: reaching it is a failure, not slowness.
 PATIENCE = 120
 CLONE_NEWNS, MS_REC, MS_PRIVATE, PR_SET_PDEATHSIG = 0x20000, 0x4000, 1 << 18, 1
+AT_FDCWD, AT_EMPTY_PATH, AT_RECURSIVE, OPEN_TREE_CLONE, MOVE_MOUNT_F_EMPTY_PATH = -100, 0x1000, 0x8000, 1, 4
 NAME = "podvisor-host-"  # how the name of its directory begins, which is also that of its group
 SKIPPED = 77
 libc = ctypes.CDLL(None, use_errno=True)
@@ -105,10 +106,29 @@ def mount(*words):
     subprocess.run(["mount", *words], check=True)
 
 
+def call(name, *arguments):
+    result = getattr(libc, name)(*arguments)
+    if result < 0:
+        raise OSError(ctypes.get_errno(), f"{name}: {os.strerror(ctypes.get_errno())}")
+    return result
+
+
 def own_mount_namespace():
-    """Once in a process: from then on its mounts are seen by nobody else, and end with it."""
-    if libc.unshare(CLONE_NEWNS) or libc.mount(None, b"/", None, MS_REC | MS_PRIVATE, None):
-        raise OSError(ctypes.get_errno(), "unshare")
+    """From then on the mounts of this process are seen by nobody else, and end with it. Its root becomes the namespace's: in
+    a chroot it is not, and the machine's would not be either, where the kernel for instance allows no user namespaces."""
+    cwd = os.getcwd()
+    call("unshare", CLONE_NEWNS)
+    here = os.open("/", os.O_PATH | os.O_DIRECTORY)
+    ours = os.open("/proc/self/ns/mnt", os.O_RDONLY)
+    call("setns", ours, CLONE_NEWNS)  # whose root is now ours
+    call("mount", None, b"/", None, MS_REC | MS_PRIVATE, None)
+    tree = call("open_tree", here, b"", OPEN_TREE_CLONE | AT_RECURSIVE | AT_EMPTY_PATH)
+    call("move_mount", tree, b"", AT_FDCWD, b"/", MOVE_MOUNT_F_EMPTY_PATH)
+    os.fchdir(tree)
+    os.chroot(".")
+    os.chdir(cwd)
+    for fd in (here, ours, tree):
+        os.close(fd)
 
 
 def die_with_parent():

@@ -59,8 +59,7 @@ class PodMachine(Machine):
 
     def machines(self):
         """{pod: [pid]} by who has a machine's lock open, never asked of podvisor: a machine that it has lost is seen, too.
-        A runner may look at the lock. The pids are those of the inside, as in its journal; the paths are those of the whole
-        mount namespace, whose root is above the machine's when the test itself has another root than its host."""
+        A runner may look at the lock. The pids are those of the inside, as in its journal."""
         found, prefix, proc = {}, "/run/podvisor/pods/", self.path("/proc")
         for pid in filter(str.isdigit, os.listdir(proc)):
             with contextlib.suppress(OSError):
@@ -69,9 +68,8 @@ class PodMachine(Machine):
                 if b"--null-machine" not in words and b"podvisor-runner" in words[0]:
                     continue
                 for file in files:
-                    pod = file.rpartition(prefix)[2].removesuffix("/vm/machine.lock")
-                    if file.endswith(f"{prefix}{pod}/vm/machine.lock"):
-                        found.setdefault(pod, []).append(int(pid))
+                    if file.startswith(prefix) and file.endswith("/vm/machine.lock"):
+                        found.setdefault(file[len(prefix):].split("/")[0], []).append(int(pid))
         return found
 
     def vmm(self, pod):

@@ -176,11 +176,31 @@ void peer_round(Peer *p)
     take_all(p);
 }
 
+/*
+ * A mount namespace whose root is this process's, as the agent's is in a guest; or else who enters a container's namespace by
+ * setns(2) is not in the container's root, but in the root of the machine around a test that was given another one (chroot).
+ */
+static bool own_mounts(void)
+{
+    if (unshare(CLONE_NEWNS) < 0)
+        return false;
+    _cleanup_(closep) int here = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    _cleanup_(closep) int ours = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
+    if (here < 0 || ours < 0 || setns(ours, CLONE_NEWNS) < 0 ||
+        mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+        return false;
+    _cleanup_(closep) int tree =
+        open_tree(here, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH | AT_RECURSIVE);
+    assert_true(tree >= 0);
+    assert_success(move_mount(tree, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH));
+    assert_true(fchdir(tree) == 0 && chroot(".") == 0);
+    return true;
+}
+
 /* What the agent mounts goes away with one mount, which nobody else sees. */
 static bool make_private(TestDir *d)
 {
-    if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
-        mount("tmpfs", d->path, "tmpfs", 0, NULL) < 0)
+    if (!own_mounts() || mount("tmpfs", d->path, "tmpfs", 0, NULL) < 0)
         return false;
     safe_close(d->fd);
     d->fd = dir_open_at(AT_FDCWD, d->path);

@@ -285,10 +285,14 @@ static void import_with_program(Fixture *f, const char *script, usec_t stall, in
 
 static void a_program_that_hangs_is_killed_with_its_children(void **state)
 {
-    _cleanup_(freep) char *script = strf("mkfifo /proc/self/fd/3/pipe; sleep %d & echo $! >&2; wait", 4711);
+    Fixture *f = *state;
+    _cleanup_(freep) char *script =
+        strf("mkfifo /proc/self/fd/3/pipe; exec 9<%s/held; flock -n 9 || exit; sleep 4711 & wait", f->top);
 
-    import_with_program(*state, script, USEC_PER_SEC, -ETIMEDOUT, "made no progress for 1s");
-    shell("while pgrep -f '^sleep 4711$' >/dev/null; do :; done");
+    shell(": >held");
+    import_with_program(f, script, USEC_PER_SEC, -ETIMEDOUT, "made no progress for 1s");
+    /* The lock is free when all are gone that have it open. */
+    shell("flock --timeout 60 held true");
 }
 
 static void a_program_that_only_works_is_not_taken_for_hanging(void **state)

@@ -28,6 +28,10 @@ def alive(pid):
         return False
 
 
+def children(pid):
+    return [int(child) for child in pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
 class Instance:
     def __init__(self, run=None):
         self.root = pathlib.Path(tempfile.mkdtemp(prefix="podvisor-test-"))

@@ -6,7 +6,7 @@ KILL_SEED repeats a run."""
 import contextlib, os, random, shutil, signal, subprocess, sys, time
 
 sys.path.insert(0, os.path.dirname(__file__))
-from instance import PROGRAMS, Instance, alive, until
+from instance import PROGRAMS, Instance, alive, children, until
 
 POINTS = int(os.environ.get("KILL_POINTS", "25"))
 SEED = int(os.environ.get("KILL_SEED", time.time_ns() % 100000))
@@ -43,6 +43,14 @@ def strace(i, *arguments):
                             stdin=subprocess.DEVNULL, stdout=i.log, stderr=i.log)
 
 
+def signal_traced(i, number):
+    """podvisord, which strace waits for, and ends as it does."""
+    for pid in children(i.daemon.pid):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
+    i.daemon.wait()
+
+
 def count(*arguments):
     i = Instance()
     try:
@@ -50,8 +58,7 @@ def count(*arguments):
         trace = i.root / "trace"
         i.daemon = strace(i, "-o", trace, *arguments)
         until("all is made true", lambda: settled(i))
-        subprocess.run(["pkill", "-P", str(i.daemon.pid)], check=True)  # podvisord, which strace waits for
-        i.daemon.wait()
+        signal_traced(i, signal.SIGTERM)
         return len(trace.read_text(errors="replace").splitlines())
     finally:
         i.close()
@@ -73,8 +80,7 @@ def inject(n, fault):
             until("it is over", lambda: i.daemon.poll() is not None or settled(i), 20)
         assert i.daemon.poll() is None or not crashed(i.daemon.returncode), "podvisord crashed"
         if i.daemon.poll() is None:
-            subprocess.run(["pkill", "-KILL", "-P", str(i.daemon.pid)], check=False)
-            i.daemon.wait()
+            signal_traced(i, signal.SIGKILL)
         i.start()
         until("all is made true", lambda: settled(i))
         until("nothing else is left", lambda: {k: {n: len(p) for n, p in v.items()} for k, v in i.processes().items()}
