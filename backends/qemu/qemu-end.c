@@ -2,7 +2,7 @@
 /* How a machine ends, and what is known of it when it has. */
 #include <signal.h>
 
-#include "backends/qemu/console.h"
+#include "backends/console.h"
 #include "backends/qemu/qemu-vm.h"
 #include "backends/qemu/vmm-log.h"
 #include "backends/vmm.h"

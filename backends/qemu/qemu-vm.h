@@ -17,11 +17,11 @@
  * The process is signalled only when it is our own child, or has proved its identity (`ours`).
  */
 #include "backends/backend.h"
-#include "backends/qemu/accelerator.h"
-#include "backends/qemu/oom.h"
+#include "backends/accelerator.h"
+#include "backends/oom.h"
 #include "backends/qemu/qemu-checkpoint.h"
 #include "backends/qemu/qmp.h"
-#include "backends/qemu/tsc.h"
+#include "backends/tsc.h"
 #include "backends/qemu/words.h"
 
 /* QEMU has so long to greet, started by us or by another. Milliseconds where the host is idle. */

@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 
 #include "backends/qemu/command-line.h"
-#include "backends/qemu/console.h"
+#include "backends/console.h"
 #include "backends/qemu/qemu-vm.h"
 #include "backends/qemu/vmm-log.h"
 #include "base/strings.h"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/unit/test.h"
 
-#include "backends/qemu/accelerator.h"
-#include "backends/qemu/tsc.h"
+#include "backends/accelerator.h"
+#include "backends/tsc.h"
 
 static void test_a_flag_is_found_as_a_whole_word_of_the_first_processor(void **state)
 {

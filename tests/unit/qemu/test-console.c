@@ -2,7 +2,7 @@
 #include "tests/unit/test.h"
 
 #include "backends/backend.h"
-#include "backends/qemu/console.h"
+#include "backends/console.h"
 
 static const struct {
     const char *text;

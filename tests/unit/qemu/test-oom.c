@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-#include "backends/qemu/oom.h"
+#include "backends/oom.h"
 
 enum { LIMIT = 16 * 1024 * 1024 };
 

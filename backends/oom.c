@@ -2,7 +2,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 
-#include "backends/qemu/oom.h"
+#include "backends/oom.h"
 #include "base/strings.h"
 
 /* Where each kind of hierarchy keeps the count; the line of /proc/PID/cgroup, then the file. */

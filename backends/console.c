@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "backends/backend.h"
-#include "backends/qemu/console.h"
+#include "backends/console.h"
 #include "base/file.h"
 #include "base/strings.h"
 

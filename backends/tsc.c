@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <x86intrin.h>
 
-#include "backends/qemu/accelerator.h"
-#include "backends/qemu/tsc.h"
+#include "backends/accelerator.h"
+#include "backends/tsc.h"
 
 bool tsc_is_steady(void)
 {

@@ -3,7 +3,7 @@
 #include <linux/kvm.h>
 #include <sys/ioctl.h>
 
-#include "backends/qemu/accelerator.h"
+#include "backends/accelerator.h"
 #include "base/strings.h"
 
 bool cpuinfo_has_flag(const char *cpuinfo, const char *flag)
