@@ -327,7 +327,7 @@ int vmm_is_locked(int vm_dir)
         return 0;
     if (lock < 0)
         return lock;
-    if (flock(lock, LOCK_EX | LOCK_NB) == 0)
-        return 0;
-    return errno == EWOULDBLOCK ? 1 : -errno;
+    if (flock(lock, LOCK_EX | LOCK_NB) < 0)
+        return errno == EWOULDBLOCK ? 1 : -errno;
+    return file_has_record_lock(lock);
 }

@@ -215,6 +215,15 @@ int file_lock(int fd, int operation, usec_t patience)
     return 0;
 }
 
+int file_has_record_lock(int fd)
+{
+    struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+
+    if (fcntl(fd, F_OFD_GETLK, &lock) < 0)
+        return -errno;
+    return lock.l_type != F_UNLCK;
+}
+
 int file_remove_at(int dir, const char *name)
 {
     return unlinkat(dir, name, 0) < 0 && errno != ENOENT ? -errno : 0;

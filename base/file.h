@@ -53,6 +53,9 @@ int write_all(int fd, const void *data, size_t size) _warn_unused_;
  */
 int file_lock(int fd, int operation, usec_t patience) _warn_unused_;
 
+/* 1: another open file or process has a record lock on some of it (fcntl(2)), 0: none has, or negative errno. Takes no lock. */
+int file_has_record_lock(int fd);
+
 /* Unlinks; a file that is not there is success. */
 int file_remove_at(int dir, const char *name);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/sysmacros.h>
 
 #include "base/lock-holders.h"
@@ -18,11 +19,12 @@ bool lock_holders(const struct stat *file, LockHolderFunc func, void *userdata)
     unsigned major, minor;
     uintmax_t inode;
     bool held = false;
-    char line[256];
+    char line[256], kind[8];
     int pid;
 
     while (locks && fgets(line, sizeof line, locks)) {
-        if (sscanf(line, "%*d: FLOCK %*s %*s %d %x:%x:%ju", &pid, &major, &minor, &inode) != 4 ||
+        if (sscanf(line, "%*d: %7s %*s %*s %d %x:%x:%ju", kind, &pid, &major, &minor, &inode) != 5 ||
+            (strcmp(kind, "FLOCK") != 0 && strcmp(kind, "OFDLCK") != 0) ||
             !is_same(file, major, minor, inode))
             continue;
         held = true;

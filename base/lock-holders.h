@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
-/* Who holds flock(2) on a file, from /proc/locks: looked at from outside, without taking the lock for a moment oneself. */
+/* Who holds a lock on a file, of flock(2) or of an open file (fcntl(2), F_OFD_SETLK: QEMU's own on its disks), from /proc/locks: looked at from outside, without taking the lock for a moment oneself. */
 #include <sys/stat.h>
 
 #include "base/macro.h"
 
-/* pid: who took the lock; 0 when that process has ended, and left the lock to those that it started. */
+/* pid: who took the lock; 0 when that is not known: a lock of an open file, or of a process that has ended, and left it to those that it started. */
 typedef void (*LockHolderFunc)(void *userdata, pid_t pid);
 
 /* True when somebody holds a lock on the file. func (may be NULL) is called for each. False, too, where /proc cannot be read. */

@@ -4,6 +4,7 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 
+#include "base/file.h"
 #include "base/lock-holders.h"
 #include "base/strings.h"
 #include "images/store-internal.h"
@@ -14,7 +15,8 @@ static bool blob_in_use(int fd)
     if (flock(fd, LOCK_EX | LOCK_NB) < 0)
         return errno == EWOULDBLOCK;
     (void)flock(fd, LOCK_UN);
-    return false;
+    /* A QEMU of libvirt has opened it by itself, and has locked it in its own way. */
+    return file_has_record_lock(fd) > 0;
 }
 
 typedef struct Listing {
@@ -166,10 +168,11 @@ static char *blob_users(int fd)
 /* LOCK_EX, so that nobody can begin to use it; -EBUSY with the users in the sentence. */
 static int claim_blob(int fd, const char *what, char **ret_error)
 {
-    if (flock(fd, LOCK_EX | LOCK_NB) == 0)
-        return 0;
-    if (errno != EWOULDBLOCK)
+    bool claimed = flock(fd, LOCK_EX | LOCK_NB) == 0;
+    if (!claimed && errno != EWOULDBLOCK)
         return image_fail_errno(ret_error, -errno, "the image \"%s\" cannot be locked", what);
+    if (claimed && file_has_record_lock(fd) <= 0)
+        return 0;
     _cleanup_(freep) char *users = blob_users(fd);
     return image_fail(ret_error, -EBUSY, "the image \"%s\" is in use%s%s; stop the pods that run it first",
                       what, users ? " by process " : "", users ?: "");
@@ -256,6 +259,8 @@ static int prune_one(ImageStore *store, bool dry_run, const ImageInfo *info, cha
     _cleanup_(closep) int fd = store_open_blob(store, info->record.digest);
     if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) < 0)
         return errno == EWOULDBLOCK ? 0 : -errno;
+    if (fd >= 0 && file_has_record_lock(fd) > 0)
+        return 0;
     int r = remove_all_of(store, info);
     if (r < 0)
         return image_fail_errno(ret_error, r, "the image %s cannot be removed", info->record.digest);

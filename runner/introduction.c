@@ -88,7 +88,9 @@ static bool machine_runs(int run_path)
     _cleanup_(closep) int vm = dir_open_at(run_path, RUN_VM_DIR);
     _cleanup_(closep) int lock = vm < 0 ? vm : file_open_at(vm, RUN_MACHINE_LOCK_FILE, O_RDONLY, 0);
 
-    return lock >= 0 && flock(lock, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK;
+    if (lock >= 0 && flock(lock, LOCK_SH | LOCK_NB) < 0)
+        return errno == EWOULDBLOCK;
+    return lock >= 0 && file_has_record_lock(lock) > 0;
 }
 
 /* Returns when there is no machine to go on with. */

@@ -37,6 +37,7 @@ typedef enum EndReason {
     END_BOOT_TIMEOUT,     /* the agent did not speak within the deadline */
     END_AGENT_LOST,       /* the agent stopped answering */
     END_AGENT_REFUSED,    /* the agent could not do what the definition asks */
+    END_OPERATOR,         /* somebody ended it through what runs it, not through podvisor */
     END_LOST,             /* it ended while no runner watched */
     END_REASON_MAX,
 } EndReason;

@@ -34,11 +34,9 @@ static int lock_held(int vm, const char *file)
         return fd == -ENOENT ? 0 : fd;
     if (flock(fd, LOCK_SH | LOCK_NB) < 0)
         return errno == EWOULDBLOCK ? 1 : -errno;
-    /* The machine's lock is flock(2)'s, which a child inherits; the runner's is a record lock, which none does. */
-    struct flock record = { .l_type = F_RDLCK, .l_whence = SEEK_SET };
-    if (fcntl(fd, F_OFD_GETLK, &record) < 0)
-        return -errno;
-    return record.l_type != F_UNLCK;
+    /* The machine's lock is flock(2)'s, which a child inherits, or the record locks of a QEMU whose disk it is; the runner's is a
+     * record lock. */
+    return file_has_record_lock(fd);
 }
 
 int run_path_check_locks(int pods, const char *name)

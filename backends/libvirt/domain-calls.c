@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <libvirt/virterror.h>
+
+#include "backends/libvirt/domain-calls.h"
+#include "backends/libvirt/domain-xml.h"
+#include "base/strings.h"
+
+static void domain_unref(virDomainPtr *domain)
+{
+    if (*domain)
+        (void)virDomainFree(*domain);
+}
+
+/* --- whose domain -------------------------------------------------------------------------------------------------------- */
+
+/* key="value" or key='value' somewhere in one element, the value as XML writes it. */
+static bool has_attribute(const char *element, const char *key, const char *value)
+{
+    _cleanup_(freep) char *one = strf(" %s=\"%s\"", key, value), *other = strf(" %s='%s'", key, value);
+
+    return one && other && (strstr(element, one) || strstr(element, other));
+}
+
+static char *metadata_of(virDomainPtr domain)
+{
+    return virDomainGetMetadata(domain, VIR_DOMAIN_METADATA_ELEMENT, DOMAIN_XML_NAMESPACE, 0);
+}
+
+static bool is_ours(virDomainPtr domain, const Job *job)
+{
+    char uuid[ID128_TEXT_SIZE];
+    _cleanup_(freep) char *metadata = metadata_of(domain);
+
+    return metadata && has_attribute(metadata, "uuid", id128_format(job->uuid, uuid)) &&
+           has_attribute(metadata, "run", job->vm_dir);
+}
+
+static bool is_left_over(virDomainPtr domain, const Job *job)
+{
+    _cleanup_(freep) char *metadata = metadata_of(domain);
+
+    return metadata && has_attribute(metadata, "run", job->vm_dir) && virDomainIsPersistent(domain) == 0;
+}
+
+static int facts_take(virDomainPtr domain, Job *job)
+{
+    DomainFacts *f = &job->facts;
+
+    f->found = true;
+    f->ours = is_ours(domain, job);
+    if (virDomainGetState(domain, &f->state, &f->reason, 0) < 0)
+        return -EREMOTEIO;
+    _cleanup_(freep) char *xml = virDomainGetXMLDesc(domain, 0);
+    f->kvm = xml && str_after(xml, "<domain type='kvm'");
+    return 0;
+}
+
+/* 1 with the domain, 0 when there is none, or negative errno. */
+static int find(virConnectPtr connection, const Job *job, virDomainPtr *ret)
+{
+    const virError *error;
+
+    *ret = virDomainLookupByUUID(connection, job->uuid.bytes);
+    if (*ret)
+        return 1;
+    error = virGetLastError();
+    return error && error->code == VIR_ERR_NO_DOMAIN ? 0 : -EREMOTEIO;
+}
+
+/* The same, when it must be ours. */
+static int find_ours(virConnectPtr connection, Job *job, virDomainPtr *ret)
+{
+    int r = find(connection, job, ret);
+
+    if (r <= 0)
+        return r < 0 ? r : -ENOENT;
+    if (is_ours(*ret, job))
+        return 0;
+    job->why = strdup("the domain of this UUID is not podvisor's");
+    return -EEXIST;
+}
+
+/* --- before a start -------------------------------------------------------------------------------------------------------- */
+
+/* "<model>dac</model> ... <baselabel type='kvm'>+64055:+64055</baselabel>" -> 64055 */
+static uint64_t uid_in(const char *capabilities)
+{
+    const char *p = capabilities ? strstr(capabilities, "<model>dac</model>") : NULL;
+    char *end;
+
+    p = p ? strstr(p, "<baselabel type='") : NULL;
+    p = p ? strstr(p, ">+") : NULL;
+    if (!p)
+        return UINT64_MAX;
+    unsigned long long uid = strtoull(p + 2, &end, 10);
+    return *end == ':' ? uid : UINT64_MAX;
+}
+
+/* The first driver besides that of file owners; NULL: there is none. */
+static char *security_model_in(const char *capabilities)
+{
+    static const char begin[] = "<secmodel>";
+    const char *p = capabilities;
+
+    while ((p = strstr(p, begin))) {
+        const char *model = strstr(p, "<model>");
+        p += sizeof begin - 1;
+        if (!model)
+            return NULL;
+        model += sizeof "<model>" - 1;
+        size_t n = strcspn(model, "<");
+        if (strncmp(model, "dac<", 4) != 0 && strncmp(model, "none<", 5) != 0)
+            return strf("%.*s", (int)n, model);
+    }
+    return NULL;
+}
+
+int domain_call_probe(Worker *w, virConnectPtr connection, Job *job)
+{
+    _cleanup_(freep) char *host = virConnectGetCapabilities(connection);
+    if (!host)
+        return -EREMOTEIO;
+    _cleanup_(freep) char *kvm =
+        virConnectGetDomainCapabilities(connection, job->emulator, "x86_64", job->machine, "kvm", 0);
+    job->kvm = kvm && strstr(kvm, "<domain>kvm</domain>");
+    job->uid = uid_in(host);
+    job->security_model = security_model_in(host);
+    return 0;
+}
+
+/* --- the start ------------------------------------------------------------------------------------------------------------ */
+
+/* Something of our name that would be in the way. 0 when there is nothing (any more). */
+static int name_clear(virConnectPtr connection, Job *job)
+{
+    _cleanup_(domain_unref) virDomainPtr other = virDomainLookupByName(connection, job->name);
+    char uuid[VIR_UUID_STRING_BUFLEN] = "?";
+
+    if (!other)
+        return 0;
+    if (is_left_over(other, job))
+        return virDomainDestroy(other) < 0 ? -EREMOTEIO : 0;
+    (void)virDomainGetUUIDString(other, uuid);
+    job->why = strf("libvirt has a domain of this name that is not podvisor's: %s, %s", job->name, uuid);
+    return -EEXIST;
+}
+
+static int create(virConnectPtr connection, Job *job, virDomainPtr *ret)
+{
+    int r = name_clear(connection, job);
+    if (r < 0)
+        return r;
+    *ret = virDomainCreateXML(connection, job->xml, VIR_DOMAIN_START_PAUSED);
+    if (*ret)
+        return 0;
+    /* An earlier runner's request may have been on its way when this one looked first. */
+    job->why = strdup(virGetLastErrorMessage());
+    r = find(connection, job, ret);
+    if (r > 0)
+        job->why = (free(job->why), NULL);
+    return r > 0 ? 0 : -EIO;
+}
+
+int domain_call_create(Worker *w, virConnectPtr connection, Job *job)
+{
+    _cleanup_(domain_unref) virDomainPtr domain = NULL;
+
+    int r = find(connection, job, &domain);
+    if (r == 0)
+        r = create(connection, job, &domain);
+    if (r < 0)
+        return r;
+    if (!is_ours(domain, job)) {
+        job->why = strdup("libvirt has a domain of this UUID that is not podvisor's");
+        return -EEXIST;
+    }
+    worker_watch(w, connection, domain);
+    return facts_take(domain, job);
+}
+
+/* --- afterwards -------------------------------------------------------------------------------------------------------------- */
+
+int domain_call_look(Worker *w, virConnectPtr connection, Job *job)
+{
+    _cleanup_(domain_unref) virDomainPtr domain = NULL;
+
+    job->uid = UINT64_MAX;
+    int r = find(connection, job, &domain);
+    if (r <= 0)
+        return r;
+    /* First, so that nothing happens between the look and the watch. */
+    worker_watch(w, connection, domain);
+    if (job->ask_uid) {
+        _cleanup_(freep) char *host = virConnectGetCapabilities(connection);
+        job->uid = uid_in(host);
+    }
+    return facts_take(domain, job);
+}
+
+/* Nothing to do where it is in that state already. */
+static int order(virConnectPtr connection, Job *job, int state, int (*func)(virDomainPtr domain))
+{
+    _cleanup_(domain_unref) virDomainPtr domain = NULL;
+    int now, reason;
+
+    int r = find_ours(connection, job, &domain);
+    if (r < 0)
+        return r;
+    if (virDomainGetState(domain, &now, &reason, 0) >= 0 && now == state)
+        return 0;
+    return func(domain) < 0 ? -EREMOTEIO : 0;
+}
+
+int domain_call_suspend(Worker *w, virConnectPtr connection, Job *job)
+{
+    return order(connection, job, VIR_DOMAIN_PAUSED, virDomainSuspend);
+}
+
+int domain_call_resume(Worker *w, virConnectPtr connection, Job *job)
+{
+    return order(connection, job, VIR_DOMAIN_RUNNING, virDomainResume);
+}
+
+int domain_call_destroy(Worker *w, virConnectPtr connection, Job *job)
+{
+    return order(connection, job, VIR_DOMAIN_SHUTOFF, virDomainDestroy);
+}
