@@ -4,6 +4,8 @@
 
 #include "base/process.h"
 #include "tests/contract/obligations.h"
+#include "tests/contract/suite.h"
+#include "tests/contract/sweep.h"
 
 void a_machine_is_adopted(Harness *h)
 {
@@ -116,86 +118,107 @@ void a_new_attempt_is_a_new_machine(Harness *h)
     stop_gently(h);
 }
 
-/* How many system calls lie between two kills: PODVISOR_TEST_STEP, or what keeps the suite short. */
-static unsigned step_of(const Harness *h, unsigned for_null, unsigned for_others)
-{
-    const char *wish = getenv("PODVISOR_TEST_STEP");
-    uint64_t step;
+/* --- killed anywhere -------------------------------------------------------------------------------------------------- */
 
-    if (wish && parse_unsigned(wish, &step) == 0 && step > 0)
-        return (unsigned)step;
-    return h->definition.pod.backend == BACKEND_NULL ? for_null : for_others;
+static const CutOff never = { .n = UINT_MAX };
+
+static bool has_ended(const RunnerReport *report)
+{
+    return report->state == RUNNER_ENDED;
 }
 
-/*
- * Killed at every system call from its exec until it rests: whatever it had done by then, the next runner makes one
- * ready machine of it, and ends it in good order.
- */
+static void sweep_report(const Sweep *s)
+{
+    suite_note("%zu kills on a way of %u stops, %u of them of deeds", s->n_points, s->way.stops,
+               s->way.deeds);
+}
+
+/* A null machine costs next to nothing. */
+static size_t kills(const Harness *h, size_t of_null, size_t of_others)
+{
+    return h->definition.pod.backend == BACKEND_NULL ? of_null : of_others;
+}
+
+/* Killed on the way from its exec to the ready pod: whatever it had done by then, the next runner makes one ready machine of it,
+ * and ends it in good order. */
+static void start_is_cut_off(Harness *h, const CutOff *at, Passed *ret)
+{
+    harness_freeze(h);
+    if (trace_launch(h, at, is_ready, ret)) {
+        harness_drop_connections(h);
+        harness_launch(h);
+    }
+    harness_wait_report(h, is_ready, "the pod is ready");
+    assert_true(harness_machine_runs(h));
+    stop_gently(h);
+}
+
 void a_start_can_be_cut_off_anywhere(Harness *h)
 {
-    const unsigned step = step_of(h, 7, 60);
+    Passed way, ignored;
+    Sweep s;
 
-    for (unsigned n = 0;; n += step) {
-        harness_freeze(h);
-        bool killed = harness_spawn_killed_at(h, n);
-        if (killed) {
-            harness_drop_connections(h);
-            harness_spawn(h);
-        }
-        harness_accept(h);
-        harness_wait_report(h, is_ready, "the pod is ready");
-        assert_true(harness_machine_runs(h));
-        stop_gently(h);
-        if (!killed) {
-            assert_true(n > 50);
-            print_message("           (cut off at each of %u stops, one in %u)\n", n, step);
-            return;
-        }
-    }
+    start_is_cut_off(h, &never, &way);
+    assert_true(way.stops > 100);
+    sweep_plan(&s, &way, kills(h, 60, 8));
+    for (size_t i = 0; i < s.n_points; i++)
+        start_is_cut_off(h, &s.points[i], &ignored);
+    sweep_report(&s);
 }
 
-/* The same from the first word of an adoption until it rests; the machine must be the same all the time. */
+/* The same from the first word of an adoption until it is ready again, one kill after the other; the machine must be the same
+ * all the time. */
+static void adoption_is_cut_off(Harness *h, const CutOff *at, Passed *ret)
+{
+    if (trace_launch(h, at, is_ready, ret))
+        harness_drop_connections(h);
+    else
+        harness_kill_runner(h);
+    assert_true(harness_machine_runs(h));
+}
+
 void an_adoption_can_be_cut_off_anywhere(Harness *h)
 {
-    const unsigned step = step_of(h, 7, 60);
+    Passed way, ignored;
+    Sweep s;
 
     start_ready(h);
     uint64_t vmm = orphan_machine(h);
-    for (unsigned n = 0;; n += step) {
-        bool killed = harness_spawn_killed_at(h, n);
-        if (!killed) {
-            harness_accept(h);
-            break;
-        }
-        assert_true(harness_machine_runs(h));
-        harness_drop_connections(h);
-    }
-    harness_wait_report(h, is_ready, "the pod is ready");
+    adoption_is_cut_off(h, &never, &way);
+    sweep_plan(&s, &way, kills(h, 60, 40));
+    for (size_t i = 0; i < s.n_points; i++)
+        adoption_is_cut_off(h, &s.points[i], &ignored);
+    sweep_report(&s);
+    harness_launch(h);
+    harness_wait_report(h, is_ready, "the pod is ready again");
     assert_int_equal(h->report.vmm_pid, vmm);
     stop_gently(h);
 }
 
 /* The same from the moment at which a stop is asked for: the next runner carries it on, and knows what it was. */
+static void stop_is_cut_off(Harness *h, const CutOff *at, Passed *ret)
+{
+    start_ready(h);
+    if (trace_stop(h, at, has_ended, ret)) {
+        harness_drop_connections(h);
+        harness_launch(h);
+        /* What was not answered is asked for again, as podvisord does. */
+        if (harness_stop(h, USEC_PER_MINUTE) < 0)
+            harness_show(h);
+    }
+    harness_wait_state(h, RUNNER_ENDED);
+    assert_int_equal(h->report.reason, END_STOPPED);
+    harness_bye(h);
+}
+
 void a_stop_can_be_cut_off_anywhere(Harness *h)
 {
-    const unsigned step = step_of(h, 7, 60);
+    Passed way, ignored;
+    Sweep s;
 
-    for (unsigned n = 0;; n += step) {
-        start_ready(h);
-        bool killed = harness_stop_killed_at(h, n);
-        if (killed) {
-            harness_drop_connections(h);
-            harness_launch(h);
-            /* What was not answered is asked for again, as podvisord does. */
-            if (harness_stop(h, USEC_PER_MINUTE) < 0)
-                harness_show(h);
-        }
-        harness_wait_state(h, RUNNER_ENDED);
-        assert_int_equal(h->report.reason, END_STOPPED);
-        harness_bye(h);
-        if (!killed) {
-            print_message("           (cut off at each of %u stops, one in %u)\n", n, step);
-            return;
-        }
-    }
+    stop_is_cut_off(h, &never, &way);
+    sweep_plan(&s, &way, kills(h, 60, 8));
+    for (size_t i = 0; i < s.n_points; i++)
+        stop_is_cut_off(h, &s.points[i], &ignored);
+    sweep_report(&s);
 }

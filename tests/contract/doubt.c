@@ -23,83 +23,80 @@ static void wait_indeterminate(Harness *h, Verdict verdict)
     h->report.vmm_pid = vmm; /* for harness_done() */
 }
 
-typedef void (*Damage)(Harness *h, const char *file);
+/* The file that is damaged: the backend's checkpoint, or the runner's own. */
+typedef enum Victim { OF_BACKEND, OF_RUNNER } Victim;
 
-static void doubt_after(Harness *h, Damage damage, bool of_runner)
+static char *victim_file(const Harness *h, Victim victim)
 {
-    _cleanup_(freep) char *file = of_runner ? strdup("runner.msgpack") : backend_checkpoint(h);
+    return victim == OF_RUNNER ? strdup("runner.msgpack") : backend_checkpoint(h);
+}
+
+static void doubt_after(Harness *h, HarnessDamage damage, Victim victim, Bytes *ret_before)
+{
+    _cleanup_(freep) char *file = victim_file(h, victim);
 
     start_ready(h);
     (void)orphan_machine(h);
-    damage(h, file);
+    harness_damage(h, file, damage, ret_before);
     wait_indeterminate(h, VERDICT_INDETERMINATE);
 }
 
-static void truncated(Harness *h, const char *file)
+/* And nothing has been done to the machine in the doubt: with the record as it was, it is ours as before. */
+static void doubt_until_repaired(Harness *h, HarnessDamage damage, Victim victim)
 {
-    harness_damage(h, file, DAMAGE_TRUNCATE);
-}
+    _cleanup_(freep) char *file = victim_file(h, victim);
+    Bytes before = { 0 };
 
-static void flipped(Harness *h, const char *file)
-{
-    harness_damage(h, file, DAMAGE_FLIP);
-}
-
-static void emptied(Harness *h, const char *file)
-{
-    harness_damage(h, file, DAMAGE_EMPTY);
-}
-
-static void newer(Harness *h, const char *file)
-{
-    harness_damage(h, file, DAMAGE_NEWER);
-}
-
-static void removed(Harness *h, const char *file)
-{
-    harness_damage(h, file, DAMAGE_REMOVE);
+    doubt_after(h, damage, victim, &before);
+    uint64_t vmm = orphan_machine(h);
+    harness_repair(h, file, &before);
+    bytes_done(&before);
+    harness_launch(h);
+    harness_wait_report(h, is_ready, "the pod is ready again");
+    assert_int_equal(h->report.vmm_pid, vmm);
+    stop_gently(h);
 }
 
 void a_truncated_checkpoint_is_a_doubt(Harness *h)
 {
-    doubt_after(h, truncated, false);
+    doubt_until_repaired(h, DAMAGE_TRUNCATE, OF_BACKEND);
 }
 
 void a_damaged_checkpoint_is_a_doubt(Harness *h)
 {
-    doubt_after(h, flipped, false);
+    doubt_until_repaired(h, DAMAGE_FLIP, OF_BACKEND);
 }
 
 void an_empty_checkpoint_is_a_doubt(Harness *h)
 {
-    doubt_after(h, emptied, false);
+    doubt_until_repaired(h, DAMAGE_EMPTY, OF_BACKEND);
 }
 
 void a_checkpoint_of_the_future_is_a_doubt(Harness *h)
 {
-    doubt_after(h, newer, false);
+    doubt_until_repaired(h, DAMAGE_NEWER, OF_BACKEND);
 }
 
 void a_lost_checkpoint_is_a_doubt(Harness *h)
 {
-    doubt_after(h, removed, false);
+    doubt_until_repaired(h, DAMAGE_REMOVE, OF_BACKEND);
 }
 
 void a_damaged_checkpoint_of_the_runner_is_a_doubt(Harness *h)
 {
-    doubt_after(h, flipped, true);
+    doubt_until_repaired(h, DAMAGE_FLIP, OF_RUNNER);
 }
 
 void a_checkpoint_of_a_future_runner_is_a_doubt(Harness *h)
 {
-    doubt_after(h, newer, true);
+    doubt_until_repaired(h, DAMAGE_NEWER, OF_RUNNER);
 }
 
 void the_runners_own_checkpoint_can_be_lost(Harness *h)
 {
     start_ready(h);
     uint64_t vmm = orphan_machine(h);
-    harness_damage(h, "runner.msgpack", DAMAGE_REMOVE);
+    harness_damage(h, "runner.msgpack", DAMAGE_REMOVE, NULL);
     harness_launch(h);
     harness_wait_report(h, is_ready, "the pod is ready again");
     assert_int_equal(h->report.vmm_pid, vmm);
@@ -108,7 +105,7 @@ void the_runners_own_checkpoint_can_be_lost(Harness *h)
 
 void an_operator_can_have_it_adopted(Harness *h)
 {
-    doubt_after(h, flipped, true);
+    doubt_after(h, DAMAGE_FLIP, OF_RUNNER, NULL);
     uint64_t vmm = h->report.vmm_pid;
     assert_int_equal(harness_request(h, RUNNER_FORGET, NULL, -1), -EBUSY);
     assert_int_equal(harness_request(h, RUNNER_ADOPT, NULL, -1), 0);
@@ -119,7 +116,7 @@ void an_operator_can_have_it_adopted(Harness *h)
 
 void an_operator_can_have_it_forgotten(Harness *h)
 {
-    doubt_after(h, flipped, false);
+    doubt_after(h, DAMAGE_FLIP, OF_BACKEND, NULL);
     assert_int_equal(harness_request(h, RUNNER_FORGET, NULL, -1), -EBUSY);
     end_machine(h);
     assert_int_equal(harness_request(h, RUNNER_FORGET, NULL, -1), 0);
@@ -142,7 +139,7 @@ void a_checkpoint_from_before_a_reboot_is_a_crash(Harness *h)
 
     start_ready(h);
     (void)orphan_machine(h);
-    harness_damage(h, file, DAMAGE_OTHER_BOOT);
+    harness_damage(h, file, DAMAGE_OTHER_BOOT, NULL);
     end_machine(h);
     harness_launch(h);
     harness_wait_state(h, RUNNER_ENDED);
@@ -158,7 +155,7 @@ void a_process_of_the_same_number_is_not_touched(Harness *h)
      * begun at another time. */
     start_ready(h);
     (void)orphan_machine(h);
-    harness_damage(h, file, DAMAGE_OTHER_PROCESS);
+    harness_damage(h, file, DAMAGE_OTHER_PROCESS, NULL);
     end_machine(h);
     harness_launch(h);
     harness_wait_state(h, RUNNER_ENDED);

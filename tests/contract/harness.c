@@ -5,7 +5,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/inotify.h>
-#include <sys/ptrace.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -64,7 +63,7 @@ void harness_freeze(Harness *h)
     assert_success(checkpoint_write(h->run_dir, &run_definition_kind, d->uuid, d->generation, d));
 }
 
-static void runner_exec(Harness *h)
+void harness_exec(Harness *h)
 {
     char path[128];
 
@@ -75,7 +74,7 @@ static void runner_exec(Harness *h)
     _exit(127);
 }
 
-static void runner_watch(Harness *h, pid_t pid)
+void harness_watch_runner(Harness *h, pid_t pid)
 {
     assert_true(pid > 0);
     h->runner = pid;
@@ -87,8 +86,8 @@ void harness_spawn(Harness *h)
 {
     pid_t pid = fork();
     if (pid == 0)
-        runner_exec(h);
-    runner_watch(h, pid);
+        harness_exec(h);
+    harness_watch_runner(h, pid);
 }
 
 enum { SHOW_MAX = 4000 };
@@ -155,22 +154,55 @@ static void take_report(Harness *h, Message *m)
     free(take_ptr(m->body));
 }
 
+static void accept_runner(Harness *h)
+{
+    h->link = accept4(h->listener, NULL, NULL, SOCK_CLOEXEC);
+    assert_true(h->link >= 0);
+    h->greeted = false;
+}
+
+/* What the runner says first; welcome is the answer. */
+static void take_hello(Harness *h, const Message *m)
+{
+    const RunnerHello *hello = m->body;
+
+    assert_int_equal(m->type, RUNNER_HELLO);
+    assert_string_equal(hello->name, h->definition.name);
+    assert_true(id128_equal(hello->token, h->definition.token));
+    assert_true(id128_equal(hello->uuid, h->definition.uuid));
+    assert_int_equal(hello->attempt, h->definition.attempt);
+    h->greeted = true;
+    send_message(h, RUNNER_WELCOME, 0, &(RunnerWelcome){ .protocol = RUNNER_PROTOCOL_VERSION }, -1);
+}
+
 void harness_accept(Harness *h)
 {
     Message m;
 
     wait_readable(h, h->listener, "the runner connects");
-    h->link = accept4(h->listener, NULL, NULL, SOCK_CLOEXEC);
-    assert_true(h->link >= 0);
+    accept_runner(h);
     assert_true(receive(h, &m, "the runner's hello"));
-    assert_int_equal(m.type, RUNNER_HELLO);
-    const RunnerHello *hello = m.body;
-    assert_string_equal(hello->name, h->definition.name);
-    assert_true(id128_equal(hello->token, h->definition.token));
-    assert_true(id128_equal(hello->uuid, h->definition.uuid));
-    assert_int_equal(hello->attempt, h->definition.attempt);
+    take_hello(h, &m);
     message_done(&m);
-    send_message(h, RUNNER_WELCOME, 0, &(RunnerWelcome){ .protocol = RUNNER_PROTOCOL_VERSION }, -1);
+}
+
+void harness_take_one(Harness *h)
+{
+    Message m;
+
+    if (h->link < 0) {
+        accept_runner(h);
+        return;
+    }
+    if (!receive(h, &m, "a message")) {
+        harness_show(h);
+        fail_msg("the runner went away");
+    }
+    if (!h->greeted)
+        take_hello(h, &m);
+    else if (m.type == RUNNER_REPORT)
+        take_report(h, &m);
+    message_done(&m);
 }
 
 void harness_launch(Harness *h)
@@ -244,6 +276,13 @@ int harness_stop(Harness *h, usec_t timeout)
     return harness_request(h, RUNNER_STOP, &(RunnerStop){ .timeout = timeout, .why = why }, -1);
 }
 
+void harness_ask_stop(Harness *h)
+{
+    char why[] = "the test says so";
+
+    send_message(h, RUNNER_STOP, h->next_id++, &(RunnerStop){ .timeout = USEC_PER_MINUTE, .why = why }, -1);
+}
+
 static void runner_forget(Harness *h)
 {
     h->runner = 0;
@@ -252,13 +291,19 @@ static void runner_forget(Harness *h)
     schema_done(&runner_report_schema, &h->report);
 }
 
+void harness_runner_died(Harness *h)
+{
+    uint64_t vmm = h->report.vmm_pid;
+
+    runner_forget(h);
+    h->report.vmm_pid = vmm;
+}
+
 void harness_kill_runner(Harness *h)
 {
     assert_success(process_signal(h->pidfd, SIGKILL));
     assert_true(waitpid(h->runner, NULL, 0) == h->runner);
-    uint64_t vmm = h->report.vmm_pid;
-    runner_forget(h);
-    h->report.vmm_pid = vmm;
+    harness_runner_died(h);
 }
 
 int harness_wait_exit(Harness *h)
@@ -338,7 +383,7 @@ int harness_run_another(Harness *h)
 
     pid_t pid = fork();
     if (pid == 0)
-        runner_exec(h);
+        harness_exec(h);
     assert_true(pid > 0);
     assert_true(waitpid(pid, &status, 0) == pid);
     return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
@@ -426,24 +471,45 @@ static void damage_envelope(int vm, const char *file, HarnessDamage damage, Byte
     schema_done(&checkpoint_envelope_schema, &e);
 }
 
-void harness_damage(Harness *h, const char *file, HarnessDamage damage)
+static void damage_file(int vm, const char *file, HarnessDamage damage, const Bytes *before)
 {
     Bytes b = { 0 };
+
+    if (damage == DAMAGE_REMOVE) {
+        assert_success(file_remove_at(vm, file));
+        return;
+    }
+    if (damage == DAMAGE_NEWER || damage == DAMAGE_OTHER_BOOT || damage == DAMAGE_OTHER_PROCESS) {
+        damage_envelope(vm, file, damage, &b);
+    } else {
+        assert_success(bytes_append(&b, before->data, before->size));
+        damage_bytes(damage, &b);
+    }
+    assert_success(file_replace_at(vm, file, b.data, b.size, 0600));
+    bytes_done(&b);
+}
+
+void harness_damage(Harness *h, const char *file, HarnessDamage damage, Bytes *ret_before)
+{
+    Bytes before = { 0 };
     int vm = dir_open_at(h->run_dir, RUN_VM_DIR);
 
     assert_success(vm);
-    if (damage == DAMAGE_REMOVE) {
-        assert_success(file_remove_at(vm, file));
-        safe_close(vm);
-        return;
-    }
-    assert_success(file_read_at(vm, file, CHECKPOINT_SIZE_MAX, &b));
-    if (damage == DAMAGE_NEWER || damage == DAMAGE_OTHER_BOOT || damage == DAMAGE_OTHER_PROCESS)
-        damage_envelope(vm, file, damage, &b);
+    assert_success(file_read_at(vm, file, CHECKPOINT_SIZE_MAX, &before));
+    damage_file(vm, file, damage, &before);
+    safe_close(vm);
+    if (ret_before)
+        *ret_before = before;
     else
-        damage_bytes(damage, &b);
-    assert_success(file_replace_at(vm, file, b.data, b.size, 0600));
-    bytes_done(&b);
+        bytes_done(&before);
+}
+
+void harness_repair(Harness *h, const char *file, const Bytes *before)
+{
+    int vm = dir_open_at(h->run_dir, RUN_VM_DIR);
+
+    assert_success(vm);
+    assert_success(file_replace_at(vm, file, before->data, before->size, 0600));
     safe_close(vm);
 }
 
@@ -460,87 +526,4 @@ void harness_done(Harness *h)
     safe_close(h->run_dir);
     free(h->run_path);
     test_dir_done(&h->dir);
-}
-
-/* --- killed at each system call ---------------------------------------------------------------------------------- */
-
-enum { REST_MSEC = 150 };
-
-/* 1 at a stop, 0 when the runner rests in a wait of its event loop, -1 when it has exited. */
-static int next_stop(pid_t pid, const sigset_t *child)
-{
-    const struct timespec patience = { .tv_nsec = REST_MSEC * 1000000L };
-    int status;
-
-    for (;;) {
-        pid_t p = waitpid(pid, &status, WNOHANG);
-        if (p == pid)
-            return WIFSTOPPED(status) ? 1 : -1;
-        if (sigtimedwait(child, NULL, &patience) < 0 && errno == EAGAIN)
-            return 0;
-    }
-}
-
-static void detach(pid_t pid)
-{
-    int status;
-
-    /* A tracee can be let go only while it is stopped. */
-    (void)syscall(SYS_tgkill, pid, pid, SIGSTOP);
-    while (waitpid(pid, &status, 0) == pid && !(WIFSTOPPED(status) && WSTOPSIG(status) == SIGSTOP))
-        (void)ptrace(PTRACE_SYSCALL, pid, NULL, NULL);
-    (void)ptrace(PTRACE_DETACH, pid, NULL, NULL);
-}
-
-/* Lets the stopped tracee go on until its n-th stop, and kills it there. False when it came to rest before; then it is let go. */
-static bool trace_until(Harness *h, unsigned n, const sigset_t *child)
-{
-    for (unsigned stops = 0;; stops++) {
-        int r = next_stop(h->runner, child);
-        if (r < 0)
-            fail_msg("the runner ended before it was killed");
-        if (r == 0) {
-            detach(h->runner);
-            return false;
-        }
-        if (stops >= n) {
-            harness_kill_runner(h);
-            return true;
-        }
-        (void)ptrace(PTRACE_SYSCALL, h->runner, NULL, NULL);
-    }
-}
-
-bool harness_stop_killed_at(Harness *h, unsigned n)
-{
-    char why[] = "the test says so";
-    sigset_t child, before;
-
-    sigemptyset(&child);
-    sigaddset(&child, SIGCHLD);
-    assert_int_equal(sigprocmask(SIG_BLOCK, &child, &before), 0);
-    assert_int_equal(ptrace(PTRACE_ATTACH, h->runner, NULL, NULL), 0);
-    send_message(h, RUNNER_STOP, h->next_id++, &(RunnerStop){ .timeout = USEC_PER_MINUTE, .why = why }, -1);
-    bool killed = trace_until(h, n, &child);
-    assert_int_equal(sigprocmask(SIG_SETMASK, &before, NULL), 0);
-    return killed;
-}
-
-bool harness_spawn_killed_at(Harness *h, unsigned n)
-{
-    sigset_t child, before;
-
-    sigemptyset(&child);
-    sigaddset(&child, SIGCHLD);
-    assert_int_equal(sigprocmask(SIG_BLOCK, &child, &before), 0);
-    pid_t pid = fork();
-    if (pid == 0) {
-        (void)sigprocmask(SIG_SETMASK, &before, NULL);
-        (void)ptrace(PTRACE_TRACEME, 0, NULL, NULL);
-        runner_exec(h);
-    }
-    runner_watch(h, pid);
-    bool killed = trace_until(h, n, &child);
-    assert_int_equal(sigprocmask(SIG_SETMASK, &before, NULL), 0);
-    return killed;
 }

@@ -24,8 +24,12 @@ typedef struct Harness {
     pid_t runner;             /* 0: none */
     int pidfd;
     int link;            /* -1: the runner is not connected */
+    bool greeted;        /* its hello has come */
     RunnerReport report; /* the last one */
     uint64_t next_id;
+    bool
+        shares; /* the machine is not this test's alone: start_ready() takes what is there, stop_gently() leaves it */
+    bool ready; /* it is there */
 } Harness;
 
 /* A pod of one container, of this backend. */
@@ -81,8 +85,10 @@ typedef enum HarnessDamage {
     DAMAGE_OTHER_BOOT, /* as if the host had been restarted */
     DAMAGE_OTHER_PROCESS, /* the start time of the recorded process is another; for records that have start_time */
 } HarnessDamage;
-/* Does this to a checkpoint in RUN/vm. */
-void harness_damage(Harness *h, const char *file, HarnessDamage damage);
+/* Does this to a checkpoint in RUN/vm. What was in there is in *ret_before (not when it is NULL); the caller frees. */
+void harness_damage(Harness *h, const char *file, HarnessDamage damage, Bytes *ret_before);
+/* Puts that back. */
+void harness_repair(Harness *h, const char *file, const Bytes *before);
 
 /* Makes a directory of this name in RUN/vm, so that no file of it can be written; or removes it. */
 void harness_block_file(Harness *h, const char *file, bool block);
@@ -95,13 +101,11 @@ bool harness_machine_runs(Harness *h);
 /* Files of RUN/vm, sorted, joined by blanks. The caller frees. */
 char *harness_files(Harness *h);
 
-/*
- * Launches the runner under ptrace and kills it at its n-th system call. True when it was killed; false when it had come
- * to rest before (then it is detached and runs on).
- */
-bool harness_spawn_killed_at(Harness *h, unsigned n);
-
-/*
- * Asks for a stop, and kills the runner at its n-th system call from there on. False when it had come to rest before.
- */
-bool harness_stop_killed_at(Harness *h, unsigned n);
+/* For trace.c: the child becomes the runner, its parent knows it, and that it is dead and reaped. */
+void harness_exec(Harness *h);
+void harness_watch_runner(Harness *h, pid_t pid);
+void harness_runner_died(Harness *h);
+/* Takes one thing that is there: a connection, its hello (which is answered), or a message. */
+void harness_take_one(Harness *h);
+/* Asks for a stop, and does not wait for the answer. */
+void harness_ask_stop(Harness *h);

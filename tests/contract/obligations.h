@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
-/* Every obligation, one function each; the table in test-backends.c says which backends it is for. And what they are made of. */
+/* Every obligation, one function each; the table in matrix.c says which backends it is for. And what they are made of. */
 #include "tests/contract/harness.h"
 
 bool is_ready(const RunnerReport *report);
 /* A new attempt, until the pod is ready. */
 void start_ready(Harness *h);
-/* Until it has ended as asked, and the runner has gone. */
+/* Until it has ended as asked, and the runner has gone. A machine that is shared is left to the next one instead. */
 void stop_gently(Harness *h);
 /* Kills the runner; the machine must not notice. Returns the machine's pid. */
 uint64_t orphan_machine(Harness *h);
