@@ -8,9 +8,11 @@
 #include "base/strings.h"
 #include "schemas/agent.h"
 
-/* The last console is /dev/console: what podvisor reads. The rest as with QEMU alone: a panic reboots at once, which ends the
- * domain; a serial port costs a trap for each byte; the self-tests of cryptography are a sixth of the boot. */
-#define KERNEL_ARGUMENTS "console=ttyS0 console=ttyS1 panic=-1 quiet cryptomgr.notests"
+/* The kernel has one serial console, however many are named: it is the second port, what podvisor reads. The kernel's words, a panic
+ * among them, come out at the first one too, for `virsh console`; the agent sees to its own. The rest as with QEMU alone: a panic
+ * reboots at once, which ends the domain; a serial port costs a trap for each byte; the self-tests of cryptography are a sixth of
+ * the boot. */
+#define KERNEL_ARGUMENTS "earlyprintk=ttyS0,keep console=ttyS1 panic=-1 quiet cryptomgr.notests"
 
 typedef struct Domain {
     const RunDefinition *definition;

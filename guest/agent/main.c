@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "guest/agent/agent.h"
 #include "guest/agent/boot.h"
+#include "guest/agent/console.h"
 #include "guest/agent/guest-platform.h"
 #include "guest/agent/power-button.h"
 
@@ -49,6 +50,7 @@ static int run(void)
     Agent *a;
 
     boot(&uevents, &platform.cgroup);
+    console_open();
     int r = agent_new(&a, &platform, NULL);
     if (r >= 0)
         r = uevents_watch(&uevents, &a->loop, on_devices, a);
