@@ -4,9 +4,11 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
+#include "backends/abilities.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/strings.h"
+#include "cli/daemon-settings.h"
 #include "cli/exit-status.h"
 #include "cli/verbs.h"
 #include "images/image-store.h"
@@ -22,7 +24,8 @@ typedef struct Check {
     char **good;          /* and with none that others make of it */
     ImageStore *images;   /* NULL: this host has none */
     Order *order;         /* of the pods that were read */
-    bool complete;        /* whole directories were read, so that a pod which is not among them is missing */
+    AbilitySettings settings;
+    bool complete; /* whole directories were read, so that a pod which is not among them is missing */
 } Check;
 
 static const char *file_name_of(const char *path)
@@ -81,8 +84,7 @@ static void check_text(Check *c, const char *path, const Bytes *text)
     PodDefinition pod;
     PodLines lines;
 
-    if (pod_definition_read(&pod, path, text->data ?: (const uint8_t *)"", text->size, &c->diagnostics,
-                            &lines) < 0) {
+    if (pod_file_read(&pod, &c->settings, path, text, &c->diagnostics, &lines) < 0) {
         c->diagnostics.lost = true;
         return;
     }
@@ -291,10 +293,25 @@ static void check_done(Check *c)
     image_store_free(c->images);
 }
 
+/* What the host's podvisord allows pod files. */
+static int load_settings(const Context *context, AbilitySettings *ret)
+{
+    DaemonConfig config;
+
+    int r = daemon_settings_load(context, &config);
+    if (r < 0)
+        return r;
+    *ret = (AbilitySettings){ .libvirt_xml = config.libvirt_xml };
+    schema_done(&daemon_config_schema, &config);
+    return 0;
+}
+
 int verb_check(Context *context)
 {
     Check c = { .images = open_images(&context->paths) };
-    int r = order_new(&c.order, NULL, NULL);
+    int r = load_settings(context, &c.settings);
+    if (r >= 0)
+        r = order_new(&c.order, NULL, NULL);
 
     if (r < 0) {
         check_done(&c);

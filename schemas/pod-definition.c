@@ -94,7 +94,7 @@ static void check_doubles(const Check *c, const char *path, char *const *names)
 }
 
 int pod_definition_read(PodDefinition *pod, const char *name, const void *text, size_t size,
-                        Diagnostics *diagnostics, PodLines *ret_lines)
+                        Diagnostics *diagnostics, Locations *ret_locations)
 {
     size_t before = diagnostics->n_items;
     Locations locations = { 0 };
@@ -108,11 +108,15 @@ int pod_definition_read(PodDefinition *pod, const char *name, const void *text, 
         check_doubles(&c, "requires", pod->requires);
         r = diagnostics->n_items > before || diagnostics->lost;
     }
-    if (r >= 0 && ret_lines)
-        *ret_lines =
-            (PodLines){ locations_line(&locations, "after"), locations_line(&locations, "requires") };
+    if (r >= 0 && ret_locations)
+        *ret_locations = take_struct(locations);
     locations_done(&locations);
     return r;
+}
+
+PodLines pod_lines(const Locations *locations)
+{
+    return (PodLines){ locations_line(locations, "after"), locations_line(locations, "requires") };
 }
 
 void pod_definition_done(PodDefinition *pod)

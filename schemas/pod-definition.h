@@ -181,14 +181,15 @@ extern const Schema pod_schema;
 typedef struct PodLines {
     unsigned after, requires;
 } PodLines;
+PodLines pod_lines(const Locations *locations);
 
 /*
- * Reads a pod file's text into uninitialised pod: 0, 1 with diagnostics (pod is then valid to free, not to use), or
- * -ENOMEM (nothing to free). Checks across fields are included.
- * ret_lines may be NULL.
+ * Reads a pod file's text into uninitialised pod: 0, 1 with diagnostics (pod is then valid to free and to look at, not to use), or
+ * -ENOMEM (nothing to free). Checks across fields are included; what the pod's backend cannot do is not (backends/abilities.h).
+ * *ret_locations (may be NULL): where each key stands; for locations_done(), unless -ENOMEM.
  */
 int pod_definition_read(PodDefinition *pod, const char *name, const void *text, size_t size,
-                        Diagnostics *diagnostics, PodLines *ret_lines);
+                        Diagnostics *diagnostics, Locations *ret_locations);
 void pod_definition_done(PodDefinition *pod);
 
 /* "web.pod" -> "web" (malloc'ed); NULL when the file name is no pod's, however it looks (backups, dotfiles, other endings). */

@@ -31,6 +31,14 @@ unsigned locations_line(const Locations *l, const char *path)
     return 0;
 }
 
+bool locations_given(const Locations *l, const char *path)
+{
+    for (size_t i = 0; i < l->n_items; i++)
+        if (streq(l->items[i].path, path))
+            return true;
+    return false;
+}
+
 void locations_done(Locations *l)
 {
     for (size_t i = 0; i < l->n_items; i++)

@@ -23,6 +23,8 @@ typedef struct Locations {
 
 /* The line of a path, of its nearest parent when the path itself was not given; 0 for none. */
 unsigned locations_line(const Locations *l, const char *path);
+/* Was exactly this path given? */
+bool locations_given(const Locations *l, const char *path);
 void locations_done(Locations *l);
 
 /*

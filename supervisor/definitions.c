@@ -17,6 +17,7 @@ typedef struct Entry {
 struct Definitions {
     char **directories;
     bool trusted_only;
+    AbilitySettings settings;
     DefinitionsFunc func;
     void *userdata;
     Entry **entries; /* sorted by name */
@@ -152,15 +153,14 @@ static int set_pod(Entry *e, PodDefinition *pod)
     return 0;
 }
 
-static int parse(Entry *e, const char *file, const Bytes *text)
+static int parse(const Definitions *d, Entry *e, const char *file, const Bytes *text)
 {
     Diagnostics diagnostics = { 0 };
     _cleanup_(strv_freep) char **errors = NULL;
     PodDefinition pod;
     PodLines lines;
 
-    int r =
-        pod_definition_read(&pod, file, text->data ?: (const uint8_t *)"", text->size, &diagnostics, &lines);
+    int r = pod_file_read(&pod, &d->settings, file, text, &diagnostics, &lines);
     if (r == 0) {
         e->changed |= memcmp(&lines, &e->definition.lines, sizeof lines) != 0;
         e->definition.lines = lines;
@@ -229,7 +229,7 @@ static int load_open(Definitions *d, Entry *e, const char *file, int fd)
         return set_error(e, file, r == -EFBIG ? "is larger than a pod file can be (1M)" : strerror(-r));
     sha256_text(text.data, text.size, content);
     if (!streq(content, e->content)) {
-        r = parse(e, file, &text);
+        r = parse(d, e, file, &text);
         memcpy(e->content, content, sizeof content);
     }
     if (r < 0)
@@ -452,6 +452,11 @@ int definitions_new(Definitions **ret, char *const *directories, bool trusted_on
     d->userdata = userdata;
     *ret = take_ptr(d);
     return 0;
+}
+
+void definitions_allow(Definitions *d, AbilitySettings settings)
+{
+    d->settings = settings;
 }
 
 Definitions *definitions_free(Definitions *d)

@@ -17,6 +17,7 @@
  *
  * A definition that was never right is declared and not defined: it is shown, with its errors.
  */
+#include "backends/abilities.h"
 #include "base/digest.h"
 #include "schemas/pod-definition.h"
 
@@ -42,6 +43,8 @@ typedef void (*DefinitionsFunc)(void *userdata, const Definition *definition);
  */
 int definitions_new(Definitions **ret, char *const *directories, bool trusted_only, DefinitionsFunc func,
                     void *userdata);
+/* Before the first scan: what podvisord.conf allows pod files; without it, nothing that must be allowed. */
+void definitions_allow(Definitions *d, AbilitySettings settings);
 Definitions *definitions_free(Definitions *d);
 DEFINE_CLEANUP(Definitions *, definitions_free)
 

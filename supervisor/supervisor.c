@@ -222,6 +222,8 @@ static int definitions_start(Supervisor *s)
 {
     int r = definitions_new(&s->definitions, s->paths->definitions, s->paths->mode == PATHS_SYSTEM,
                             on_definition, s);
+    if (r >= 0)
+        definitions_allow(s->definitions, (AbilitySettings){ .libvirt_xml = s->config->libvirt_xml });
     for (size_t i = 0; r >= 0 && i < s->n_pods; i++) {
         Pod *pod = s->pods[i];
         r = definitions_know(s->definitions, pod->name, pod->record.file,

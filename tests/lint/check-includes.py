@@ -4,7 +4,8 @@
 import pathlib, re, sys
 
 # What all backends share.
-BACKENDS = {f"backends/{name}.h" for name in ("backend", "accelerator", "console", "oom", "tsc", "vmm")}
+BACKENDS = {f"backends/{name}.h" for name in ("backend", "abilities", "abilities-libvirt", "accelerator", "console", "oom", "tsc",
+                                             "vmm")}
 ALLOWED = {
     "base": {"base"},
     "schemas": {"base", "schemas"},
@@ -12,8 +13,8 @@ ALLOWED = {
     "backends": {"base", "schemas"} | BACKENDS,
     "runner": {"base", "schemas", "runner", "backends/backend.h"},
     "images": {"base", "schemas", "images"},
-    "supervisor": {"base", "schemas", "images", "supervisor"},
-    "cli": {"base", "schemas", "images", "cli"},
+    "supervisor": {"base", "schemas", "images", "backends/abilities.h", "supervisor"},
+    "cli": {"base", "schemas", "images", "backends/abilities.h", "cli"},
     "guest/agent": {"base", "guest/agent", "schemas"},
     "doc": {"base", "schemas", "cli", "backends/backend.h", "runner/recovery.h", "supervisor", "doc"},
 }

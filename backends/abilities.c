@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "backends/abilities-libvirt.h"
+#include "base/strings.h"
+
+DEFINE_ENUM_TABLE(ability_word, "support",
+                  ABILITY_MAX, [ABILITY_NONE] = { "none", "the table has no word about it" },
+                  [ABILITY_WORKS] = { "yes", "it works as the manual says" },
+                  [ABILITY_PARTLY] = { "partly", "it works; some of what can be written is refused" },
+                  [ABILITY_WITHOUT_EFFECT] = { "no effect", "it may stand there, and does nothing" },
+                  [ABILITY_REFUSED] = { "refused", "a pod with this backend may not have it" });
+
+#define WORKS                                                                                                \
+    {                                                                                                        \
+        ABILITY_WORKS                                                                                        \
+    }
+#define WORKS_AS(why)                                                                                        \
+    {                                                                                                        \
+        ABILITY_WORKS, why                                                                                   \
+    }
+#define PARTLY(why, func)                                                                                    \
+    {                                                                                                        \
+        ABILITY_PARTLY, why, func                                                                            \
+    }
+#define NO_EFFECT(why)                                                                                       \
+    {                                                                                                        \
+        ABILITY_WITHOUT_EFFECT, why                                                                          \
+    }
+
+#define EVERYWHERE                                                                                           \
+    {                                                                                                        \
+        [BACKEND_QEMU] = WORKS, [BACKEND_LIBVIRT] = WORKS, [BACKEND_NULL] = WORKS                            \
+    }
+#define WITH_A_MACHINE(why)                                                                                  \
+    {                                                                                                        \
+        [BACKEND_QEMU] = WORKS, [BACKEND_LIBVIRT] = WORKS, [BACKEND_NULL] = NO_EFFECT(why)                   \
+    }
+#define OF_QEMU(cell)                                                                                        \
+    {                                                                                                        \
+        [BACKEND_QEMU] = cell, [BACKEND_LIBVIRT] = NO_EFFECT(OTHER), [BACKEND_NULL] = NO_EFFECT(OTHER)       \
+    }
+#define OF_LIBVIRT(cell)                                                                                     \
+    {                                                                                                        \
+        [BACKEND_QEMU] = NO_EFFECT(OTHER), [BACKEND_LIBVIRT] = cell, [BACKEND_NULL] = NO_EFFECT(OTHER)       \
+    }
+#define OF_NULL(cell)                                                                                        \
+    {                                                                                                        \
+        [BACKEND_QEMU] = NO_EFFECT(OTHER), [BACKEND_LIBVIRT] = NO_EFFECT(OTHER), [BACKEND_NULL] = cell       \
+    }
+
+#define OTHER "it is another backend's"
+#define NO_MACHINE "there is no machine"
+#define NO_PROGRAM "no program runs; each container counts as running until the pod ends"
+
+const AbilityRow ability_rows[] = {
+    { "description", EVERYWHERE },
+    { "backend", EVERYWHERE },
+    { "autostart", EVERYWHERE },
+    { "after", EVERYWHERE },
+    { "requires", EVERYWHERE },
+    { "cpus", WITH_A_MACHINE(NO_MACHINE) },
+    { "memory", WITH_A_MACHINE(NO_MACHINE) },
+    { "start_timeout", EVERYWHERE },
+    { "stop_timeout", EVERYWHERE },
+    { "restart", EVERYWHERE },
+    { "volumes", WITH_A_MACHINE(NO_MACHINE) },
+    { "containers", WITH_A_MACHINE(NO_PROGRAM) },
+    { "containers.name", EVERYWHERE },
+    { "containers.image",
+      { [BACKEND_QEMU] = WORKS,
+        [BACKEND_LIBVIRT] = WORKS_AS("libvirt's user must be able to read it, which podvisord sees to"),
+        [BACKEND_NULL] = WORKS_AS("it must be there, and is not run") } },
+    { "qemu.machine",
+      OF_QEMU(WORKS_AS("\"microvm\" without KVM needs a processor with a steady time stamp counter")) },
+    { "qemu.accelerator", OF_QEMU(WORKS_AS("\"kvm\" needs a host that can run a machine with it")) },
+    { "libvirt.uri", OF_LIBVIRT(WORKS_AS("daemons of this host only")) },
+    { "libvirt.machine", OF_LIBVIRT(WORKS) },
+    { "libvirt.accelerator", OF_LIBVIRT(WORKS_AS("\"kvm\" needs a host that can run a machine with it")) },
+    { "libvirt.cpu_model",
+      OF_LIBVIRT(PARTLY("\"host-passthrough\" is refused where the accelerator is \"tcg\"",
+                        libvirt_refuses_cpu_model)) },
+    { "libvirt.security_label",
+      OF_LIBVIRT(WORKS_AS("a label needs a security driver of libvirt that confines machines by it")) },
+    { "libvirt.xml",
+      OF_LIBVIRT(
+          PARTLY("refused without libvirt_xml = true in podvisord.conf, and where it touches what podvisor "
+                 "owns",
+                 libvirt_refuses_xml)) },
+    { "null", OF_NULL(WORKS) },
+};
+const size_t n_ability_rows = ELEMENTSOF(ability_rows);
+
+const AbilityRow *ability_row(const char *key)
+{
+    const AbilityRow *found = NULL;
+
+    TABLE_FOREACH (row, ability_rows) {
+        const char *rest = str_after(key, row->key);
+        if (rest && (!*rest || *rest == '.') && (!found || strlen(row->key) > strlen(found->key)))
+            found = row;
+    }
+    return found;
+}
+
+const char *ability_missing(BackendKind backend)
+{
+    return backend == BACKEND_LIBVIRT ? libvirt_missing : NULL;
+}
+
+void abilities_check(const PodDefinition *pod, const AbilitySettings *settings, const char *file,
+                     const Locations *locations, Diagnostics *diagnostics)
+{
+    const char *backend = enum_to_string(&backend_kind_table, (int)pod->backend),
+               *missing = ability_missing(pod->backend);
+
+    if (missing)
+        diagnostics_add(diagnostics, file, locations_line(locations, "backend"),
+                        "backend: the %s backend is not there: %s", backend, missing);
+    TABLE_FOREACH (row, ability_rows) {
+        const AbilityCell *cell = &row->on[pod->backend];
+        _cleanup_(freep) char *sentence = NULL;
+        if (!cell->refuses || !locations_given(locations, row->key) ||
+            !cell->refuses(pod, settings, &sentence))
+            continue;
+        diagnostics_add(diagnostics, file, locations_line(locations, row->key), "%s: %s", row->key,
+                        sentence ?: "the backend refuses it");
+    }
+}
+
+int pod_file_read(PodDefinition *pod, const AbilitySettings *settings, const char *file, const Bytes *text,
+                  Diagnostics *diagnostics, PodLines *ret_lines)
+{
+    _cleanup_(locations_done) Locations locations = { 0 };
+    size_t before = diagnostics->n_items;
+
+    int r = pod_definition_read(pod, file, text->data ?: (const uint8_t *)"", text->size, diagnostics,
+                                &locations);
+    if (r < 0)
+        return r;
+    abilities_check(pod, settings, file, &locations, diagnostics);
+    if (ret_lines)
+        *ret_lines = pod_lines(&locations);
+    return diagnostics->n_items > before || diagnostics->lost;
+}
