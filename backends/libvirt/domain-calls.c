@@ -150,7 +150,7 @@ static int create(virConnectPtr connection, Job *job, virDomainPtr *ret)
     int r = name_clear(connection, job);
     if (r < 0)
         return r;
-    *ret = virDomainCreateXML(connection, job->xml, VIR_DOMAIN_START_PAUSED);
+    *ret = virDomainCreateXML(connection, job->xml, job->flags);
     if (*ret)
         return 0;
     /* An earlier runner's request may have been on its way when this one looked first. */

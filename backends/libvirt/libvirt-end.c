@@ -9,6 +9,8 @@
 #include "base/log.h"
 #include "base/strings.h"
 
+/* A daemon that has not ended the domain by then may hang. */
+#define KILL_PATIENCE (3 * USEC_PER_SEC)
 #define KILL_INTERVAL (5 * USEC_PER_SEC)
 #define GONE_INTERVAL (50 * USEC_PER_MSEC)
 
@@ -46,9 +48,10 @@ static const struct {
     const char *message;
 } life_rows[] = {
     { VIR_DOMAIN_EVENT_SHUTDOWN, VIR_DOMAIN_EVENT_SHUTDOWN_HOST, WITNESS_SIGNAL, END_VMM_SIGNAL,
-      "somebody on the host told QEMU to end" },
+      "somebody on the host told QEMU to end, by a signal or a reset" },
     { VIR_DOMAIN_EVENT_SHUTDOWN, ANY, WITNESS_GUEST, END_GUEST_SHUTDOWN, "the guest powered off" },
-    { VIR_DOMAIN_EVENT_STOPPED, VIR_DOMAIN_EVENT_STOPPED_SHUTDOWN, WITNESS_GUEST, END_GUEST_SHUTDOWN,
+    /* How it began was told before; this is also the end of one that was told to end. */
+    { VIR_DOMAIN_EVENT_STOPPED, VIR_DOMAIN_EVENT_STOPPED_SHUTDOWN, WITNESS_RUIN, END_GUEST_SHUTDOWN,
       "the guest powered off" },
     { VIR_DOMAIN_EVENT_STOPPED, VIR_DOMAIN_EVENT_STOPPED_DESTROYED, WITNESS_ORDER, END_OPERATOR,
       "it was destroyed through libvirt, not by podvisor" },
@@ -122,6 +125,15 @@ static int strike(LibvirtVm *l)
     return l->pidfd >= 0 && l->proved ? process_signal(l->pidfd, SIGKILL) : -ESRCH;
 }
 
+static int on_kill_patience(sd_event_source *source, uint64_t when, void *userdata)
+{
+    LibvirtVm *l = userdata;
+
+    libvirt_deadline(l, DOMAIN_LEAVE_TIMEOUT, on_leave_deadline);
+    libvirt_kill_away(l);
+    return 0;
+}
+
 static int on_kill_again(sd_event_source *source, uint64_t when, void *userdata)
 {
     LibvirtVm *l = userdata;
@@ -186,7 +198,9 @@ void libvirt_kill_go_on(LibvirtVm *l)
     l->kill_asked =
         connection_is_open(l->connection) &&
         libvirt_call(l, libvirt_job(l, domain_call_destroy, DOMAIN_CALL_TIMEOUT, on_destroyed)) >= 0;
-    if (!l->kill_asked)
+    if (l->kill_asked)
+        libvirt_deadline(l, KILL_PATIENCE, on_kill_patience);
+    else
         libvirt_kill_away(l);
 }
 

@@ -183,6 +183,7 @@ static void create(LibvirtVm *l)
         libvirt_start_failed(l, strf("its domain cannot be described: %s", xml_words(r)));
         return;
     }
+    job->flags = VIR_DOMAIN_START_PAUSED;
     l->sent = true;
     l->asked = libvirt_call(l, job) >= 0;
 }

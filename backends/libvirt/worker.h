@@ -42,6 +42,7 @@ struct Job {
     char *emulator;
     char *machine;
     char *xml;
+    unsigned flags; /* of virDomainCreateXML() */
     bool ask_uid;
     /* What came of it. */
     int error;
