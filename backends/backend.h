@@ -18,8 +18,8 @@
  * - Each operation can be repeated, and the runner can be killed at any instruction in any of them: the next runner
  *   comes to the same result from the checkpoint, by `inspect` and then `start`, `adopt` or nothing.
  * - Intent before deed: the checkpoint says what is about to be done before it is done, and what was done right after.
- * - The VMM outlives the runner, and holds the machine lock (backends/vmm.h) from before its exec until its end. So there is
- *   never a second VMM on one run path, and a free lock proves that there is none.
+ * - The VMM outlives the runner, and holds the machine lock (backends/vmm.h) from before the guest's first instruction until its end. So
+ *   there is never a second VMM on one run path, and a free lock proves that none runs a guest.
  * - A process is touched only through a pidfd of exactly that process, and believed to be the machine only after it has
  *   told RunDefinition.uuid itself. What cannot be proved is never signalled.
  * - No key of a pod file becomes a program's path or a raw argument of the VMM.
@@ -224,7 +224,7 @@ struct Backend {
     int (*stop)(Vm *vm);
 
     /*
-     * Ends the VMM for sure, by the pidfd. Called at any time between start or adopt and ENDED, repeatedly too; ENDED follows. Brings
+     * Ends the VMM for sure: by the pidfd, where this process may, else by whoever made it. Called at any time between start or adopt and ENDED, repeatedly too; ENDED follows. Brings
      * console.log up to date first, where the VMM gives it within a second. Never called after DOUBTFUL.
      */
     int (*kill)(Vm *vm);

@@ -46,5 +46,8 @@ void vmm_child_done(VmmChild *child);
  * no child of ours. Call it when the pidfd is readable; reaps. Negative errno otherwise. */
 int vmm_reap(int pidfd, int64_t *ret_code, uint64_t *ret_signal);
 
-/* 1: somebody holds the machine lock, 0: nobody does, or negative errno. Takes it for an instant, creates nothing. */
+/*
+ * 1: somebody holds the machine lock, 0: nobody does, or negative errno. Takes it for an instant, creates nothing. It is held by
+ * flock(2) of a VMM from here, or by the record locks of a QEMU that somebody else made, whose disk it is.
+ */
 int vmm_is_locked(int vm_dir);

@@ -44,13 +44,22 @@ static int refuse(int error, char **ret_message, const char *verb, RunnerState s
     return error;
 }
 
+/* What the backend cannot even begin. */
+static int order(int error, char **ret_message, const char *verb)
+{
+    if (error < 0)
+        *ret_message =
+            strf("it cannot be %s now: what runs its machine is out of reach: %s", verb, strerror(-error));
+    return error;
+}
+
 int runner_pause(Runner *r, char **ret_message)
 {
     if (state_of(r) == RUNNER_PAUSED)
         return 0;
     if (state_of(r) != RUNNER_RUNNING)
         return refuse(-EBUSY, ret_message, "paused", state_of(r));
-    return r->backend->pause(r->vm);
+    return order(r->backend->pause(r->vm), ret_message, "paused");
 }
 
 int runner_resume(Runner *r, char **ret_message)
@@ -59,7 +68,7 @@ int runner_resume(Runner *r, char **ret_message)
         return 0;
     if (state_of(r) != RUNNER_PAUSED)
         return refuse(-EBUSY, ret_message, "resumed", state_of(r));
-    return r->backend->resume(r->vm);
+    return order(r->backend->resume(r->vm), ret_message, "resumed");
 }
 
 int runner_adopt(Runner *r, char **ret_message)

@@ -24,7 +24,7 @@ enum { RUN_FILES_MAX = CONTAINERS_MAX + 2 };
 #define RUN_DEFINITION_FILE "definition.msgpack"
 #define RUN_SUPERVISOR_FILE "supervisor.msgpack"
 #define RUN_VM_DIR "vm"
-/* In vm/, locked by flock(2) and never removed but with the whole run path: a free lock proves that there is none. */
+/* In vm/, locked by flock(2) or by record locks (file_has_record_lock()), and never removed but with the whole run path: a free lock proves that there is none. */
 #define RUN_MACHINE_LOCK_FILE "machine.lock" /* held by the machine's process itself, as long as it lives */
 #define RUN_RUNNER_LOCK_FILE "runner.lock"   /* held by the runner, as a record lock (fcntl(2)) */
 

@@ -141,7 +141,9 @@ static int name_clear(virConnectPtr connection, Job *job)
     if (is_left_over(other, job))
         return virDomainDestroy(other) < 0 ? -EREMOTEIO : 0;
     (void)virDomainGetUUIDString(other, uuid);
-    job->why = strf("libvirt has a domain of this name that is not podvisor's: %s, %s", job->name, uuid);
+    job->why = strf("libvirt has a domain of this name that is not podvisor's%s: %s, %s",
+                    virDomainIsPersistent(other) > 0 ? " but was defined by somebody (virsh undefine)" : "",
+                    job->name, uuid);
     return -EEXIST;
 }
 

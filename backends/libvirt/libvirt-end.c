@@ -12,6 +12,8 @@
 /* A daemon that has not ended the domain by then may hang. */
 #define KILL_PATIENCE (3 * USEC_PER_SEC)
 #define KILL_INTERVAL (5 * USEC_PER_SEC)
+/* From the guest's last words to the end of its processors. */
+#define POWER_OFF_INTERVAL (500 * USEC_PER_MSEC)
 #define GONE_INTERVAL (50 * USEC_PER_MSEC)
 
 static int on_leave_deadline(sd_event_source *source, uint64_t when, void *userdata);
@@ -115,6 +117,15 @@ void libvirt_on_life(LibvirtVm *l, int event, int detail)
 void libvirt_on_reboot(LibvirtVm *l)
 {
     libvirt_saw(l, WITNESS_GUEST + 1, END_GUEST_RESET, strf("the guest was reset"));
+}
+
+void libvirt_end_alone(LibvirtVm *l)
+{
+    libvirt_saw(l, WITNESS_GUEST, END_GUEST_SHUTDOWN, strf("the guest powered off"));
+    libvirt_end_begin(l);
+    libvirt_deadline(l, POWER_OFF_INTERVAL, on_leave_deadline);
+    BackendEvent ending = { .type = BACKEND_GUEST_ENDING, .message = l->seen.message };
+    libvirt_tell(l, &ending);
 }
 
 /* --- killing ------------------------------------------------------------------------------------------------------------------ */

@@ -51,6 +51,19 @@ static int on_met(void *userdata, const ProcessId *id)
     return libvirt_start_met(l, id);
 }
 
+/*
+ * QEMU waits for libvirt's order to quit when its guest has powered off. Where libvirt is away, or does not know it any more, only the guest's
+ * last words tell of that; a guest that only says so ends its own machine.
+ */
+static void hear_last_words(LibvirtVm *l, const Bytes *text)
+{
+    static const char words[] = "reboot: Power down";
+
+    if (l->state == LIBVIRT_RUNNING && (l->away || l->unknown) &&
+        memmem(text->data, text->size, words, sizeof words - 1))
+        libvirt_end_alone(l);
+}
+
 static void on_said(void *userdata, const Bytes *text, bool flood)
 {
     LibvirtVm *l = userdata;
@@ -62,6 +75,7 @@ static void on_said(void *userdata, const Bytes *text, bool flood)
     (void)console_keep(l->vm.context->vm_dir, text);
     if (l->state != LIBVIRT_OVER)
         libvirt_tell(l, &event);
+    hear_last_words(l, text);
 }
 
 static const ChannelHandlers channel_handlers = { .met = on_met, .said = on_said };
@@ -275,6 +289,8 @@ static int order(Vm *vm, LibvirtOrder wanted, int (*run)(Worker *w, virConnectPt
 
     if (l->state != LIBVIRT_RUNNING)
         return -ESRCH;
+    if (l->unknown)
+        return -ENODEV;
     int r = libvirt_call(l, libvirt_job(l, run, DOMAIN_CALL_TIMEOUT, on_ordered));
     if (r >= 0)
         l->order = wanted;

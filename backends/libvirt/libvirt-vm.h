@@ -146,6 +146,8 @@ void libvirt_kill_away(LibvirtVm *l);
 void libvirt_saw(LibvirtVm *l, unsigned weight, EndReason reason, char *message);
 /* The end begins: checkpoint ENDING with what was seen; the pidfd is waited for, and then it is killed. */
 void libvirt_end_begin(LibvirtVm *l);
+/* The guest has powered off, and there is no libvirt to let QEMU quit. */
+void libvirt_end_alone(LibvirtVm *l);
 /* A start that cannot go on: the domain is ended if there is one. message is taken over. */
 void libvirt_start_failed(LibvirtVm *l, char *message);
 /* There is no process (any more): checkpoint, ENDED. message is taken over. */
