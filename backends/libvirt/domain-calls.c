@@ -199,7 +199,8 @@ int domain_call_look(Worker *w, virConnectPtr connection, Job *job)
     return facts_take(domain, job);
 }
 
-/* Nothing to do where it is in that state already. */
+/* One that is in that state already refuses, but only when it is asked is what goes on with it over: a domain that libvirt is still making
+ * says that it runs. */
 static int order(virConnectPtr connection, Job *job, int state, int (*func)(virDomainPtr domain))
 {
     _cleanup_(domain_unref) virDomainPtr domain = NULL;
@@ -208,9 +209,13 @@ static int order(virConnectPtr connection, Job *job, int state, int (*func)(virD
     int r = find_ours(connection, job, &domain);
     if (r < 0)
         return r;
-    if (virDomainGetState(domain, &now, &reason, 0) >= 0 && now == state)
+    if (func(domain) >= 0)
         return 0;
-    return func(domain) < 0 ? -EREMOTEIO : 0;
+    job->why = strdup(virGetLastErrorMessage());
+    if (virDomainGetState(domain, &now, &reason, 0) < 0 || now != state)
+        return -EIO;
+    job->why = (free(job->why), NULL);
+    return 0;
 }
 
 int domain_call_suspend(Worker *w, virConnectPtr connection, Job *job)

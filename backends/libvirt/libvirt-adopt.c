@@ -77,18 +77,22 @@ static bool proved_without_libvirt(LibvirtVm *l)
 
 static void on_known(LibvirtVm *l, const DomainFacts *f)
 {
-    bool running = f->state == VIR_DOMAIN_RUNNING;
-
     l->created = true;
     l->record.accelerator = f->kvm ? ACCELERATOR_KVM : ACCELERATOR_TCG;
-    if (l->pidfd < 0)
-        return; /* its process comes to our sockets, or on_late() */
-    if (l->record.step >= DOMAIN_STEP_RUNNING || running) {
-        proved(l, f->state == VIR_DOMAIN_PAUSED);
+    if (l->record.step < DOMAIN_STEP_RUNNING) {
+        l->state = LIBVIRT_STARTING;
+        libvirt_start_made(l);
         return;
     }
-    l->state = LIBVIRT_STARTING;
-    libvirt_start_proceed(l);
+    l->record.paused = f->state == VIR_DOMAIN_PAUSED;
+    libvirt_adopt_proceed(l);
+}
+
+void libvirt_adopt_proceed(LibvirtVm *l)
+{
+    /* Else its process comes to our sockets, or on_late(). */
+    if (l->created && l->pidfd >= 0)
+        proved(l, l->record.paused);
 }
 
 static void on_unknown(LibvirtVm *l)

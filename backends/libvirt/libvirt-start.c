@@ -88,7 +88,16 @@ int libvirt_start_met(LibvirtVm *l, const ProcessId *id)
         libvirt_start_failed(l, strf("its process cannot be recorded: %s", strerror(-r)));
     else if (l->state == LIBVIRT_STARTING)
         libvirt_start_proceed(l);
+    else
+        libvirt_adopt_proceed(l);
     return r;
+}
+
+void libvirt_start_made(LibvirtVm *l)
+{
+    l->sent = l->created = true;
+    libvirt_deadline(l, DOMAIN_MEET_TIMEOUT, on_late);
+    libvirt_start_proceed(l);
 }
 
 /* --- create --------------------------------------------------------------------------------------------------------------- */
@@ -147,8 +156,7 @@ static void on_created(void *userdata, Job *job)
                                                       : strf("libvirt could not make the domain: %s", words));
     } else if (l->created) {
         l->record.accelerator = job->facts.kvm ? ACCELERATOR_KVM : ACCELERATOR_TCG;
-        libvirt_deadline(l, DOMAIN_MEET_TIMEOUT, on_late);
-        libvirt_start_proceed(l);
+        libvirt_start_made(l);
     }
 }
 

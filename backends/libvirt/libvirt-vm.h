@@ -124,6 +124,8 @@ int libvirt_start(Vm *vm);
 /* The daemon is there: the next step of a start, or of an adoption that goes on with one. */
 void libvirt_start_go_on(LibvirtVm *l);
 void libvirt_start_away(LibvirtVm *l, int error, const char *why);
+/* libvirt has the domain, and it is ours: libvirt_start_proceed(), or its process is waited for. */
+void libvirt_start_made(LibvirtVm *l);
 /* The domain is there and its process is known: it is let go. Whatever of the two is missing is waited for. */
 void libvirt_start_proceed(LibvirtVm *l);
 /* The process has come. 0 or negative errno. */
@@ -133,6 +135,8 @@ int libvirt_start_met(LibvirtVm *l, const ProcessId *id);
 int libvirt_adopt(Vm *vm);
 void libvirt_adopt_go_on(LibvirtVm *l);
 void libvirt_adopt_away(LibvirtVm *l, const char *why);
+/* The process has come. */
+void libvirt_adopt_proceed(LibvirtVm *l);
 /* Lets go of what could not prove itself; message is freed. */
 void libvirt_doubt(LibvirtVm *l, bool foreign, char *message);
 
