@@ -111,6 +111,23 @@ static int mount_all(void)
     return 0;
 }
 
+/*
+ * Where root may open /dev/kvm and libvirt's user may not, the daemon finds at each start of a machine that what it had learnt of
+ * QEMU is wrong, and tries it out again, which takes it ten seconds. A device that nobody may use is the same for both.
+ */
+static int hide_kvm(void)
+{
+    static const char hidden[] = "/run/no-kvm";
+
+    if (access("/dev/kvm", F_OK) < 0)
+        return 0;
+    int fd = open(hidden, O_WRONLY | O_CREAT | O_CLOEXEC, 0);
+    if (fd < 0)
+        return -errno;
+    safe_close(fd);
+    return mount(hidden, "/dev/kvm", NULL, MS_BIND, NULL) < 0 ? -errno : 0;
+}
+
 /* Files that libvirt's user can reach, wherever the build is: a mount needs no way to what it shows. */
 static int show_file(const char *from, const char *name)
 {
@@ -149,6 +166,8 @@ static int prepare_system(void)
 {
     int r = mount_all();
 
+    if (r >= 0)
+        r = hide_kvm();
     if (r < 0)
         return r;
     write_file("/etc/libvirt", "libvirtd.conf", "auth_unix_rw = \"none\"\n");
