@@ -2,32 +2,39 @@
 # SPDX-License-Identifier: Apache-2.0
 """Measures podvisor beside the floor of this machine, in the same run, and prints a table. Asserts nothing.
 
-usage: tests/bench/bench.py [--runs N] [--pods N] [--idle SECONDS]
+usage: tests/bench/bench.py [--runs N] [--pods N] [--domains N] [--idle SECONDS]
+
+Where libvirt is, and who measures is root, all is measured in namespaces with a libvirtd of the benchmark's own.
 """
 import argparse
+import contextlib
+import json
 import os
 import pathlib
 import platform
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 
 sys.dont_write_bytecode = True
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "host")]
-from floor import Floor
-from instance import BIN, HELLO, Instance
+import libvirtd
+from floor import LibvirtFloor, QemuFloor
+from instance import BIN, BUILD, HELLO, Instance
 
 IDLE = 'backend = "null";\ncontainers = ( { name = "c"; image = "busybox"; } );\n'
+LIBVIRT = 'backend = "libvirt";\n' + HELLO
 
 
-def first_line(host, name):
+# What is measured
+
+def first_line(host, name, text):
     """Seconds from the file's coming into place to its container's first line in `podvisor logs`."""
     log = host.root / "state" / "log" / f"{name}.log"
     begin = time.monotonic()
-    host.write(name, HELLO)
+    host.write(name, text)
     # `logs -f` at once would fail until there is a log, again and again, on a processor that the guest wants.
     while not (log.exists() and log.stat().st_size > 0):
         time.sleep(.002)
@@ -35,35 +42,45 @@ def first_line(host, name):
     return time.monotonic() - begin
 
 
-def cold_starts(host, runs):
-    """([podvisor's seconds], [the floor's]), in turns, so that both see the same machine."""
+@contextlib.contextmanager
+def pod(host, name, text):
+    """A pod that is ready; behind it, one that is gone."""
+    host.write(name, text)
+    host.wait(name)
+    yield host.list()[name]
+    end(host, name)
+
+
+def end(host, name):
+    host.remove(name)
+    host.cli("wait", name, "--for=gone", "--timeout=60s")
+
+
+def definition(host, name):
+    return json.loads(host.cli("checkpoint", "show", name, "--json=short").stdout)["definition.msgpack"]["body"]
+
+
+def in_turns(host, runs, name, text, floor):
+    """([podvisor's seconds], [what floor.measure() gave]), in turns, so that both see the same machine."""
     ours, floors = [], []
-    host.write("model", HELLO)
-    host.wait("model")
-    floor = Floor(host.list()["model"]["vmm_pid"], host.cli("checkpoint", "show", "model", "--json=short").stdout)
-    host.remove("model")
-    host.cli("wait", "model", "--for=gone", "--timeout=60s")
-    def measure_floor():
-        with tempfile.TemporaryDirectory() as directory:
-            floors.append(floor.measure(directory))
 
     def measure_ours(name):
-        ours.append(first_line(host, name))
-        host.remove(name)
-        host.cli("wait", name, "--for=gone", "--timeout=60s")
+        ours.append(first_line(host, name, text))
+        end(host, name)
 
     # Whoever comes second starts on a processor that has just been busy, so they take turns in that, too.
     for i in range(runs):
-        steps = [measure_floor, lambda name=f"run{i}": measure_ours(name)]
+        steps = [lambda: floors.append(floor.measure()), lambda: measure_ours(f"{name}{i}")]
         for step in steps if i % 2 == 0 else reversed(steps):
             step()
     return ours, floors
 
 
 def memory(pid):
+    """(resident, private) in MiB."""
     rows = dict(line.split(":", 1) for line in pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:])
     kib = {name: int(value.split()[0]) for name, value in rows.items()}
-    return kib["Rss"], kib["Private_Clean"] + kib["Private_Dirty"]
+    return kib["Rss"] / 1024, (kib["Private_Clean"] + kib["Private_Dirty"]) / 1024
 
 
 def cpu_and_wakeups(pid):
@@ -73,50 +90,114 @@ def cpu_and_wakeups(pid):
     return (int(stat[11]) + int(stat[12])) / os.sysconf("SC_CLK_TCK"), wakeups
 
 
-def many(host, pods, idle):
+# What is printed
+
+def row(what, median, spread=""):
+    print(f"| {what} | {median} | {spread} |", flush=True)
+
+
+def row_of_times(what, times):
+    row(what, f"{statistics.median(times):.3f} s", f"{min(times):.3f}-{max(times):.3f}")
+
+
+def row_of_ratio(what, ours, floors):
+    """Beside the ratio of the medians those of the pairs, each of which saw the same machine."""
+    pairs = [a / b for a, b in zip(ours, floors)]
+    row(what, f"{statistics.median(ours) / statistics.median(floors):.2f}", f"{min(pairs):.2f}-{max(pairs):.2f}")
+
+
+def row_of_memory(what, pid):
+    row(f"{what}: resident, private", "{:.1f} MiB, {:.1f} MiB".format(*memory(pid)))
+
+
+# The parts
+
+def qemu(host, o):
+    with pod(host, "model", HELLO) as model:
+        floor = QemuFloor(model["vmm_pid"], definition(host, "model"))
+        row_of_memory("qemu: runner", model["runner_pid"])
+        row_of_memory("qemu: QEMU", model["vmm_pid"])
+    ours, floors = in_turns(host, o.runs, "run", HELLO, floor)
+    row_of_times("qemu: QEMU alone, to the container's first line", floors)
+    row_of_times("qemu: podvisor, file written to the first line in `logs`", ours)
+    row_of_ratio("qemu: podvisor / QEMU alone", ours, floors)
+
+
+def libvirt(host, o, daemon):
+    with pod(host, "model", LIBVIRT) as model:
+        floor = LibvirtFloor(daemon, definition(host, "model"), "model")
+        row_of_memory("libvirt: runner", model["runner_pid"])
+        row_of_memory("libvirt: QEMU", model["vmm_pid"])
+    ours, floors = in_turns(host, o.runs, "run", LIBVIRT, floor)
+    whole = [line for _, line in floors]
+    row_of_times("libvirt: `virsh create` returns", [created for created, _ in floors])
+    row_of_times("libvirt: `virsh create`, to the container's first line", whole)
+    row_of_times("libvirt: podvisor, file written to the first line in `logs`", ours)
+    row_of_ratio("libvirt: podvisor / `virsh create`", ours, whole)
+    growth(host, o, daemon)
+
+
+def growth(host, o, daemon):
+    """What libvirtd needs for each domain, after those before: the first ones fill what it keeps."""
+    names = [f"domain{i}" for i in range(o.domains)]
+    before = memory(daemon.pid)
+    for name in names:
+        host.write(name, LIBVIRT)
+    host.wait(*names)
+    row("libvirt: libvirtd, resident, private", "{:.1f} MiB, {:.1f} MiB".format(*before))
+    row(f"libvirt: the same for each of {len(names)} pods more",
+        ", ".join(f"{(b - a) / len(names):.2f} MiB" for a, b in zip(before, memory(daemon.pid))))
+    for name in names:
+        end(host, name)
+
+
+def crowd(host, o):
     begin = time.monotonic()
-    for i in range(pods):
+    for i in range(o.pods):
         host.write(f"pod{i}", IDLE)
-    host.wait(*(f"pod{i}" for i in range(pods)))
-    ready = time.monotonic() - begin
+    host.wait(*(f"pod{i}" for i in range(o.pods)))
+    row(f"{o.pods} null pods, files written to all ready", f"{time.monotonic() - begin:.2f} s")
     begin = time.monotonic()
     listed = host.list()
-    took = time.monotonic() - begin
-    runner = next(iter(listed.values()))["runner_pid"]
+    row(f"`podvisor list` of {o.pods}", f"{(time.monotonic() - begin) * 1000:.0f} ms")
+    row_of_memory(f"podvisord with {o.pods} pods", host.daemon.pid)
+    row_of_memory("null: runner", next(iter(listed.values()))["runner_pid"])
     before = cpu_and_wakeups(host.daemon.pid)
-    time.sleep(idle)  # this is the measurement
+    time.sleep(o.idle)  # this is the measurement
     after = cpu_and_wakeups(host.daemon.pid)
-    return ready, took, memory(host.daemon.pid), memory(runner), after[0] - before[0], after[1] - before[1]
+    row(f"idle podvisord, {o.pods} pods, {o.idle} s: CPU, wake-ups", f"{after[0] - before[0]:.2f} s, {after[1] - before[1]}")
+
+
+def measure(o, daemon, why):
+    program = subprocess.run(["qemu-system-x86_64", "-version"], capture_output=True, text=True).stdout.splitlines()[0]
+    print(f"# {platform.processor() or platform.machine()}, {os.cpu_count()} processors, Linux {platform.release()}, {program}\n")
+    print("| what | median | spread |\n|---|---|---|")
+    with Instance() as host:
+        host.root.chmod(0o711)  # libvirt's user has to get through
+        host.import_busybox()
+        qemu(host, o)
+        if daemon:
+            libvirt(host, o, daemon)
+        else:
+            row("libvirt: not measured", why)
+        crowd(host, o)
 
 
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--runs", type=int, default=7)
     parser.add_argument("--pods", type=int, default=50)
+    parser.add_argument("--domains", type=int, default=5)
     parser.add_argument("--idle", type=int, default=60)
     o = parser.parse_args()
-    with Instance() as host:
-        host.import_busybox()
-        ours, floors = cold_starts(host, o.runs)
-        host.write("real", HELLO)
-        host.wait("real")
-        qemu_runner = memory(host.list()["real"]["runner_pid"])
-        host.remove("real")
-        host.cli("wait", "real", "--for=gone", "--timeout=60s")
-        ready, took, daemon, runner, cpu, wakeups = many(host, o.pods, o.idle)
-        ratio = statistics.median(ours) / statistics.median(floors)
-        print(f"# {platform.processor() or platform.machine()}, {os.cpu_count()} processors, Linux {platform.release()}, "
-              f"{subprocess.run(['qemu-system-x86_64', '-version'], capture_output=True, text=True).stdout.splitlines()[0]}\n")
-        print("| what | median | spread |\n|---|---|---|")
-        print(f"| QEMU alone, to the container's first line | {statistics.median(floors):.3f} s | {min(floors):.3f}-{max(floors):.3f} |")
-        print(f"| podvisor, file written to the first line in `logs` | {statistics.median(ours):.3f} s | {min(ours):.3f}-{max(ours):.3f} |")
-        print(f"| podvisor / QEMU alone | {ratio:.2f} | |")
-        print(f"| podvisord with {o.pods} pods: resident, private | {daemon[0] / 1024:.1f} MiB, {daemon[1] / 1024:.1f} MiB | |")
-        print(f"| a qemu runner: resident, private | {qemu_runner[0] / 1024:.1f} MiB, {qemu_runner[1] / 1024:.1f} MiB | |")
-        print(f"| a null runner: resident, private | {runner[0] / 1024:.1f} MiB, {runner[1] / 1024:.1f} MiB | |")
-        print(f"| {o.pods} null pods, files written to all ready | {ready:.2f} s | |")
-        print(f"| `podvisor list` of {o.pods} | {took * 1000:.0f} ms | |")
-        print(f"| idle podvisord, {o.pods} pods, {o.idle} s: CPU, wake-ups | {cpu:.2f} s, {wakeups} | |")
+    why = libvirtd.missing(BIN / "podvisor-runner-libvirt")
+    if why:
+        measure(o, None, why)
+    elif not libvirtd.inside():
+        return libvirtd.run_inside()
+    else:
+        with libvirtd.Libvirtd(BUILD / "libvirt-cache") as daemon:
+            measure(o, daemon, None)
     return 0
 
 
