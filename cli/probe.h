@@ -1,13 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
-/* Programs and devices of this host, asked with a deadline. */
+/* Devices of this host, asked with a deadline. */
 #include "base/units.h"
-
-/*
- * Runs program (absolute path) with one argument and gives the first line that it prints (malloc'ed): 0, -ENOENT, -ETIMEDOUT,
- * -ENODATA when it printed nothing, or negative errno.
- */
-int probe_first_line(const char *program, const char *argument, usec_t timeout, char **ret);
 
 typedef enum KvmOutcome {
     KVM_WORKS,

@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "base/journal.h"
 #include "base/log.h"
+#include "base/program.h"
 #include "base/strings.h"
 #include "cli/daemon-settings.h"
 #include "cli/exit-status.h"
@@ -83,7 +84,7 @@ static Health examine_qemu(const Doctor *d, char **ret)
     _cleanup_(freep) char *line = NULL;
     unsigned major, minor;
 
-    int r = probe_first_line(d->config.qemu, "--version", PROBE_TIMEOUT, &line);
+    int r = program_first_line(d->config.qemu, "--version", PROBE_TIMEOUT, &line);
     if (r < 0)
         return told(HEALTH_MISSING, ret, strf("%s: %s", d->config.qemu, strerror(-r)));
     _cleanup_(freep) char *safe = text_safe(line);

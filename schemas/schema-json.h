@@ -15,6 +15,12 @@ typedef struct json_t Json;
 
 /* An object of all fields; durations in microseconds, sizes in bytes, infinity as null, bytes as hexadecimal. NULL: no memory. */
 Json *schema_to_json(const Schema *schema, const void *object);
+/*
+ * The other way, of text that another program wrote, into uninitialised object: 0, -EBADMSG when it is no JSON or a value has not the type of its
+ * field, or -ENOMEM (then nothing needs schema_done). Keys that no row has are passed over, those that are missing or null keep their
+ * default. Only booleans, unsigned numbers, words of a table, strings, groups and lists. Bounded by the caller's bound on size.
+ */
+int schema_from_json(const Schema *schema, void *object, const void *text, size_t size) _warn_unused_;
 /* Any msgpack value; binaries of 16 bytes as UUID, others as hexadecimal. NULL: no memory. */
 Json *json_from_pack(const PackValue *v);
 Json *json_new_array(void);
