@@ -7,4 +7,5 @@ extern const char *const libvirt_missing; /* as ability_missing() */
 
 bool libvirt_refuses_cpu_model(const PodDefinition *pod, const AbilitySettings *settings,
                                char **ret_sentence);
+const char *libvirt_bars_xml(const AbilitySettings *settings);
 bool libvirt_refuses_xml(const PodDefinition *pod, const AbilitySettings *settings, char **ret_sentence);

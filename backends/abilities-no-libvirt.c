@@ -9,6 +9,11 @@ bool libvirt_refuses_cpu_model(const PodDefinition *pod, const AbilitySettings *
     return false;
 }
 
+const char *libvirt_bars_xml(const AbilitySettings *settings)
+{
+    return NULL;
+}
+
 bool libvirt_refuses_xml(const PodDefinition *pod, const AbilitySettings *settings, char **ret_sentence)
 {
     return false;

@@ -17,9 +17,9 @@ DEFINE_ENUM_TABLE(ability_word, "support",
     {                                                                                                        \
         ABILITY_WORKS, why                                                                                   \
     }
-#define PARTLY(why, func)                                                                                    \
+#define PARTLY(...)                                                                                          \
     {                                                                                                        \
-        ABILITY_PARTLY, why, func                                                                            \
+        ABILITY_PARTLY, __VA_ARGS__                                                                          \
     }
 #define NO_EFFECT(why)                                                                                       \
     {                                                                                                        \
@@ -80,11 +80,8 @@ const AbilityRow ability_rows[] = {
                         libvirt_refuses_cpu_model)) },
     { "libvirt.security_label",
       OF_LIBVIRT(WORKS_AS("a label needs a security driver of libvirt that confines machines by it")) },
-    { "libvirt.xml",
-      OF_LIBVIRT(
-          PARTLY("refused without libvirt_xml = true in podvisord.conf, and where it touches what podvisor "
-                 "owns",
-                 libvirt_refuses_xml)) },
+    { "libvirt.xml", OF_LIBVIRT(PARTLY("refused where it touches what podvisor owns", libvirt_refuses_xml,
+                                       libvirt_bars_xml)) },
     { "null", OF_NULL(WORKS) },
 };
 const size_t n_ability_rows = ELEMENTSOF(ability_rows);

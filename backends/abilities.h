@@ -31,6 +31,8 @@ typedef struct AbilityCell {
     const char *note; /* why, or what of it; NULL where nothing is to be said */
     /* Of a pod that has given the key: is it refused? Then true, with a sentence (malloc'ed; NULL: out of memory). NULL: never. */
     bool (*refuses)(const PodDefinition *pod, const AbilitySettings *settings, char **ret_sentence);
+    /* Why no pod of a host with these settings may have the key; static. NULL: it may. */
+    const char *(*barred)(const AbilitySettings *settings);
 } AbilityCell;
 
 typedef struct AbilityRow {

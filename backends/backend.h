@@ -37,6 +37,7 @@
  */
 #include <systemd/sd-event.h>
 
+#include "schemas/backend-description.h"
 #include "schemas/checkpoint.h"
 #include "schemas/report.h"
 #include "schemas/run-definition.h"
@@ -171,6 +172,13 @@ struct Backend {
     BackendKind kind;
     const CheckpointKind *checkpoint; /* its name is the backend's, or what says it best */
     bool has_agent; /* false: the guest has no agent; the backend tells of the containers itself */
+
+    /*
+     * What does this host give this backend? Called in a process of its own, where nothing else is. Blocks, for 15 s at most; no side
+     * effects. program: QEMU, by podvisord.conf. *ret comes with its defaults, name, version and usable set; 0 or
+     * negative errno: it is the caller's to free either way.
+     */
+    int (*describe)(const char *program, BackendDescription *ret);
 
     /*
      * Is this definition acceptable on this host? Called before start, never before adopt. No side effects, no waiting.

@@ -9,6 +9,7 @@
 #include "runner/runner-main.h"
 #include "runner/runner.h"
 #include "runner/unit.h"
+#include "schemas/schema-json.h"
 
 static int usage(const char *program, int status)
 {
@@ -18,6 +19,8 @@ static int usage(const char *program, int status)
             "  --run-path DIR   the pod's run path, with its frozen definition\n"
             "  --unit           it is the main process of a unit: SIGTERM stops the pod\n"
             "  --log-level L    debug, info, notice, warning, err\n"
+            "  --describe       print what the backend finds on this host, as JSON, and do nothing else\n"
+            "  --qemu PROGRAM   with --describe: the QEMU program\n"
             "  --version        print the version\n"
             "  --help           print this\n",
             program);
@@ -26,8 +29,10 @@ static int usage(const char *program, int status)
 
 typedef struct Arguments {
     const char *path;
+    const char *qemu;
     int level;
     bool unit;
+    bool describe;
 } Arguments;
 
 static int arguments_read(int argc, char **argv, Arguments *ret)
@@ -35,7 +40,8 @@ static int arguments_read(int argc, char **argv, Arguments *ret)
     static const struct option options[] = {
         { "run-path", required_argument, NULL, 'p' }, { "log-level", required_argument, NULL, 'l' },
         { "unit", no_argument, NULL, 'u' },           { "version", no_argument, NULL, 'v' },
-        { "help", no_argument, NULL, 'h' },           { NULL, 0, NULL, 0 },
+        { "help", no_argument, NULL, 'h' },           { "describe", no_argument, NULL, 'd' },
+        { "qemu", required_argument, NULL, 'q' },     { NULL, 0, NULL, 0 },
     };
 
     for (int c; (c = getopt_long(argc, argv, "", options, NULL)) >= 0;) {
@@ -47,10 +53,14 @@ static int arguments_read(int argc, char **argv, Arguments *ret)
             ret->path = optarg;
         else if (c == 'u')
             ret->unit = true;
+        else if (c == 'd')
+            ret->describe = true;
+        else if (c == 'q')
+            ret->qemu = optarg;
         else if (c != 'l' || (ret->level = log_level_from_string(optarg)) < 0)
             return usage(argv[0], RUNNER_EXIT_USAGE);
     }
-    return ret->path && optind == argc ? -1 : usage(argv[0], RUNNER_EXIT_USAGE);
+    return (ret->path || ret->describe) && optind == argc ? -1 : usage(argv[0], RUNNER_EXIT_USAGE);
 }
 
 static int on_signal(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata)
@@ -105,6 +115,25 @@ static int run(const Backend *backend, const char *path, bool unit)
     return sd_event_loop(r->event);
 }
 
+static int describe(const Backend *backend, const char *qemu)
+{
+    BackendDescription d;
+
+    int r = schema_init(&backend_description_schema, &d);
+    if (r < 0)
+        return r;
+    d.usable = true;
+    if ((r = str_replace(&d.name, backend->name)) >= 0)
+        r = str_replace(&d.version, PODVISOR_VERSION);
+    if (r >= 0 && backend->describe)
+        r = backend->describe(qemu ?: "/usr/bin/qemu-system-x86_64", &d);
+    _cleanup_(json_releasep) Json *json = r >= 0 ? schema_to_json(&backend_description_schema, &d) : NULL;
+    if (r >= 0)
+        r = json_print(json, JSON_SHORT, stdout);
+    schema_done(&backend_description_schema, &d);
+    return r < 0 ? log_error_errno(r, "The %s backend cannot be described", backend->name) : 0;
+}
+
 int runner_main(const Backend *backend, int argc, char **argv)
 {
     Arguments a = { .level = LOG_INFO };
@@ -115,6 +144,6 @@ int runner_main(const Backend *backend, int argc, char **argv)
     log_open(program_invocation_short_name, a.level);
     /* A core would hold tokens, and what the guest's containers wrote. */
     (void)setrlimit(RLIMIT_CORE, &(struct rlimit){ 0 });
-    int r = run(backend, a.path, a.unit);
+    int r = a.describe ? describe(backend, a.qemu) : run(backend, a.path, a.unit);
     return r < 0 ? RUNNER_EXIT_FAILURE : r;
 }

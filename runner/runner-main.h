@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /*
- * The main of every runner program: podvisor-runner-X --run-path DIR [--unit].
+ * The main of every runner program: podvisor-runner-X --run-path DIR [--unit]. With --describe [--qemu PROGRAM] it tells what its backend
+ * finds on this host (schemas/backend-description.h) and does nothing else; it may take 15 s.
  *
  * Exit status: 0 after `bye`; 1 when it could not work at all (the cause is on standard error); 2 for a wrong call; 10 after
  * `bye` in a unit, when the pod did not end as it should; 75 after SIGTERM, SIGINT or SIGRTMIN+4

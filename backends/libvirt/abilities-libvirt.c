@@ -16,19 +16,21 @@ bool libvirt_refuses_cpu_model(const PodDefinition *pod, const AbilitySettings *
     return true;
 }
 
+const char *libvirt_bars_xml(const AbilitySettings *settings)
+{
+    return settings->libvirt_xml ? NULL : "podvisord.conf does not allow it: that takes libvirt_xml = true";
+}
+
 /* A file may be wrong in both ways. */
 bool libvirt_refuses_xml(const PodDefinition *pod, const AbilitySettings *settings, char **ret_sentence)
 {
+    const char *barred = libvirt_bars_xml(settings);
     _cleanup_(freep) char *message = NULL;
 
     int r = pod->libvirt.xml ? domain_fragment_check(pod->libvirt.xml, &message) : 0;
     const char *wrong = r == -EBADMSG ? message ?: "it is not well-formed" : r < 0 ? strerror(-r) : NULL;
-    if (!wrong && settings->libvirt_xml)
+    if (!wrong && !barred)
         return false;
-    if (settings->libvirt_xml)
-        *ret_sentence = strdup(wrong);
-    else
-        *ret_sentence = strf("podvisord.conf does not allow it: that takes libvirt_xml = true%s%s",
-                             wrong ? "; besides, " : "", wrong ?: "");
+    *ret_sentence = strf("%s%s%s", barred ?: "", barred && wrong ? "; besides, " : "", wrong ?: "");
     return true;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "backends/libvirt/domain-xml.h"
 #include "backends/libvirt/event-loop.h"
+#include "backends/libvirt/libvirt-describe.h"
 #include "backends/libvirt/libvirt-vm.h"
 #include "backends/libvirt/libvirt.h"
 #include "backends/vmm.h"
@@ -202,6 +203,7 @@ const Backend libvirt_backend = {
     .kind = BACKEND_LIBVIRT,
     .checkpoint = &libvirt_checkpoint,
     .has_agent = true,
+    .describe = libvirt_describe,
     .check = libvirt_check,
     .new = libvirt_new,
     .free = libvirt_free,

@@ -525,11 +525,17 @@ static int null_clean(Vm *vm)
     return 0;
 }
 
+static int null_describe(const char *program, BackendDescription *ret)
+{
+    return 0;
+}
+
 const Backend null_backend = {
     .name = "null",
     .kind = BACKEND_NULL,
     .checkpoint = &null_checkpoint,
     .has_agent = false,
+    .describe = null_describe,
     .check = null_check,
     .new = null_new,
     .free = null_free,

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
+#include "backends/qemu/qemu-describe.h"
 #include "backends/qemu/qemu-vm.h"
 #include "backends/qemu/qemu.h"
 #include "backends/qemu/vmm-log.h"
@@ -210,6 +211,7 @@ const Backend qemu_backend = {
     .kind = BACKEND_QEMU,
     .checkpoint = &qemu_checkpoint,
     .has_agent = true,
+    .describe = qemu_describe,
     .check = qemu_check,
     .new = qemu_new,
     .free = qemu_free,
