@@ -91,6 +91,7 @@ typedef enum ArgumentKind {
     ARGUMENT_POD,
     ARGUMENT_CONTAINER, /* POD or POD/CONTAINER */
     ARGUMENT_IMAGE,
+    ARGUMENT_BACKEND,
     ARGUMENT_VERB,
     ARGUMENT_KIND_MAX,
 } ArgumentKind;

@@ -9,7 +9,8 @@ DEFINE_ENUM_TABLE(
     [ARGUMENT_FILE] = { "file", "a file or directory" }, [ARGUMENT_KEY] = { "key", "a key of a pod file" },
     [ARGUMENT_POD] = { "pod", "a pod's name" },
     [ARGUMENT_CONTAINER] = { "container", "POD or POD/CONTAINER" },
-    [ARGUMENT_IMAGE] = { "image", "an image's name" }, [ARGUMENT_VERB] = { "verb", "a verb of podvisor" });
+    [ARGUMENT_IMAGE] = { "image", "an image's name" }, [ARGUMENT_BACKEND] = { "backend", "a backend's name" },
+    [ARGUMENT_VERB] = { "verb", "a verb of podvisor" });
 
 const Option options[OPTION_MAX] = {
     [OPTION_ROOT] = { "root", 0, OPTION_TEXT, "DIR", NULL,
@@ -308,5 +309,22 @@ const Verb verbs[] = {
       .description =
           "Examines this host: whether KVM really runs a machine, QEMU, the guest's kernel, and what else "
           "pods can use. Fails only when something is missing without which no pod runs." },
+    { .name = "backends",
+      .synopsis = "[NAME]",
+      .max = 1,
+      .options = OPTIONS_SHOW,
+      .argument = ARGUMENT_BACKEND,
+      .run = verb_backends,
+      .help = "show what each backend can do on this host",
+      .description =
+          "Shows the backends: whether a pod can be started with each on this host, else why not, what runs "
+          "its "
+          "machines, and by which accelerators. Of one that is named, also why others cannot be used, "
+          "whether "
+          "the daemon that it needs can be reached, and key by key of the pod file what works, what is "
+          "without effect and "
+          "what is refused. A key stands for those below it. Each backend's own program is asked, for 20 "
+          "seconds at "
+          "most; podvisord need not run. The exit status is 3 when the one that was named is not usable." },
 };
 const size_t n_verbs = ELEMENTSOF(verbs);

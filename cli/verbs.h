@@ -19,5 +19,6 @@ int verb_image_tag(Context *c);
 int verb_image_verify(Context *c);
 int verb_checkpoint_show(Context *c);
 int verb_doctor(Context *c);
+int verb_backends(Context *c);
 int verb_logs(Context *c);
 int verb_events(Context *c);

@@ -8,7 +8,9 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "backends/abilities.h"
 #include "base/strings.h"
+#include "cli/backend-report.h"
 #include "cli/exit-status.h"
 #include "cli/verb.h"
 #include "doc/man/manual.h"
@@ -227,14 +229,66 @@ static void catalog(void)
                row->message_id, row->name, "About pod @PODVISOR_POD@", row->doc, row->advice);
 }
 
-static void status_fields(void)
+static void put_fields(const Schema *schema)
 {
     puts(".Bl -tag -width Ds -compact");
-    for (size_t i = 0; i < pod_status_schema.n_fields; i++) {
-        printf(".It Va %s\n", pod_status_schema.fields[i].name);
-        put_sentence(pod_status_schema.fields[i].doc);
+    for (size_t i = 0; i < schema->n_fields; i++) {
+        printf(".It Va %s\n", schema->fields[i].name);
+        put_sentence(schema->fields[i].doc);
     }
     puts(".El");
+}
+
+static void status_fields(void)
+{
+    put_fields(&pod_status_schema);
+}
+
+static void backend_fields(void)
+{
+    put_fields(&backend_description_schema);
+}
+
+static void backend_states(void)
+{
+    put_enum(&backend_state_table);
+}
+
+static void abilities_row(const AbilityRow *row)
+{
+    printf(".It Ic %s", row->key);
+    for (int b = 0; b < BACKEND_KIND_MAX; b++)
+        printf(" Ta %s", enum_to_string(&ability_word_table, (int)row->on[b].ability));
+    putchar('\n');
+}
+
+/* Notes of keys that do something. */
+static void abilities_notes(void)
+{
+    puts(".Bl -tag -width Ds -compact");
+    for (size_t i = 0; i < n_ability_rows; i++)
+        for (int b = 0; b < BACKEND_KIND_MAX; b++) {
+            const AbilityCell *cell = &ability_rows[i].on[b];
+            if (!cell->note || cell->ability == ABILITY_WITHOUT_EFFECT)
+                continue;
+            printf(".It Ic %s Pq %s\n", ability_rows[i].key, enum_to_string(&backend_kind_table, b));
+            put_text(cell->note);
+            puts(".");
+        }
+    puts(".El");
+}
+
+static void all_abilities(void)
+{
+    puts(".Bl -column \"libvirt.security_label\" \"no effect\" \"no effect\" \"no effect\"");
+    printf(".It Sy key");
+    for (int b = 0; b < BACKEND_KIND_MAX; b++)
+        printf(" Ta Sy %s", enum_to_string(&backend_kind_table, b));
+    putchar('\n');
+    for (size_t i = 0; i < n_ability_rows; i++)
+        abilities_row(&ability_rows[i]);
+    puts(".El\n.Pp");
+    abilities_notes();
 }
 
 static const struct {
@@ -260,6 +314,9 @@ static const struct {
     { "@log-fields@", log_fields },
     { "@log-streams@", log_streams },
     { "@status-fields@", status_fields },
+    { "@backend-fields@", backend_fields },
+    { "@backend-states@", backend_states },
+    { "@abilities@", all_abilities },
     { "@api-manager@", api_manager },
     { "@api-pod@", api_pod },
     { "@api-errors@", api_errors },

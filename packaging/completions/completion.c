@@ -9,6 +9,7 @@
 
 #include "base/strings.h"
 #include "cli/verb.h"
+#include "schemas/pod-definition.h"
 
 static void put_words(const EnumTable *table)
 {
@@ -35,6 +36,9 @@ static void put_verbs(void)
     printf("_podvisor_verbs='");
     for (const Verb *v = verbs; v < verbs + n_verbs; v++)
         printf("%s%s", v == verbs ? "" : "\n", v->name);
+    puts("'");
+    printf("_podvisor_backends='");
+    put_words(&backend_kind_table);
     puts("'");
     puts("declare -gA _podvisor_options=(");
     for (const Verb *v = verbs; v < verbs + n_verbs; v++) {

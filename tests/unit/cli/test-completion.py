@@ -53,6 +53,10 @@ class Completion(unittest.TestCase):
         self.assertEqual(self.complete("stop", ""), ["db", "web"])
         self.assertEqual(self.complete("exec", "web/"), ["web/httpd", "web/side"])
 
+    def test_names_of_backends(self):
+        self.assertEqual(self.complete("backends", ""), ["qemu", "libvirt", "null"])
+        self.assertEqual(self.complete("backends", "li"), ["libvirt"])
+
     def test_the_podvisord_that_is_meant_is_the_one_that_is_asked(self):
         self.complete("--root", "/x", "stop", "")
         self.assertEqual(self.asked, ["--root /x list --no-legend --no-pager"])
