@@ -239,7 +239,11 @@ int libvirt_adopt(Vm *vm)
     if (l->state != LIBVIRT_IDLE && l->state != LIBVIRT_OVER)
         return -EALREADY;
     int r = libvirt_defer(l, on_adopt);
-    if (r >= 0)
-        l->state = LIBVIRT_ADOPTING;
+    if (r < 0)
+        return r;
+    l->state = LIBVIRT_ADOPTING;
+    l->created = l->proved = l->asked = l->unknown = l->gone = l->stopped = l->kill_wanted = l->kill_asked =
+        false;
+    l->seen_weight = 0;
     return r;
 }

@@ -92,6 +92,7 @@ void libvirt_on_life(LibvirtVm *l, int event, int detail)
 {
     bool tell = l->state == LIBVIRT_RUNNING;
 
+    l->stopped |= event == VIR_DOMAIN_EVENT_STOPPED;
     if (event == VIR_DOMAIN_EVENT_SUSPENDED || event == VIR_DOMAIN_EVENT_RESUMED) {
         libvirt_set_paused(l, event == VIR_DOMAIN_EVENT_SUSPENDED);
         return;
@@ -136,10 +137,15 @@ static int strike(LibvirtVm *l)
     return l->pidfd >= 0 && l->proved ? process_signal(l->pidfd, SIGKILL) : -ESRCH;
 }
 
+/* A daemon that has not been asked for the domain makes none. */
 static int on_kill_patience(sd_event_source *source, uint64_t when, void *userdata)
 {
     LibvirtVm *l = userdata;
 
+    if (l->pidfd < 0 && !l->sent) {
+        finish(l);
+        return 0;
+    }
     libvirt_deadline(l, DOMAIN_LEAVE_TIMEOUT, on_leave_deadline);
     libvirt_kill_away(l);
     return 0;
@@ -200,16 +206,17 @@ void libvirt_kill_away(LibvirtVm *l)
 
 void libvirt_kill_go_on(LibvirtVm *l)
 {
-    if (!l->kill_wanted || l->kill_asked || l->gone || l->asked)
+    if (!l->kill_wanted || l->kill_asked || l->gone)
         return;
-    if (!l->created && !l->proved && l->state == LIBVIRT_STARTING && !l->sent) {
-        libvirt_end(l, l->seen.reason, take_ptr(l->seen.message));
+    if (!l->created && l->state == LIBVIRT_STARTING && !l->sent && !l->asked) {
+        finish(l);
         return;
     }
+    /* What libvirt is at comes first; its answer leads back here. */
     l->kill_asked =
-        connection_is_open(l->connection) &&
+        !l->asked && connection_is_open(l->connection) &&
         libvirt_call(l, libvirt_job(l, domain_call_destroy, DOMAIN_CALL_TIMEOUT, on_destroyed)) >= 0;
-    if (l->kill_asked)
+    if (l->kill_asked || l->asked)
         libvirt_deadline(l, KILL_PATIENCE, on_kill_patience);
     else
         libvirt_kill_away(l);
@@ -255,7 +262,10 @@ void libvirt_start_failed(LibvirtVm *l, char *message)
     l->proved |= l->pidfd >= 0;
     l->kill_wanted = true;
     libvirt_end_begin(l);
-    libvirt_kill_go_on(l);
+    if (l->gone)
+        finish(l);
+    else
+        libvirt_kill_go_on(l);
 }
 
 /* --- the end ------------------------------------------------------------------------------------------------------------------ */
@@ -302,9 +312,13 @@ static void finish(LibvirtVm *l)
 {
     if (l->seen_weight <= WITNESS_SIGNAL && oom_seen(&l->oom))
         libvirt_end(l, END_VMM_OOM, strf("the host's kernel killed QEMU for want of memory"));
+    else if (l->seen_weight == 0 && l->record.step < DOMAIN_STEP_RUNNING)
+        libvirt_end(l, END_START_FAILED,
+                    strf("%s", connection_is_open(l->connection)
+                                   ? "QEMU ended while libvirt made the domain"
+                                   : "libvirt's daemon was lost while it made the domain, and QEMU ended"));
     else if (l->seen_weight == 0)
-        libvirt_end(l, l->record.step < DOMAIN_STEP_RUNNING ? END_START_FAILED : END_VMM_SIGNAL,
-                    strf("QEMU ended, or was killed, and libvirt did not say why"));
+        libvirt_end(l, END_VMM_SIGNAL, strf("QEMU ended, or was killed, and libvirt did not say why"));
     else if (!end_by_panic(l))
         libvirt_end(l, l->seen.reason, take_ptr(l->seen.message));
 }
@@ -322,8 +336,8 @@ int libvirt_on_process(sd_event_source *source, int fd, uint32_t revents, void *
     l->gone = true;
     l->process = sd_event_source_disable_unref(l->process);
     /* libvirt's last word about the domain is waited for even when the reason is known: until then its name is taken. */
-    if (connection_is_open(l->connection) && !l->unknown)
-        libvirt_deadline(l, DOMAIN_END_GRACE, on_grace);
+    if (connection_is_open(l->connection) && !l->unknown && !l->stopped)
+        libvirt_deadline(l, l->asked ? DOMAIN_CREATE_TIMEOUT : DOMAIN_END_GRACE, on_grace);
     else
         finish(l);
     return 0;

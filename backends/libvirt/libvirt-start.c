@@ -51,8 +51,12 @@ static void on_resumed(void *userdata, Job *job)
     LibvirtVm *l = userdata;
 
     l->asked = false;
-    if (l->state != LIBVIRT_STARTING || l->kill_wanted || is_lost(job))
+    if (l->state == LIBVIRT_OVER || is_lost(job))
         return;
+    if (l->kill_wanted) {
+        libvirt_kill_go_on(l);
+        return;
+    }
     if (job->error < 0) {
         _cleanup_(freep) char *words = words_of(job);
         libvirt_start_failed(l, strf("libvirt could not let the guest go: %s", words));
@@ -67,10 +71,14 @@ static void on_resumed(void *userdata, Job *job)
 
 void libvirt_start_proceed(LibvirtVm *l)
 {
-    if (!l->created || l->pidfd < 0 || l->asked || l->kill_wanted)
+    if (!l->created || l->pidfd < 0 || l->asked)
         return;
     libvirt_deadline(l, USEC_INFINITY, NULL);
     l->proved = true;
+    if (l->kill_wanted) {
+        libvirt_kill_go_on(l);
+        return;
+    }
     l->asked = libvirt_call(l, libvirt_job(l, domain_call_resume, DOMAIN_CREATE_TIMEOUT, on_resumed)) >= 0;
 }
 
@@ -270,7 +278,7 @@ void libvirt_start_go_on(LibvirtVm *l)
 void libvirt_start_away(LibvirtVm *l, int error, const char *why)
 {
     l->asked = false;
-    if (!l->sent)
+    if (!l->sent || (l->kill_wanted && l->pidfd < 0 && vmm_is_locked(l->vm.context->vm_dir) == 0))
         libvirt_start_failed(l, strdup(why));
     else if (!l->deadline)
         libvirt_deadline(l, DOMAIN_CREATE_TIMEOUT, on_late);

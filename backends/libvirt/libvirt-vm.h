@@ -80,7 +80,8 @@ typedef struct LibvirtVm {
     bool away;            /* it was said that the daemon cannot be reached */
     bool unknown;         /* it was said that the daemon does not know the domain */
     bool kill_wanted, kill_asked, kill_waits;
-    bool gone; /* the process is */
+    bool stopped; /* libvirt has said its last word about the domain */
+    bool gone;    /* the process is */
     LibvirtOrder order;
     unsigned seen_weight; /* of what `seen` is from; 0: nothing */
     BackendEnd seen;
