@@ -39,13 +39,21 @@ static int process_stat(pid_t pid, char *ret_state, uint64_t *ret_start_time)
     return stat_parse(text, ret_state, ret_start_time);
 }
 
+/* It runs, and /proc says that it does not. */
+static bool is_hidden(pid_t pid)
+{
+    _cleanup_(closep) int fd = pid > 0 ? (int)syscall(SYS_pidfd_open, pid, 0) : -1;
+
+    return fd >= 0 && !process_ended(fd);
+}
+
 int process_identify(pid_t pid, ProcessId *ret)
 {
     ProcessId id = { .pid = pid };
     char state;
 
     int r = process_stat(pid, &state, &id.start_time);
-    if (r < 0)
+    if (r < 0 && (r != -ESRCH || !is_hidden(pid)))
         return r;
     if ((r = id128_boot(&id.boot)) < 0)
         return r;
@@ -70,6 +78,8 @@ int process_open(const ProcessId *id)
         return r;
     if (now.start_time != id->start_time || !id128_equal(now.boot, id->boot))
         return -ESRCH;
+    if (now.start_time == 0)
+        return process_ended(fd) ? -ESRCH : take_fd(&fd);
     if ((r = process_stat(id->pid, &state, &start_time)) < 0)
         return r;
     if (state == 'Z' || state == 'X')

@@ -10,11 +10,14 @@
 
 typedef struct ProcessId {
     pid_t pid;           /* 0: no process */
-    uint64_t start_time; /* clock ticks after boot, field 22 of /proc/PID/stat */
+    uint64_t start_time; /* clock ticks after boot, field 22 of /proc/PID/stat; 0: it is hidden from us */
     Id128 boot;          /* the boot in which pid and start_time mean something */
 } ProcessId;
 
-/* The identity of a running process: 0, -ESRCH when there is none of this number. */
+/*
+ * The identity of a running process: 0, -ESRCH when there is none of this number. A process of another user, which /proc may
+ * hide from us (hidepid= of proc(5)), has its number alone for an identity, and who stores that must have another proof.
+ */
 int process_identify(pid_t pid, ProcessId *ret);
 
 /* A pidfd of exactly this process; -ESRCH when it is gone, a zombie, or its number belongs to another now. */

@@ -136,7 +136,8 @@ static int facts_of_record(LibvirtVm *l, BackendFacts *f, const DomainRecord *re
         return r;
     ProcessId id = domain_record_process(record);
     _cleanup_(closep) int pidfd = process_open(&id);
-    f->process = pidfd >= 0;
+    /* A number alone can be another's by now; who has the lock has not ended. */
+    f->process = pidfd >= 0 && (id.start_time > 0 || vmm_is_locked(l->vm.context->vm_dir) > 0);
     f->same_machine = id128_equal(e->pod, l->vm.context->definition->uuid);
     f->same_boot = id128_equal(e->boot, boot);
     f->step = domain_step_to_backend(record->step);

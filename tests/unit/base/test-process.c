@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
+#include <sys/mount.h>
 #include <sys/wait.h>
 
 #include "base/process.h"
@@ -37,6 +39,45 @@ static void a_recorded_process_is_found_until_it_ends(void **state)
     assert_int_equal(process_open(&id), -ESRCH);
     waitpid(pid, NULL, 0);
     assert_int_equal(process_open(&id), -ESRCH);
+}
+
+/* In a child that is nobody and has a /proc that hides others: 0, or the number of what went wrong; SKIPPED: no such /proc. */
+enum { SKIPPED = 77 };
+static int look_at_hidden(pid_t pid)
+{
+    ProcessId id;
+
+    if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+        mount("proc", "/proc", "proc", 0, "hidepid=2") < 0 || setresgid(65534, 65534, 65534) < 0 ||
+        setresuid(65534, 65534, 65534) < 0)
+        return SKIPPED;
+    if (process_identify(pid, &id) < 0 || id.start_time != 0)
+        return 1;
+    _cleanup_(closep) int fd = process_open(&id);
+    if (fd < 0 || process_ended(fd))
+        return 2;
+    /* Whoever has its time knows of no such process. */
+    id.start_time = 1;
+    if (process_open(&id) != -ESRCH)
+        return 3;
+    return process_identify(0x3fffffff, &id) == -ESRCH ? 0 : 4;
+}
+
+static void a_process_that_is_hidden_is_its_number(void **state)
+{
+    pid_t pid = spawn_waiter();
+    int status;
+
+    pid_t looker = fork();
+    assert_true(looker >= 0);
+    if (looker == 0)
+        _exit(look_at_hidden(pid));
+    waitpid(looker, &status, 0);
+    kill(pid, SIGKILL);
+    waitpid(pid, NULL, 0);
+    if (WIFEXITED(status) && WEXITSTATUS(status) == SKIPPED)
+        skip();
+    assert_int_equal(status, 0);
 }
 
 static void the_same_number_is_not_the_same_process(void **state)
@@ -108,6 +149,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_recorded_process_is_found_until_it_ends),
+        cmocka_unit_test(a_process_that_is_hidden_is_its_number),
         cmocka_unit_test(the_same_number_is_not_the_same_process),
         cmocka_unit_test(a_signal_is_heard_when_it_is_handled_or_waited_for),
         cmocka_unit_test(a_process_that_waits_for_signals_hears_them),
