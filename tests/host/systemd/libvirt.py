@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A machine with libvirt as Debian installs it, beside podvisor. What libvirt finds out about QEMU takes it ten seconds;
+it is kept in the build directory from one machine to the next."""
+import pathlib
+import shutil
+import subprocess
+
+from machine import BUILD
+from pods import PodMachine
+
+CACHE = BUILD / "libvirt-cache"
+KNOWN = "/var/cache/libvirt/qemu/capabilities"
+SYSTEM = "qemu:///system"
+# The test restarts it more often than systemd lets anybody in so short a time.
+OFTEN = "[Unit]\nStartLimitIntervalSec=0\n"
+
+
+def installed():
+    return pathlib.Path("/usr/sbin/libvirtd").exists() and shutil.which("virsh") and (BUILD / "bin/podvisor-runner-libvirt").exists()
+
+
+class LibvirtMachine(PodMachine):
+    def prepare(self):
+        super().prepare()
+        # Debian's package enables it.
+        self.systemctl_offline("enable", "libvirtd.service")
+        self.write("/etc/systemd/system/libvirtd.service.d/often.conf", OFTEN)
+        if CACHE.exists():
+            shutil.rmtree(self.root / KNOWN.lstrip("/"), ignore_errors=True)
+            shutil.copytree(CACHE, self.root / KNOWN.lstrip("/"))
+
+    def start(self):
+        super().start()
+        # As udev makes it. libvirt finds out all about QEMU again and again if its user may not open what root may.
+        device = self.path("/dev/kvm")
+        if device.exists():
+            shutil.chown(device, group="kvm")
+            device.chmod(0o660)
+
+    def keep_cache(self):
+        """Whole at each moment, for whoever comes next."""
+        new = pathlib.Path(f"{CACHE}.new")
+        shutil.rmtree(new, ignore_errors=True)
+        shutil.copytree(self.path(KNOWN), new)
+        shutil.rmtree(CACHE, ignore_errors=True)
+        new.rename(CACHE)
+
+    def virsh(self, *words, **more):
+        return self.run("virsh", "--connect", SYSTEM, *words, **more)
+
+    def domains(self):
+        """{name: UUID} of those that run."""
+        names = self.virsh("list", "--name").stdout.split()
+        return {name: self.virsh("domuuid", name).stdout.strip() for name in names}
+
+    def emulators(self):
+        """{name: pid} of the domains' QEMUs, by the files that libvirt itself goes by."""
+        return {file.stem: int(file.read_text()) for file in self.path("/run/libvirt/qemu").glob("*.pid")}
+
+    def as_process_of(self, pod, script):
+        """What a process says that is to systemd and to the kernel what the pod's own are: in its cgroup and its name spaces, with
+        its user and its groups."""
+        unit = self.unit(f"podvisor-pod@{pod}.service")
+        proc = self.path(f"/proc/{unit['MainPID']}")
+        status = dict(line.split(":\t", 1) for line in (proc / "status").read_text().splitlines() if ":\t" in line)
+        uid, gid = (status[key].split()[0] for key in ("Uid", "Gid"))
+        words = self.words("nsenter", "--target", unit["MainPID"], "--mount", "--net", "--ipc", "--root", "--wd", "setpriv", f"--reuid={uid}",
+                           f"--regid={gid}", f"--groups={','.join(status['Groups'].split())}", "--no-new-privs",
+                           "--bounding-set=-all", "python3", "-c", script)
+        words[3] = self.group / unit["ControlGroup"].lstrip("/") / "cgroup.procs"
+        return subprocess.run(words, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=60)

@@ -1,0 +1,251 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Pods with the libvirt backend on a host with the libvirt of its distribution: every example runs as it is, libvirt's tools tell the
+truth about it, its daemon can be restarted and killed without any pod noticing, and nobody else gets at libvirt by podvisor."""
+import json
+import os
+import pathlib
+import pty
+import select
+import sys
+import time
+
+from libvirt import LibvirtMachine, installed
+from machine import PATIENCE, SKIPPED, MachineTest, main
+from pods import HELLO
+
+EXAMPLES = pathlib.Path(__file__).resolve().parents[3] / "examples"
+# Those that run until they are stopped, and a container of each.
+RUNNING = {"database": "store", "hello": "hello", "shop": "front", "ticker": "writer", "web": "httpd"}
+ON_DEMAND = {"job", "limits"}
+ROUNDS = 10
+EXPOSURE = 15  # tenths, as `systemd-analyze security --threshold` wants them
+# What a process hears that has connected: the end at once, or nothing before it has said something.
+KNOCK = """import socket
+with socket.socket(socket.AF_UNIX) as s:
+    s.connect("/run/podvisor/libvirt.socket")
+    s.settimeout(%d)
+    try:
+        print("refused" if s.recv(1) == b"" else "spoken to")
+    except TimeoutError:
+        print("let in")
+"""
+
+
+class Libvirt(MachineTest):
+    kind = LibvirtMachine
+
+    @classmethod
+    def settle(cls, machine):
+        machine.start_podvisord()
+        machine.import_busybox()
+        machine.pod("other", HELLO % "")
+        for name in (*RUNNING, *ON_DEMAND):
+            machine.pod(name, (EXAMPLES / f"{name}.pod").read_text() + 'backend = "libvirt";\n')
+        machine.wait("other", *RUNNING)
+        machine.keep_cache()
+
+    # Examples
+
+    def test_every_example_is_here(self):
+        self.assertEqual({file.stem for file in EXAMPLES.glob("*.pod")}, {*RUNNING, *ON_DEMAND})
+        for name in RUNNING:
+            self.assertEqual(self.machine.status(name)["backend"], "libvirt")
+
+    def test_examples_do_what_they_say(self):
+        m = self.machine
+        kernel = m.podvisor("exec", "hello", "--", "uname", "-r").stdout.strip()
+        self.assertEqual(m.podvisor("logs", "hello").stdout, f"Hello from hello, Linux {kernel}\n")
+        page = m.podvisor("exec", "web/httpd", "--", "sh", "-c", "until wget -qO- http://127.0.0.1/ 2>/dev/null; do :; done").stdout
+        self.assertEqual(page, "<h1>Served from inside of a virtual machine</h1>\n")
+        self.assertIn("writer: tick\n", m.podvisor("logs", "ticker").stdout)
+        self.assertEqual(m.podvisor("logs", "database").stdout, "open\n")
+        self.assertEqual(m.status("shop")["requires"], ["database"])
+
+    def test_examples_that_end(self):
+        m = self.machine
+        m.podvisor("start", "job")
+        m.wait("job", state="succeeded")
+        self.assertEqual(m.podvisor("logs", "job").stdout, "1\n2\n3\n")
+        self.assertNotIn("job", m.domains())
+
+    def test_examples_with_limits_and_their_console(self):
+        m = self.machine
+        m.podvisor("start", "limits", "--no-wait")
+        m.wait("limits", state="running")
+        # The guest's kernel says on each of its consoles what it has killed, again and again.
+        said = self.read_console("limits", b"Killed process")
+        print(said.decode(errors="replace"))
+        containers = {}
+        while not containers.get("greedy", {}).get("oom_killed"):
+            containers = {c["name"]: c for c in json.loads(m.podvisor("status", "limits", "--json=short", check=False).stdout)[0]["containers"]}
+        self.assertEqual((containers["modest"]["state"], containers["modest"]["restarts"]), ("running", 0))
+        m.podvisor("stop", "limits")
+
+    def read_console(self, domain, wanted):
+        terminal, other = pty.openpty()
+        process = self.machine.spawn("virsh", "--connect", "qemu:///system", "console", "--force", domain, stdin=other, stdout=other, stderr=other)
+        os.close(other)
+        said, deadline = b"", time.monotonic() + PATIENCE
+        while wanted not in said:
+            self.assertTrue(select.select([terminal], [], [], max(0, deadline - time.monotonic()))[0], said)
+            said += os.read(terminal, 4096)
+        self.machine.end(process)
+        os.close(terminal)
+        return said
+
+    # libvirt's own view
+
+    def test_virsh_tells_the_truth(self):
+        m, emulators = self.machine, self.machine.emulators()
+        domains = m.domains()
+        self.assertEqual({name: domains.get(name) for name in RUNNING}, {name: m.status(name)["uuid"] for name in RUNNING})
+        self.assertNotIn("other", domains)
+        m.record("virsh", "list")
+        for name in RUNNING:
+            status = m.status(name)
+            self.assertEqual(status["vmm_pid"], emulators[name])
+            xml = m.virsh("dumpxml", name).stdout
+            self.assertIn(f'name="{name}" uuid="{status["uuid"]}" generation="1" attempt="1" run="/run/podvisor/pods/{name}/vm"', xml)
+            stats = dict(line.strip().split("=", 1) for line in m.virsh("domstats", name).stdout.splitlines() if "=" in line)
+            self.assertEqual((stats["state.state"], stats["vcpu.current"]), ("1", "1"))
+            self.assertGreater(int(stats["cpu.time"]), 0)
+        self.assertEqual(m.virsh("list", "--name", "--persistent", "--all").stdout.split(), [])
+
+    def test_machinectl_shows_the_pods(self):
+        listed = {m["machine"]: m for m in json.loads(self.machine.run("machinectl", "list", "--output=json").stdout)}
+        for name in RUNNING:
+            self.assertEqual((listed[name]["class"], listed[name]["service"]), ("vm", "podvisor"))
+
+    # Daemons and runners that end
+
+    def lives(self):
+        """What must not change, and what must grow."""
+        m = self.machine
+        return ({name: (uuid, m.emulators()[name]) for name, uuid in m.domains().items()},
+                {name: m.uptime(name, container) for name, container in RUNNING.items()})
+
+    def assert_same_lives(self, before):
+        after = self.lives()
+        self.assertEqual(after[0], before[0])
+        for name in RUNNING:
+            self.assertGreater(after[1][name], before[1][name])
+
+    def events(self, since):
+        """What an operator was told of the pods, as `podvisor events` shows it, which reads the same records."""
+        return [(record["PODVISOR_POD"], record["PODVISOR_EVENT"]) for record in self.machine.journal(since=since)
+                if record.get("PODVISOR_POD") in RUNNING and "PODVISOR_EVENT" in record]
+
+    def all_back(self, records):
+        """Each runner has found libvirt's daemon again."""
+        missing = set(RUNNING)
+
+        def seen(record):
+            if "libvirt's daemon is back" in record["MESSAGE"]:
+                missing.discard(record.get("PODVISOR_POD"))
+            return not missing
+        records.until(seen)
+
+    def test_a_daemon_that_is_restarted_and_killed_is_missed_by_no_pod(self):
+        m, before, since = self.machine, self.lives(), self.machine.cursor()
+        began = time.monotonic()
+        deeds = {"restart": ("restart", "libvirtd.service"),
+                 "kill -9": ("kill", "--signal=KILL", "--kill-whom=main", "libvirtd.service")}
+        for number in range(ROUNDS):
+            for what, words in deeds.items():
+                with self.subTest(round=number, what=what), m.following("_COMM=podvisor-runner", since=m.cursor()) as records:
+                    # podvisord has something to do meanwhile.
+                    for i in range(3):
+                        m.pod(f"load-{i}", HELLO % f'backend = "null"; description = "{number} {what}";')
+                    m.run("systemctl", *words)
+                    self.all_back(records)
+            for i in range(3):
+                m.remove(f"/etc/podvisor/pods.d/load-{i}.pod")
+        print(f"{ROUNDS} restarts and {ROUNDS} kills in {time.monotonic() - began:.0f} s; domains {before[0]}")
+        self.assert_same_lives(before)
+        self.assertEqual(self.events(since), [])
+        m.record("podvisor", "events")
+
+    def kill_runner(self, pod):
+        m, unit = self.machine, f"podvisor-pod@{pod}.service"
+        pid = m.unit(unit)["MainPID"]
+        m.run("systemctl", "kill", "--signal=KILL", "--kill-whom=main", unit)
+        m.wait_unit_until(unit, lambda u: u["ActiveState"] == "active" and u["MainPID"] not in ("0", pid), what=f"a process after {pid}")
+        m.wait(pod)
+
+    def test_a_new_runner_takes_over_with_and_without_the_daemon(self):
+        m, before, since = self.machine, self.lives(), self.machine.cursor()
+        self.kill_runner("hello")
+        daemon = ("libvirtd.socket", "libvirtd-ro.socket", "libvirtd-admin.socket", "libvirtd.service")
+        m.run("systemctl", "stop", *daemon)
+        self.kill_runner("web")
+        m.wait_journal(lambda r: "without" in r["MESSAGE"], "_COMM=podvisor-runner", "PODVISOR_POD=web", since=since)
+        with m.following("_COMM=podvisor-runner", since=m.cursor()) as records:
+            m.run("systemctl", "start", *daemon)
+            self.all_back(records)
+        self.assert_same_lives(before)
+        told = self.events(since)
+        self.assertLessEqual(set(told), {(pod, event) for pod in ("hello", "web") for event in ("runner-lost", "adopted", "ready")})
+
+    # Who gets at libvirt
+
+    def test_only_the_runner_of_a_pod_of_libvirt_is_let_in(self):
+        m, since = self.machine, self.machine.cursor()
+        self.assertEqual(m.as_process_of("hello", KNOCK % 1).stdout, "let in\n")
+        m.run("systemctl", "stop", "podvisord.service")
+        self.assertEqual(m.as_process_of("hello", KNOCK % 1).stdout, "let in\n")
+        # As QEMU of a machine that is not libvirt's could do it.
+        self.assertEqual(m.as_process_of("other", KNOCK % PATIENCE).stdout, "refused\n")
+        m.wait_journal(lambda r: "of the pod other; its machine is not libvirt's: its backend is qemu" in r["MESSAGE"],
+                       "SYSLOG_IDENTIFIER=podvisor-libvirt-proxy", since=since)
+        m.start_podvisord()
+        # Root itself has another way.
+        self.assertEqual(m.run("python3", "-c", KNOCK % PATIENCE).stdout, "refused\n")
+        m.wait_journal(lambda r: "is not of a pod's unit" in r["MESSAGE"], "SYSLOG_IDENTIFIER=podvisor-libvirt-proxy", since=since)
+        self.assertIn("PermissionError", m.run("python3", "-c", KNOCK % PATIENCE, user="libvirt-qemu", check=False).stderr)
+        self.assertIn("No such file", m.as_process_of("hello", 'open("/run/libvirt/libvirt-sock")').stderr)
+        self.assertEqual(m.run("systemctl", "--failed", "--no-legend").stdout, "")
+
+    def test_the_proxy_is_confined(self):
+        shown = self.machine.run("systemd-analyze", "security", "--no-pager", f"--threshold={EXPOSURE}", "podvisor-libvirt@x.service", check=False)
+        print(shown.stdout.splitlines()[-1])
+        self.assertEqual(shown.returncode, 0, shown.stdout)
+
+    def test_libvirts_user_gets_at_nothing_but_images_in_use(self):
+        m = self.machine
+        blobs = "/var/lib/podvisor/images/blobs"
+        image, = m.sh(f"ls {blobs}/*.erofs").stdout.split()
+        m.run("head", "--bytes=1", image, user="libvirt-qemu", text=None)
+        for closed in ("/var/lib/podvisor", blobs, "/run/podvisor/pods/hello/vm", "/run/podvisor/pods/other/vm", "/var/lib/podvisor/log"):
+            self.assertNotEqual(m.run("ls", closed, user="libvirt-qemu", check=False).returncode, 0, closed)
+        self.assertNotEqual(m.run("stat", "/run/podvisor/pods/other/vm/machine.lock", user="libvirt-qemu", check=False).returncode, 0)
+
+    def test_what_is_closed_to_libvirts_user_is_named(self):
+        m = self.machine
+        m.path("/srv/closed").mkdir(mode=0o700)
+        m.write("/srv/closed/vmlinux", "")
+        m.write("/etc/podvisor/podvisord.conf", 'kernel = "/srv/closed/vmlinux";\n')
+        m.run("systemctl", "restart", "podvisord.service")
+        m.pod("closed", HELLO % 'backend = "libvirt"; restart = { policy = "never"; };')
+        m.wait("closed", state="failed")
+        shown = m.podvisor("status", "closed", check=False).stdout
+        self.assertIn('libvirt\'s user "libvirt-qemu" cannot use /srv/closed/vmlinux: it may not pass through /srv/closed (mode 0700', shown)
+        m.remove_pod("closed")
+        m.remove("/etc/podvisor/podvisord.conf")
+        m.run("systemctl", "restart", "podvisord.service")
+        m.wait(*RUNNING)
+
+    # The end of the host
+
+    def test_when_the_host_goes_down_pods_end_in_good_order(self):
+        before = self.machine.cursor()
+        self.machine.poweroff()
+        ends = {r["PODVISOR_POD"]: r.get("PODVISOR_REASON") for r in self.machine.journal("PODVISOR_EVENT=ended", since=before)}
+        self.assertEqual(ends, dict.fromkeys(("other", *RUNNING), "stopped"))
+
+
+if __name__ == "__main__":
+    if not installed():
+        print("skipped: no libvirt on this host, or no libvirt backend in this build")
+        sys.exit(SKIPPED)
+    main()
