@@ -11,6 +11,7 @@ import tempfile
 import unittest
 
 BIN = pathlib.Path(os.path.abspath(sys.argv[1])).parent
+EXAMPLES = pathlib.Path(__file__).resolve().parents[3] / "examples"
 HAVE_LIBVIRT = sys.argv[2] == "yes"
 
 
@@ -109,6 +110,17 @@ class Backends(unittest.TestCase):
         self.assertIn("web.pod:3: libvirt.xml: podvisord.conf does not allow it", refused.stderr)
         (self.root / "podvisord.conf").write_text("libvirt_xml = true;\n")
         self.assertEqual(self.run_cli("check", pod).returncode, 0)
+
+    @unittest.skipUnless(HAVE_LIBVIRT, "this build has no libvirt backend")
+    def test_every_example_is_right_on_every_backend(self):
+        examples = sorted(EXAMPLES.glob("*.pod"))
+        self.assertGreater(len(examples), 5)
+        for backend in ("qemu", "libvirt", "null"):
+            for example in examples:
+                pod = self.root / example.name
+                pod.write_text(f'backend = "{backend}";\n{example.read_text()}')
+                done = self.run_cli("check", pod)
+                self.assertEqual((done.returncode, done.stderr), (0, ""), f"{backend}: {example.name}")
 
     @unittest.skipIf(HAVE_LIBVIRT, "this build has the libvirt backend")
     def test_a_build_without_libvirt_says_so(self):

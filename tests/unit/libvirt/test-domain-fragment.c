@@ -39,6 +39,15 @@ static void test_each_element_goes_where_it_belongs(void **state)
                  FRAGMENT_METADATA, "<a:b xmlns:a=\"urn:x\"><a:c></a:c></a:b><d xmlns=\"urn:y\"></d>");
 }
 
+static void test_the_example_of_the_manual_is_taken(void **state)
+{
+    assert_success(domain_fragment_check(
+        "<memoryBacking><hugepages/></memoryBacking><devices>  <interface type='network'><source "
+        "network='default'/><model type='virtio'/></interface>  <watchdog model='i6300esb' "
+        "action='reset'/></devices>",
+        NULL));
+}
+
 static void test_what_was_understood_is_written_anew(void **state)
 {
     assert_taken("<title><![CDATA[<a>]]>&#38;&lt;&amp;<?x y?><!-- <b> --></title>", FRAGMENT_DOMAIN,
@@ -237,6 +246,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_each_element_goes_where_it_belongs),
+        cmocka_unit_test(test_the_example_of_the_manual_is_taken),
         cmocka_unit_test(test_what_was_understood_is_written_anew),
         cmocka_unit_test(test_what_is_not_well_formed_is_told_with_its_place),
         cmocka_unit_test(test_nothing_closes_the_domain_around_it),
