@@ -34,17 +34,20 @@ DEFINE_ENUM_TABLE(ability_word, "support",
     {                                                                                                        \
         [BACKEND_QEMU] = WORKS, [BACKEND_LIBVIRT] = WORKS, [BACKEND_NULL] = NO_EFFECT(why)                   \
     }
-#define OF_QEMU(cell)                                                                                        \
+#define OF_QEMU(...)                                                                                         \
     {                                                                                                        \
-        [BACKEND_QEMU] = cell, [BACKEND_LIBVIRT] = NO_EFFECT(OTHER), [BACKEND_NULL] = NO_EFFECT(OTHER)       \
+        [BACKEND_QEMU] = __VA_ARGS__, [BACKEND_LIBVIRT] = NO_EFFECT(OTHER),                                  \
+        [BACKEND_NULL] = NO_EFFECT(OTHER)                                                                    \
     }
-#define OF_LIBVIRT(cell)                                                                                     \
+#define OF_LIBVIRT(...)                                                                                      \
     {                                                                                                        \
-        [BACKEND_QEMU] = NO_EFFECT(OTHER), [BACKEND_LIBVIRT] = cell, [BACKEND_NULL] = NO_EFFECT(OTHER)       \
+        [BACKEND_QEMU] = NO_EFFECT(OTHER), [BACKEND_LIBVIRT] = __VA_ARGS__,                                  \
+        [BACKEND_NULL] = NO_EFFECT(OTHER)                                                                    \
     }
-#define OF_NULL(cell)                                                                                        \
+#define OF_NULL(...)                                                                                         \
     {                                                                                                        \
-        [BACKEND_QEMU] = NO_EFFECT(OTHER), [BACKEND_LIBVIRT] = NO_EFFECT(OTHER), [BACKEND_NULL] = cell       \
+        [BACKEND_QEMU] = NO_EFFECT(OTHER), [BACKEND_LIBVIRT] = NO_EFFECT(OTHER),                             \
+        [BACKEND_NULL] = __VA_ARGS__                                                                         \
     }
 
 #define OTHER "it is another backend's"

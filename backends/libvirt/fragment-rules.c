@@ -4,15 +4,15 @@
 
 #define ADDED(where, what)                                                                                   \
     {                                                                                                        \
-        .place = FRAGMENT_##where, .name = what, .verdict = FRAGMENT_ADDED                                   \
+        .place = FRAGMENT_##where, .name = (what), .verdict = FRAGMENT_ADDED                                 \
     }
 #define MERGED(what, there)                                                                                  \
     {                                                                                                        \
-        .place = FRAGMENT_DOMAIN, .name = what, .verdict = FRAGMENT_MERGED, .into = FRAGMENT_##there         \
+        .place = FRAGMENT_DOMAIN, .name = (what), .verdict = FRAGMENT_MERGED, .into = FRAGMENT_##there       \
     }
 #define OWNED(where, what, reason)                                                                           \
     {                                                                                                        \
-        .place = FRAGMENT_##where, .name = what, .verdict = FRAGMENT_OWNED, .why = reason                    \
+        .place = FRAGMENT_##where, .name = (what), .verdict = FRAGMENT_OWNED, .why = (reason)                \
     }
 
 #define IDENTITY "podvisor knows its machine by it"
