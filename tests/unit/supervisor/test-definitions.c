@@ -7,6 +7,9 @@
 
 #define GOOD "backend = \"null\"; containers = ( { name = \"a\"; image = \"i\"; } );\n"
 #define OTHER "backend = \"null\"; cpus = 2; containers = ( { name = \"a\"; image = \"i\"; } );\n"
+#define LIBVIRT                                                                                              \
+    "backend = \"libvirt\"; libvirt = { xml = \"<title>t</title>\"; }; cpus = 2; "                           \
+    "containers = ( { name = \"a\"; image = \"i\"; } );\n"
 
 /* Two directories, and what was told last. */
 typedef struct Fixture {
@@ -287,6 +290,36 @@ static void files_that_others_may_write_are_not_trusted(void **state)
     assert_int_equal(f->cpus, 2);
 }
 
+/* Also in a build without the backend: then it is that which is refused. */
+static void what_the_backend_cannot_do_leaves_the_last_good_content(void **state)
+{
+    Fixture *f = *state;
+
+    write_at(f->first, "web.pod", GOOD);
+    scan(f);
+    write_at(f->first, "web.pod", LIBVIRT);
+    scan(f);
+
+    assert_true(f->defined);
+    assert_int_equal(f->cpus, 1);
+    assert_int_equal(strv_length(f->errors), 1);
+    assert_non_null(strstr(f->errors[0], "/first/web.pod:1: "));
+}
+
+static void what_podvisord_conf_allows_is_no_error(void **state)
+{
+    Fixture *f = *state;
+
+    if (ability_missing(BACKEND_LIBVIRT))
+        skip();
+    definitions_allow(f->definitions, (AbilitySettings){ .libvirt_xml = true });
+    write_at(f->first, "web.pod", LIBVIRT);
+    scan(f);
+
+    assert_int_equal(strv_length(f->errors), 0);
+    assert_int_equal(f->cpus, 2);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -299,6 +332,8 @@ int main(void)
         TEST(a_wrong_file_leaves_the_last_good_content),
         TEST(a_file_that_was_never_right_is_declared_only),
         TEST(what_is_no_regular_file_leaves_the_last_good_content),
+        TEST(what_the_backend_cannot_do_leaves_the_last_good_content),
+        TEST(what_podvisord_conf_allows_is_no_error),
         TEST(a_file_being_written_is_not_read),
         TEST(a_directory_that_is_gone_says_nothing),
         TEST(a_known_pod_whose_directory_is_gone_stays),
