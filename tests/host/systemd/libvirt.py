@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """A machine with libvirt as Debian installs it, beside podvisor. What libvirt finds out about QEMU takes it ten seconds;
-it is kept in the build directory from one machine to the next."""
+it is kept in the build directory from one machine to the next, and shared with the contract tests."""
 import pathlib
 import shutil
 import subprocess
@@ -8,7 +8,7 @@ import subprocess
 from machine import BUILD
 from pods import PodMachine
 
-CACHE = BUILD / "libvirt-cache"
+CACHE = BUILD / "tests/contract/libvirt-cache/qemu/capabilities"
 KNOWN = "/var/cache/libvirt/qemu/capabilities"
 SYSTEM = "qemu:///system"
 # The test restarts it more often than systemd lets anybody in so short a time.
@@ -31,19 +31,14 @@ class LibvirtMachine(PodMachine):
 
     def start(self):
         super().start()
-        # As udev makes it. libvirt finds out all about QEMU again and again if its user may not open what root may.
+        # Where root may open it and libvirt's user may not, libvirt finds out all about QEMU again and again.
         device = self.path("/dev/kvm")
-        if device.exists():
-            shutil.chown(device, group="kvm")
-            device.chmod(0o660)
+        if device.exists() and device.stat().st_mode & 0o060 != 0o060:
+            device.unlink()
 
     def keep_cache(self):
-        """Whole at each moment, for whoever comes next."""
-        new = pathlib.Path(f"{CACHE}.new")
-        shutil.rmtree(new, ignore_errors=True)
-        shutil.copytree(self.path(KNOWN), new)
-        shutil.rmtree(CACHE, ignore_errors=True)
-        new.rename(CACHE)
+        if not CACHE.exists():
+            shutil.copytree(self.path(KNOWN), CACHE)
 
     def virsh(self, *words, **more):
         return self.run("virsh", "--connect", SYSTEM, *words, **more)
