@@ -130,21 +130,39 @@ int domain_call_probe(Worker *w, virConnectPtr connection, Job *job)
 
 /* --- the start ------------------------------------------------------------------------------------------------------------ */
 
-/* Something of our name that would be in the way. 0 when there is nothing (any more). */
-static int name_clear(virConnectPtr connection, Job *job)
+/* Something of our name that is in the way, or was when it was looked up: 0 when it was ours and is not any more. */
+static int name_clear_one(virConnectPtr connection, Job *job, virDomainPtr other)
 {
-    _cleanup_(domain_unref) virDomainPtr other = virDomainLookupByName(connection, job->name);
-    char uuid[VIR_UUID_STRING_BUFLEN] = "?";
+    unsigned char uuid[VIR_UUID_BUFLEN];
+    char text[VIR_UUID_STRING_BUFLEN] = "?";
 
-    if (!other)
+    if (is_left_over(other, job) && virDomainDestroy(other) >= 0)
         return 0;
-    if (is_left_over(other, job))
-        return virDomainDestroy(other) < 0 ? -EREMOTEIO : 0;
-    (void)virDomainGetUUIDString(other, uuid);
+    if (virDomainGetUUID(other, uuid) < 0)
+        return -EREMOTEIO;
+    /* What libvirt was about to forget tells nothing of itself. */
+    _cleanup_(domain_unref) virDomainPtr again = virDomainLookupByUUID(connection, uuid);
+    if (!again || is_left_over(again, job))
+        return 0;
+    (void)virDomainGetUUIDString(other, text);
     job->why = strf("libvirt has a domain of this name that is not podvisor's%s: %s, %s",
                     virDomainIsPersistent(other) > 0 ? " but was defined by somebody (virsh undefine)" : "",
-                    job->name, uuid);
+                    job->name, text);
     return -EEXIST;
+}
+
+/* The machine of an attempt before is gone when its process is; libvirt needs a moment to see it. */
+static int name_clear(virConnectPtr connection, Job *job)
+{
+    enum { ROUNDS = 3 };
+
+    for (int i = 0; i < ROUNDS; i++) {
+        _cleanup_(domain_unref) virDomainPtr other = virDomainLookupByName(connection, job->name);
+        int r = other ? name_clear_one(connection, job, other) : 0;
+        if (!other || r < 0)
+            return r;
+    }
+    return -EREMOTEIO;
 }
 
 static int create(virConnectPtr connection, Job *job, virDomainPtr *ret)

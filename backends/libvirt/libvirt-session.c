@@ -59,8 +59,10 @@ static void hear_last_words(LibvirtVm *l, const Bytes *text)
 {
     static const char words[] = "reboot: Power down";
 
-    if (l->state == LIBVIRT_RUNNING && (l->away || l->unknown) &&
-        memmem(text->data, text->size, words, sizeof words - 1))
+    if (l->state != LIBVIRT_RUNNING || !memmem(text->data, text->size, words, sizeof words - 1))
+        return;
+    l->last_words = now_usec(CLOCK_MONOTONIC);
+    if (l->away || l->unknown)
         libvirt_end_alone(l);
 }
 
@@ -165,6 +167,10 @@ static void on_away(void *userdata, int error, const char *why)
     if (!l->away && (l->state == LIBVIRT_RUNNING || l->state == LIBVIRT_ENDING))
         libvirt_log(l, LOG_WARNING, "%s; the machine goes on without it", why);
     l->away |= l->state == LIBVIRT_RUNNING || l->state == LIBVIRT_ENDING;
+    /* A daemon that hangs is known to be away only by its silence; the guest may have powered off in it. */
+    if (l->state == LIBVIRT_RUNNING && l->last_words > 0 &&
+        now_usec(CLOCK_MONOTONIC) - l->last_words < DOMAIN_WORDS_HOLD)
+        libvirt_end_alone(l);
     l->kill_asked = false;
     if (l->state == LIBVIRT_STARTING)
         libvirt_start_away(l, error, why);

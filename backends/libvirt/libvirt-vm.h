@@ -38,6 +38,8 @@
 #define DOMAIN_ADOPT_TIMEOUT (60 * USEC_PER_SEC)
 /* From the end of the process to libvirt's word about it. */
 #define DOMAIN_END_GRACE (2 * USEC_PER_SEC)
+/* A guest that said that it powers off has, when its daemon turns out not to answer within this time. */
+#define DOMAIN_WORDS_HOLD (60 * USEC_PER_SEC)
 /* From the guest's end, or a destroy that worked, to the end of the process. */
 #define DOMAIN_LEAVE_TIMEOUT (20 * USEC_PER_SEC)
 
@@ -86,6 +88,7 @@ typedef struct LibvirtVm {
     unsigned seen_weight; /* of what `seen` is from; 0: nothing */
     BackendEnd seen;
     OomWatch oom;
+    usec_t last_words; /* when the guest said that it powers off; 0: never */
     sd_event_source *process, *deferred, *deadline;
 } LibvirtVm;
 

@@ -62,6 +62,11 @@ static char *check_program(const RunDefinition *d)
         return strf("podvisord.conf names no QEMU program");
     if (access(d->qemu, X_OK) == 0)
         return NULL;
+    if (errno == ENOENT)
+        return strf(
+            "QEMU is not installed: there is no %s; install the package qemu-system-x86, or set `qemu` in "
+            "podvisord.conf",
+            d->qemu);
     return strf("libvirt cannot run QEMU: %s: %s", d->qemu, strerror(errno));
 }
 
