@@ -16,6 +16,7 @@
 #include "base/units.h"
 #include "tests/contract/guest.h"
 #include "tests/contract/harness.h"
+#include "tests/contract/libvirt-host.h"
 
 #define SOCKET_FILE "runners"
 
@@ -23,6 +24,16 @@ static void listen_begin(Harness *h)
 {
     h->listener = socket_listen_at(h->dir.fd, SOCKET_FILE, SOCK_SEQPACKET);
     assert_success(h->listener);
+}
+
+/* As podvisord does: QEMU is another user's, and finds its sockets and its lock by their path. */
+static void open_to_libvirt(Harness *h)
+{
+    static const char *const names[] = { ".", "pods", "pods/web", "pods/web/" RUN_VM_DIR };
+
+    assert_int_equal(mkdirat(h->run_dir, RUN_VM_DIR, 0700), 0);
+    TABLE_FOREACH (name, names)
+        assert_int_equal(fchmodat(h->dir.fd, *name, 0711, 0), 0);
 }
 
 void harness_init(Harness *h, const char *program, BackendKind backend)
@@ -48,8 +59,10 @@ void harness_init(Harness *h, const char *program, BackendKind backend)
     ContainerDefinition *c = field_append(schema_field(&pod_schema, "containers"), &d->pod);
     c->name = strdup("main");
     c->image = strdup("busybox");
-    if (backend == BACKEND_QEMU)
+    if (backend != BACKEND_NULL)
         guest_fill(d);
+    if (backend == BACKEND_LIBVIRT)
+        open_to_libvirt(h);
 }
 
 void harness_freeze(Harness *h)
@@ -100,6 +113,8 @@ void harness_show(Harness *h)
         fprintf(stderr, "--- what the runner wrote last:\n%.*s---\n", (int)MIN(b.size, (size_t)SHOW_MAX),
                 (const char *)b.data + b.size - MIN(b.size, (size_t)SHOW_MAX));
     bytes_done(&b);
+    if (h->definition.pod.backend == BACKEND_LIBVIRT)
+        libvirt_host_show();
     print_message("last report: %s, %s, reason %s, phase %s, message %s\n",
                   enum_to_string(&runner_state_table, (int)h->report.state),
                   enum_to_string(&verdict_table, (int)h->report.verdict),
@@ -175,11 +190,22 @@ static void take_hello(Harness *h, const Message *m)
     send_message(h, RUNNER_WELCOME, 0, &(RunnerWelcome){ .protocol = RUNNER_PROTOCOL_VERSION }, -1);
 }
 
+/* It may also end instead. */
+static void wait_connection(Harness *h)
+{
+    struct pollfd fds[] = { { .fd = h->listener, .events = POLLIN }, { .fd = h->pidfd, .events = POLLIN } };
+
+    if (poll(fds, ELEMENTSOF(fds), HARNESS_TIMEOUT_MSEC) > 0 && fds[0].revents)
+        return;
+    harness_show(h);
+    fail_msg("%s", fds[1].revents ? "the runner ended before it connected" : "the runner does not connect");
+}
+
 void harness_accept(Harness *h)
 {
     Message m;
 
-    wait_readable(h, h->listener, "the runner connects");
+    wait_connection(h);
     accept_runner(h);
     assert_true(receive(h, &m, "the runner's hello"));
     take_hello(h, &m);
@@ -224,32 +250,31 @@ void harness_return(Harness *h)
     harness_accept(h);
 }
 
+/* The next message; a report is taken. Nothing follows an end, so nobody needs to wait for it. */
+static void wait_message(Harness *h, const char *what)
+{
+    Message m;
+
+    if (h->report.state == RUNNER_ENDED || !receive(h, &m, what)) {
+        harness_show(h);
+        fail_msg("the %s before: %s", h->report.state == RUNNER_ENDED ? "machine ended" : "runner went away",
+                 what);
+    }
+    if (m.type == RUNNER_REPORT)
+        take_report(h, &m);
+    message_done(&m);
+}
+
 void harness_wait_report(Harness *h, bool (*condition)(const RunnerReport *report), const char *what)
 {
-    while (!condition(&h->report)) {
-        Message m;
-        if (!receive(h, &m, what)) {
-            harness_show(h);
-            fail_msg("the runner went away before: %s", what);
-        }
-        if (m.type == RUNNER_REPORT)
-            take_report(h, &m);
-        message_done(&m);
-    }
+    while (!condition(&h->report))
+        wait_message(h, what);
 }
 
 void harness_wait_state(Harness *h, RunnerState state)
 {
-    while (h->report.state != state) {
-        Message m;
-        if (!receive(h, &m, enum_to_string(&runner_state_table, (int)state))) {
-            harness_show(h);
-            fail_msg("the runner went away before %s", enum_to_string(&runner_state_table, (int)state));
-        }
-        if (m.type == RUNNER_REPORT)
-            take_report(h, &m);
-        message_done(&m);
-    }
+    while (h->report.state != state)
+        wait_message(h, enum_to_string(&runner_state_table, (int)state));
 }
 
 int harness_request(Harness *h, int type, const void *body, int fd)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <fcntl.h>
+#include <grp.h>
 #include <poll.h>
+#include <pwd.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/file.h>
@@ -111,23 +113,6 @@ static int mount_all(void)
     return 0;
 }
 
-/*
- * Where root may open /dev/kvm and libvirt's user may not, the daemon finds at each start of a machine that what it had learnt of
- * QEMU is wrong, and tries it out again, which takes it ten seconds. A device that nobody may use is the same for both.
- */
-static int hide_kvm(void)
-{
-    static const char hidden[] = "/run/no-kvm";
-
-    if (access("/dev/kvm", F_OK) < 0)
-        return 0;
-    int fd = open(hidden, O_WRONLY | O_CREAT | O_CLOEXEC, 0);
-    if (fd < 0)
-        return -errno;
-    safe_close(fd);
-    return mount(hidden, "/dev/kvm", NULL, MS_BIND, NULL) < 0 ? -errno : 0;
-}
-
 /* Files that libvirt's user can reach, wherever the build is: a mount needs no way to what it shows. */
 static int show_file(const char *from, const char *name)
 {
@@ -162,12 +147,41 @@ static int show_guest(void)
     return 0;
 }
 
+/* In a child, since a process cannot be root again. */
+static bool may_use_kvm(const struct passwd *user)
+{
+    int status = -1;
+    pid_t pid = fork();
+
+    if (pid == 0)
+        _exit(initgroups(user->pw_name, user->pw_gid) < 0 || setgid(user->pw_gid) < 0 ||
+              setuid(user->pw_uid) < 0 || access("/dev/kvm", R_OK | W_OK) < 0);
+    return pid > 0 && waitpid(pid, &status, 0) == pid && status == 0;
+}
+
+/*
+ * A /dev/kvm that libvirt may open and its machines may not makes it try out QEMU anew at each of its steps, for seconds each: what it finds
+ * (KVM works) is not what it expects (it cannot be used). Then there is none.
+ */
+static int settle_kvm(void)
+{
+    const struct passwd *user = getpwnam(PODVISOR_LIBVIRT_USER);
+
+    if (access("/dev/kvm", F_OK) < 0 || (user && may_use_kvm(user)))
+        return 0;
+    int fd = open("/run/no-kvm", O_WRONLY | O_CREAT | O_CLOEXEC, 0);
+    if (fd < 0)
+        return -errno;
+    (void)close(fd);
+    return mount("/run/no-kvm", "/dev/kvm", NULL, MS_BIND, NULL) < 0 ? -errno : 0;
+}
+
 static int prepare_system(void)
 {
     int r = mount_all();
 
     if (r >= 0)
-        r = hide_kvm();
+        r = settle_kvm();
     if (r < 0)
         return r;
     write_file("/etc/libvirt", "libvirtd.conf", "auth_unix_rw = \"none\"\n");

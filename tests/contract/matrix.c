@@ -6,7 +6,9 @@ DEFINE_ENUM_TABLE(exempt, "exemption",
                   [EXEMPT_PLAYED] = { "played", "only a null machine can be told to do this" },
                   [EXEMPT_GUESTLESS] = { "guestless", "a null machine has no guest, and no VMM to go wrong" },
                   [EXEMPT_DAEMONLESS] = { "daemonless",
-                                          "no daemon stands between its runner and its machine" });
+                                          "no daemon stands between its runner and its machine" },
+                  [EXEMPT_UNREAPED] = {
+                      "unreaped", "the machine is libvirtd's child, and a parent alone learns the signal" });
 
 const BackendKind matrix_columns[BACKEND_KIND_MAX] = { BACKEND_NULL, BACKEND_QEMU, BACKEND_LIBVIRT };
 
@@ -17,6 +19,7 @@ const BackendKind matrix_columns[BACKEND_KIND_MAX] = { BACKEND_NULL, BACKEND_QEM
 #define PLAYED .exempt = { [BACKEND_QEMU] = EXEMPT_PLAYED, [BACKEND_LIBVIRT] = EXEMPT_PLAYED }
 #define GUESTLESS .exempt = { [BACKEND_NULL] = EXEMPT_GUESTLESS }
 #define DAEMON .exempt = { [BACKEND_NULL] = EXEMPT_DAEMONLESS, [BACKEND_QEMU] = EXEMPT_DAEMONLESS }
+#define UNREAPED .exempt = { [BACKEND_LIBVIRT] = EXEMPT_UNREAPED }
 #define SHARES .shares = true
 #define LONG .long_one = true
 const Obligation obligations[] = {
@@ -29,7 +32,8 @@ const Obligation obligations[] = {
     OBLIGATION(a_start_that_fails_says_why, PLAYED),
     OBLIGATION(a_start_that_takes_too_long_ends_by_its_deadline, PLAYED),
     OBLIGATION(an_end_by_itself_tells_the_status, PLAYED),
-    OBLIGATION(a_machine_that_dies_tells_its_signal),
+    OBLIGATION(a_machine_that_dies_is_told_to_have_been_killed),
+    OBLIGATION(a_machine_that_dies_tells_its_signal, UNREAPED),
     OBLIGATION(a_machine_is_adopted, SHARES),
     OBLIGATION(a_paused_machine_is_adopted_paused, SHARES),
     OBLIGATION(a_stop_is_carried_on_by_the_next_runner, PLAYED),
@@ -67,5 +71,21 @@ const Obligation obligations[] = {
     OBLIGATION(a_vmm_that_is_none_ends_the_start, GUESTLESS),
     OBLIGATION(a_missing_image_is_told_with_its_container, GUESTLESS),
     OBLIGATION(a_vmm_that_hangs_can_be_killed, GUESTLESS),
+    OBLIGATION(a_daemon_that_dies_while_a_machine_starts_is_waited_for, DAEMON),
+    OBLIGATION(a_daemon_that_dies_leaves_the_machine, DAEMON, SHARES),
+    OBLIGATION(a_machine_is_adopted_without_its_daemon, DAEMON, SHARES),
+    OBLIGATION(a_daemon_that_dies_while_a_machine_stops_changes_nothing, DAEMON),
+    OBLIGATION(a_start_without_a_daemon_says_so, DAEMON),
+    OBLIGATION(a_start_with_a_daemon_that_hangs_ends_by_its_deadline, DAEMON, LONG),
+    OBLIGATION(a_stop_with_a_daemon_that_hangs_ends_the_machine, DAEMON, LONG),
+    OBLIGATION(a_kill_with_a_daemon_that_hangs_ends_the_machine, DAEMON),
+    OBLIGATION(a_stranger_of_the_same_name_is_not_touched, DAEMON),
+    OBLIGATION(a_stranger_of_the_same_uuid_is_not_touched, DAEMON),
+    OBLIGATION(a_machine_of_other_metadata_is_a_doubt, DAEMON, SHARES),
+    OBLIGATION(a_destroy_through_the_daemon_is_told_as_one, DAEMON),
+    OBLIGATION(a_power_button_through_the_daemon_stops_in_order, DAEMON),
+    OBLIGATION(a_suspend_and_resume_through_the_daemon_are_seen, DAEMON, SHARES),
+    OBLIGATION(a_reset_through_the_daemon_is_named, DAEMON),
+    OBLIGATION(no_file_changes_its_owner, DAEMON, SHARES),
 };
 const size_t n_obligations = ELEMENTSOF(obligations);

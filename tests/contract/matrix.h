@@ -12,6 +12,7 @@ typedef enum Exempt {
     EXEMPT_PLAYED,
     EXEMPT_GUESTLESS,
     EXEMPT_DAEMONLESS,
+    EXEMPT_UNREAPED,
     EXEMPT_MAX,
 } Exempt;
 extern const EnumTable exempt_table; /* the word, and the footnote */

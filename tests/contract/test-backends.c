@@ -24,7 +24,7 @@ static int usage(const char *program)
     return 2;
 }
 
-/* As many guests at once as there are processors: each keeps one busy while it boots. */
+/* A guest keeps one processor busy while it boots; one more than there are, since much of the rest is waiting. */
 static unsigned workers(void)
 {
     const char *wish = getenv("PODVISOR_TEST_JOBS");
