@@ -196,7 +196,7 @@ def main():
     elif not libvirtd.inside():
         return libvirtd.run_inside()
     else:
-        with libvirtd.Libvirtd(BUILD / "libvirt-cache") as daemon:
+        with libvirtd.Libvirtd(BUILD / "bench-libvirt-cache") as daemon:
             measure(o, daemon, None)
     return 0
 
