@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Pods with the libvirt backend on a host with the libvirt of its distribution: every example runs as it is, libvirt's tools tell the
 truth about it, its daemon can be restarted and killed without any pod noticing, and nobody else gets at libvirt by podvisor."""
+import contextlib
 import json
 import os
 import pathlib
@@ -74,25 +75,35 @@ class Libvirt(MachineTest):
         m.podvisor("start", "limits", "--no-wait")
         m.wait("limits", state="running")
         # The guest's kernel says on each of its consoles what it has killed, again and again.
-        said = self.read_console("limits", b"Killed process")
-        print(said.decode(errors="replace"))
-        containers = {}
-        while not containers.get("greedy", {}).get("oom_killed"):
-            containers = {c["name"]: c for c in json.loads(m.podvisor("status", "limits", "--json=short", check=False).stdout)[0]["containers"]}
-        self.assertEqual((containers["modest"]["state"], containers["modest"]["restarts"]), ("running", 0))
+        with self.console("limits") as says:
+            print(says(b"Killed process").decode(errors="replace"))
+            containers = {}
+            while not containers.get("greedy", {}).get("oom_killed"):
+                containers = {c["name"]: c for c in json.loads(m.podvisor("status", "limits", "--json=short", check=False).stdout)[0]["containers"]}
+            self.assertEqual((containers["modest"]["state"], containers["modest"]["restarts"]), ("running", 0))
+            since = m.cursor()
+            m.virsh("shutdown", "limits")
+            says(b"podvisor-agent: the power button of the machine was pressed")
+        # An end like any other that podvisord did not ask for: the pod would be started again.
+        m.wait_journal(lambda r: r["PODVISOR_REASON"] == "power-button", "PODVISOR_EVENT=failed", "PODVISOR_POD=limits", since=since)
         m.podvisor("stop", "limits")
 
-    def read_console(self, domain, wanted):
+    @contextlib.contextmanager
+    def console(self, domain):
+        """A function that returns what the console has said when the wanted is among it."""
         terminal, other = pty.openpty()
         process = self.machine.spawn("virsh", "--connect", "qemu:///system", "console", "--force", domain, stdin=other, stdout=other, stderr=other)
         os.close(other)
-        said, deadline = b"", time.monotonic() + PATIENCE
-        while wanted not in said:
-            self.assertTrue(select.select([terminal], [], [], max(0, deadline - time.monotonic()))[0], said)
-            said += os.read(terminal, 4096)
+        said, deadline = bytearray(), time.monotonic() + PATIENCE
+
+        def says(wanted):
+            while wanted not in said:
+                self.assertTrue(select.select([terminal], [], [], max(0, deadline - time.monotonic()))[0], said)
+                said.extend(os.read(terminal, 4096))
+            return said
+        yield says
         self.machine.end(process)
         os.close(terminal)
-        return said
 
     # libvirt's own view
 
