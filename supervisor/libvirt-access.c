@@ -162,6 +162,17 @@ static int give_images(const Supervisor *s, const RunDefinition *d, gid_t gid)
     return r;
 }
 
+static int give_all(const Supervisor *s, const RunDefinition *d, const LibvirtUser *user, char **ret_error)
+{
+    int r = give_run_path(s, d->name, user->gid);
+
+    if (r >= 0)
+        r = give_images(s, d, user->gid);
+    if (r < 0)
+        *ret_error = strf("the pod cannot be opened to libvirt's user \"%s\": %s", user->name, strerror(-r));
+    return r;
+}
+
 /* All that QEMU opens by its path. */
 static int check_all(const Supervisor *s, const RunDefinition *d, const LibvirtUser *user, char **ret_error)
 {
@@ -191,6 +202,19 @@ static int close_vm(const Supervisor *s, const char *pod)
     return (st.st_mode & 0077) && fchmod(vm, 0700) < 0 ? -errno : 0;
 }
 
+/* All pods' units are in it, where the host has it. */
+static int check_group(const Supervisor *s, const LibvirtUser *user, char **ret_error)
+{
+    const struct group *shared = s->units ? getgrnam("kvm") : NULL;
+
+    if (!shared || shared->gr_gid != user->gid)
+        return 0;
+    return fail(ret_error, -EINVAL,
+                strf("the group of libvirt's user \"%s\" is kvm, in which all pods are: name another in "
+                     "podvisord.conf, libvirt_user = \"USER:GROUP\"",
+                     user->name));
+}
+
 int libvirt_access_give(const Supervisor *s, const RunDefinition *d, char **ret_error)
 {
     LibvirtUser user = { 0 };
@@ -204,12 +228,10 @@ int libvirt_access_give(const Supervisor *s, const RunDefinition *d, char **ret_
     int r = libvirt_user_find(s->config->libvirt_user, &user, ret_error);
     if (r < 0)
         return r;
-    r = give_run_path(s, d->name, user.gid);
+    r = check_group(s, &user, ret_error);
     if (r >= 0)
-        r = give_images(s, d, user.gid);
-    if (r < 0)
-        *ret_error = strf("the pod cannot be opened to libvirt's user \"%s\": %s", user.name, strerror(-r));
-    else
+        r = give_all(s, d, &user, ret_error);
+    if (r >= 0)
         r = check_all(s, d, &user, ret_error);
     free(user.name);
     return r;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What libvirt's user gets of a pod, and what it is told that it does not get. */
+#include <grp.h>
 #include <sys/stat.h>
 
 #include "supervisor/libvirt-access.h"
@@ -163,6 +164,22 @@ static void a_closed_directory_and_the_user_are_named(void **state)
     host_done(&h);
 }
 
+static void a_group_that_all_pods_are_in_is_refused(void **state)
+{
+    _cleanup_(freep) char *error = NULL;
+    Host h;
+
+    if (geteuid() != 0 || !getgrnam("kvm"))
+        skip();
+    host_init(&h);
+    h.config.libvirt_user = (char *)(uintptr_t) "nobody:kvm";
+    h.supervisor.units = true;
+    assert_int_equal(libvirt_access_give(&h.supervisor, &h.definition, &error), -EINVAL);
+    assert_non_null(strstr(error, "is kvm, in which all pods are"));
+    assert_mode(&h, "run/pods/" POD, 0700, getegid());
+    host_done(&h);
+}
+
 static void a_closed_kernel_is_named(void **state)
 {
     _cleanup_(freep) char *error = NULL;
@@ -208,6 +225,7 @@ int main(void)
         cmocka_unit_test(a_machine_of_another_backend_is_closed_to_it),
         cmocka_unit_test(what_everybody_may_is_left_as_it_is),
         cmocka_unit_test(a_closed_directory_and_the_user_are_named),
+        cmocka_unit_test(a_group_that_all_pods_are_in_is_refused),
         cmocka_unit_test(a_closed_kernel_is_named),
         cmocka_unit_test(a_user_that_is_not_there_is_named),
         cmocka_unit_test(the_group_can_be_named),
