@@ -39,9 +39,14 @@ static bool is_lost(const Job *job)
     return job->error == -ECONNRESET || job->error == -ETIMEDOUT;
 }
 
+/* libvirt breaks its sentences into lines; ours are one. */
 static char *words_of(const Job *job)
 {
-    return job->why ? str_escape(job->why, strlen(job->why)) : strdup(strerror(-job->error));
+    _cleanup_(freep) char *line = strdup(job->why ?: strerror(-job->error));
+
+    for (char *p = line; p && (p = strchr(p, '\n'));)
+        *p = p[1] ? ' ' : 0;
+    return line ? str_escape(line, strlen(line)) : NULL;
 }
 
 /* --- resume ------------------------------------------------------------------------------------------------------------- */
@@ -200,6 +205,9 @@ static void create(LibvirtVm *l)
         return;
     }
     job->flags = VIR_DOMAIN_START_PAUSED;
+    /* libvirt passes over what it does not know, and so a misspelt word of the pod's own would be lost in silence. */
+    if (l->vm.context->definition->pod.libvirt.xml)
+        job->flags |= VIR_DOMAIN_START_VALIDATE;
     l->sent = true;
     l->asked = libvirt_call(l, job) >= 0;
 }
