@@ -226,7 +226,7 @@ static int plan_accelerator(LibvirtVm *l, bool kvm, char **message)
 
     int r = accelerator_choose(wanted, &facts, &l->record.accelerator, &why);
     if (r < 0)
-        *message = strf("libvirt.accelerator is \"kvm\", but %s",
+        *message = strf("libvirt.accelerator is \"kvm\": %s",
                         kvm ? why : "libvirt cannot run machines by KVM on this host");
     return r;
 }
