@@ -9,9 +9,18 @@
 #include "base/strings.h"
 #include "supervisor/launcher.h"
 
-/* All that a runner may learn from podvisord's environment: how to log and to find programs, nothing that configures it. */
+/* All that a runner may learn from podvisord's environment: how to log, and to find programs and the daemons of its user (libvirt's), nothing
+ * that configures it. */
 static const char *const environment_kept[] = {
-    "PATH", "LANG", "JOURNAL_STREAM", "ASAN_OPTIONS", "UBSAN_OPTIONS",
+    "PATH",
+    "LANG",
+    "JOURNAL_STREAM",
+    "ASAN_OPTIONS",
+    "UBSAN_OPTIONS",
+    "HOME",
+    "XDG_RUNTIME_DIR",
+    "XDG_CACHE_HOME",
+    "XDG_CONFIG_HOME",
 };
 
 static int environment_make(char ***ret)

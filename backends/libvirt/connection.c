@@ -42,8 +42,8 @@ static const struct {
 } reasons[] = {
     { -ENOENT, "libvirt's daemon does not run, or is not installed" },
     { -ECONNREFUSED, "libvirt's daemon does not run" },
-    { -EACCES, "libvirt's daemon lets this user do nothing" },
-    { -EPERM, "libvirt's daemon lets this user do nothing" },
+    { -EACCES, "libvirt cannot be used by this user" },
+    { -EPERM, "libvirt cannot be used by this user" },
     { -ETIMEDOUT, "libvirt's daemon does not answer" },
     { -ENODEV, "what answers has no machines by QEMU; is libvirt's driver for QEMU installed?" },
     { -EAGAIN, "libvirt's daemon is overrun" },

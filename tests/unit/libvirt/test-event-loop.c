@@ -174,13 +174,20 @@ static void a_timer_comes_again_until_it_is_disabled(void **state)
 
 /* --- other threads -------------------------------------------------------------------------------------------------------- */
 
+/* The descriptor may be closed, and its number another's, by now. */
+static void on_call(int id, int fd, int events, void *opaque)
+{
+    Fixture *f = opaque;
+    f->calls++;
+}
+
 static void *add_and_remove(void *userdata)
 {
     enum { ROUNDS = 500 };
 
     for (int i = 0; i < ROUNDS; i++) {
         int fd = eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK);
-        int handle = virEventAddHandle(fd, VIR_EVENT_HANDLE_READABLE, on_handle, userdata, on_free);
+        int handle = virEventAddHandle(fd, VIR_EVENT_HANDLE_READABLE, on_call, userdata, on_free);
         int timeout = virEventAddTimeout(0, on_timeout, userdata, on_free);
         (void)virEventRemoveHandle(handle);
         (void)virEventRemoveTimeout(timeout);
