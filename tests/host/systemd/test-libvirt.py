@@ -216,7 +216,7 @@ class Libvirt(MachineTest):
         m.wait_journal(lambda r: "is not of a pod's unit" in r["MESSAGE"], "SYSLOG_IDENTIFIER=podvisor-libvirt-proxy", since=since)
         self.assertIn("PermissionError", m.run("python3", "-c", KNOCK % PATIENCE, user="libvirt-qemu", check=False).stderr)
         self.assertIn("No such file", m.as_process_of("hello", 'open("/run/libvirt/libvirt-sock")').stderr)
-        self.assertEqual(m.run("systemctl", "--failed", "--no-legend", "podvisor-libvirt*").stdout, "")
+        self.assertEqual(m.run("systemctl", "list-units", "--failed", "--no-legend", "podvisor-libvirt*").stdout, "")
 
     def test_the_proxy_is_confined(self):
         shown = self.machine.run("systemd-analyze", "security", "--no-pager", f"--threshold={EXPOSURE}", "podvisor-libvirt@x.service", check=False)
