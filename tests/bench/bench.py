@@ -25,6 +25,7 @@ from floor import LibvirtFloor, QemuFloor
 from instance import BIN, BUILD, HELLO, Instance
 
 IDLE = 'backend = "null";\ncontainers = ( { name = "c"; image = "busybox"; } );\n'
+LINE = b"hello from"
 LIBVIRT = 'backend = "libvirt";\n' + HELLO
 
 
@@ -35,11 +36,14 @@ def first_line(host, name, text):
     log = host.root / "state" / "log" / f"{name}.log"
     begin = time.monotonic()
     host.write(name, text)
-    # `logs -f` at once would fail until there is a log, again and again, on a processor that the guest wants.
-    while not (log.exists() and log.stat().st_size > 0):
+    # `logs -f` at once would fail until there is a log, again and again, on a processor that the guest wants. The console is in there, too.
+    while not (log.exists() and LINE in log.read_bytes()):
         time.sleep(.002)
-    host.cli("logs", name)
-    return time.monotonic() - begin
+    said = host.cli("logs", name).stdout
+    took = time.monotonic() - begin
+    if LINE.decode() not in said:
+        raise RuntimeError(f"{name} said: {said}")
+    return took
 
 
 @contextlib.contextmanager
@@ -117,7 +121,7 @@ def qemu(host, o):
         floor = QemuFloor(model["vmm_pid"], definition(host, "model"))
         row_of_memory("qemu: runner", model["runner_pid"])
         row_of_memory("qemu: QEMU", model["vmm_pid"])
-    ours, floors = in_turns(host, o.runs, "run", HELLO, floor)
+    ours, floors = in_turns(host, o.runs, "qemu", HELLO, floor)
     row_of_times("qemu: QEMU alone, to the container's first line", floors)
     row_of_times("qemu: podvisor, file written to the first line in `logs`", ours)
     row_of_ratio("qemu: podvisor / QEMU alone", ours, floors)
@@ -128,7 +132,7 @@ def libvirt(host, o, daemon):
         floor = LibvirtFloor(daemon, definition(host, "model"), "model")
         row_of_memory("libvirt: runner", model["runner_pid"])
         row_of_memory("libvirt: QEMU", model["vmm_pid"])
-    ours, floors = in_turns(host, o.runs, "run", LIBVIRT, floor)
+    ours, floors = in_turns(host, o.runs, "libvirt", LIBVIRT, floor)
     whole = [line for _, line in floors]
     row_of_times("libvirt: `virsh create` returns", [created for created, _ in floors])
     row_of_times("libvirt: `virsh create`, to the container's first line", whole)

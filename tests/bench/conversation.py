@@ -39,8 +39,9 @@ def configuration(definition):
     return {"hostname": "floor", "entropy": os.urandom(32), "volumes": [], "containers": [container]}
 
 
-def first_line(agent, configure, wanted=b"hello"):
-    """Returns when the container has said its line. agent: a connected socket; what is said too early waits in it."""
+def first_line(agent, configure, wanted=b"hello from"):
+    """Returns when the container has said its line (its name alone is in each report). agent: a connected socket; what is said too
+    early waits in it."""
     agent.settimeout(PATIENCE)
     agent.sendall(message("hello", {"token": os.urandom(16), "version_min": 1, "version_max": 1}))
     agent.sendall(message("configure", configure, 1))
