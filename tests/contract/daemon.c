@@ -115,6 +115,21 @@ void a_machine_is_adopted_without_its_daemon(Harness *h)
     stop_gently(h);
 }
 
+/* The domain is gone behind our back, and its process is not. */
+void a_machine_that_its_daemon_has_forgotten_goes_on(Harness *h)
+{
+    start_ready(h);
+    uint64_t vmm = h->report.vmm_pid;
+    libvirt_host_kill();
+    libvirt_host_forget(h->definition.name);
+    libvirt_host_start();
+    (void)orphan_machine(h);
+    harness_launch(h);
+    harness_wait_report(h, is_ready, "the pod is ready again");
+    expect_same_machine(h, vmm);
+    stop_gently(h);
+}
+
 void a_daemon_that_dies_while_a_machine_stops_changes_nothing(Harness *h)
 {
     start_ready(h);

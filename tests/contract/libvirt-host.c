@@ -299,6 +299,16 @@ void libvirt_host_start(void)
     assert_success(daemon_start());
 }
 
+void libvirt_host_forget(const char *domain)
+{
+    _cleanup_(freep) char *path = is_system()
+                                      ? strf("/run/libvirt/qemu/%s.xml", domain)
+                                      : strf("%s/run/libvirt/qemu/run/%s.xml", the_host->dir.path, domain);
+
+    assert_false(daemon_lives());
+    assert_int_equal(unlink(path), 0);
+}
+
 void libvirt_host_hang(bool hang)
 {
     assert_true(daemon_lives());

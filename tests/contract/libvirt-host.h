@@ -28,6 +28,8 @@ void libvirt_host_leave(void);
 void libvirt_host_kill(void);
 /* A new one; returns when clients can connect. */
 void libvirt_host_start(void);
+/* What it has written down of a domain, for the daemon that comes after it, is lost. */
+void libvirt_host_forget(const char *domain);
 /* It neither answers nor accepts until it is let go on. */
 void libvirt_host_hang(bool hang);
 

@@ -74,6 +74,7 @@ const Obligation obligations[] = {
     OBLIGATION(a_daemon_that_dies_while_a_machine_starts_is_waited_for, DAEMON),
     OBLIGATION(a_daemon_that_dies_leaves_the_machine, DAEMON, SHARES),
     OBLIGATION(a_machine_is_adopted_without_its_daemon, DAEMON, SHARES),
+    OBLIGATION(a_machine_that_its_daemon_has_forgotten_goes_on, DAEMON),
     OBLIGATION(a_daemon_that_dies_while_a_machine_stops_changes_nothing, DAEMON),
     OBLIGATION(a_start_without_a_daemon_says_so, DAEMON),
     OBLIGATION(a_start_with_a_daemon_that_hangs_ends_by_its_deadline, DAEMON, LONG),

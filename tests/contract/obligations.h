@@ -66,6 +66,7 @@ void a_vmm_that_hangs_can_be_killed(Harness *h);
 void a_daemon_that_dies_while_a_machine_starts_is_waited_for(Harness *h);
 void a_daemon_that_dies_leaves_the_machine(Harness *h);
 void a_machine_is_adopted_without_its_daemon(Harness *h);
+void a_machine_that_its_daemon_has_forgotten_goes_on(Harness *h);
 void a_daemon_that_dies_while_a_machine_stops_changes_nothing(Harness *h);
 void a_start_without_a_daemon_says_so(Harness *h);
 void a_start_with_a_daemon_that_hangs_ends_by_its_deadline(Harness *h);
