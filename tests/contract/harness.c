@@ -120,6 +120,12 @@ void harness_show(Harness *h)
                   enum_to_string(&verdict_table, (int)h->report.verdict),
                   enum_to_string(&end_reason_table, (int)h->report.reason), h->report.phase ?: "-",
                   h->report.message ?: "-");
+    for (size_t k = 0; k < h->report.n_containers; k++)
+        print_message("container %s: %s, restarts %llu, exit code %lld, message %s\n",
+                      h->report.containers[k].name,
+                      enum_to_string(&container_state_table, (int)h->report.containers[k].state),
+                      (unsigned long long)h->report.containers[k].restarts,
+                      (long long)h->report.containers[k].exit_code, h->report.containers[k].message ?: "-");
 }
 
 static void wait_readable(Harness *h, int fd, const char *what)
