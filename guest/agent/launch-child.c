@@ -18,6 +18,9 @@ static int reset_process(Failure *f)
     /* The agent's own -1000 is not for programs of an image. */
     if (oom < 0 || write_all(oom, "0", 1) < 0)
         return failure_set(f, -errno, "the process could not be prepared");
+    /* Whatever ignores a signal where the agent comes from: an exec would hand that down. */
+    for (int number = 1; number < NSIG; number++)
+        (void)signal(number, SIG_DFL);
     sigemptyset(&none);
     if (sigprocmask(SIG_SETMASK, &none, NULL) < 0 || setsid() < 0)
         return failure_set(f, -errno, "the process could not be prepared");
