@@ -29,7 +29,7 @@ struct AgentClient {
     bool full; /* the queue had no room when it was last asked about */
     AgentRequest requests[AGENT_REQUESTS_MAX];
     uint64_t last_id;
-    usec_t hello_due;
+    usec_t hello_timeout, hello_due;
     usec_t heard;    /* the last message, CLOCK_MONOTONIC */
     unsigned misses; /* pings without an answer */
     bool pinging;
@@ -372,6 +372,8 @@ void agent_client_set_paused(AgentClient *c, bool paused)
         return;
     c->paused = paused;
     c->heard = now();
+    if (!paused)
+        c->hello_due = usec_add(c->heard, c->hello_timeout);
     TABLE_FOREACH (request, c->requests)
         if (!paused && request->id != 0)
             request->due = MAX(request->due, usec_add(c->heard, ping_timeout_of(c)));
@@ -543,6 +545,7 @@ int agent_client_new(sd_event *event, int fd, Id128 token, usec_t hello_timeout,
         .token = token,
         .callbacks = callbacks,
         .userdata = userdata,
+        .hello_timeout = hello_timeout,
         .hello_due = usec_add(now(), hello_timeout),
         .heard = now(),
     };

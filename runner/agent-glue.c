@@ -28,6 +28,9 @@ struct AgentGlue {
     unsigned garbage; /* channels in a row that ended by it */
     usec_t retry_delay;
     sd_event_source *retry;
+    /* An agent that was configured, and is silent: until when it may be (CLOCK_MONOTONIC; 0: it is not), and how long the next
+     * connection waits for it; doubled each time, for guests that are slow. */
+    usec_t return_due, patience;
     uint64_t log_safe; /* to be acknowledged, and remembered */
 };
 
@@ -90,10 +93,19 @@ static void on_lost(void *userdata, int error)
     AgentGlue *g = userdata;
     Runner *r = g->runner;
 
+    /* QEMU 7.2 holds back for ever what the guest writes in the moment in which a runner goes. Another connection frees it. */
+    bool again = error == -ETIMEDOUT && !g->welcome && now_usec(CLOCK_MONOTONIC) < g->return_due;
+
     g->garbage = error == -EBADMSG ? g->garbage + 1 : 0;
-    runner_log(r, LOG_WARNING, error, "Pod %s: the session with the agent ended", r->definition.name);
+    if (again)
+        runner_log(r, LOG_INFO, 0, "Pod %s: the agent does not answer; its channel is opened anew",
+                   r->definition.name);
+    else
+        runner_log(r, LOG_WARNING, error, "Pod %s: the session with the agent ended", r->definition.name);
     channel_close(g, "the agent of the pod does not answer any more");
-    if (kill_if_fatal(r, error))
+    if (again)
+        g->patience = usec_add(g->patience, g->patience);
+    else if (kill_if_fatal(r, error))
         return;
     if (g->garbage >= AGENT_GARBAGE_MAX)
         (void)runner_kill(r, END_AGENT_LOST, "the agent of the guest sent garbage again and again");
@@ -251,6 +263,8 @@ static void on_welcome(void *userdata, void *body)
         return;
     }
     g->welcome = true;
+    g->return_due = 0;
+    g->patience = AGENT_CHANNEL_PATIENCE;
     g->retry_delay = AGENT_RETRY_MIN;
     take_guest(r, w);
     log_ack(g, log_writer_begin(r->logs, r->record.log_seq));
@@ -370,8 +384,10 @@ static const AgentCallbacks callbacks = {
 static void channel_open(AgentGlue *g)
 {
     Runner *r = g->runner;
-    usec_t timeout = r->record.configured ? AGENT_RETURN_TIMEOUT : USEC_INFINITY;
+    usec_t timeout = r->record.configured ? g->patience : USEC_INFINITY;
 
+    if (r->record.configured && g->return_due == 0)
+        g->return_due = usec_add(now_usec(CLOCK_MONOTONIC), AGENT_RETURN_TIMEOUT);
     int fd = r->backend->agent_connect(r->vm);
     int e = fd < 0 ? fd
                    : agent_client_new(r->event, fd, r->definition.agent_token, timeout, &callbacks, g,
@@ -401,6 +417,7 @@ void agent_glue_connect(Runner *r)
     }
     g->runner = r;
     g->retry_delay = AGENT_RETRY_MIN;
+    g->patience = AGENT_CHANNEL_PATIENCE;
     r->glue = g;
     channel_open(g);
 }
@@ -421,6 +438,8 @@ void agent_glue_set_paused(Runner *r, bool paused)
 {
     AgentGlue *g = r->glue;
 
+    if (g && !paused && g->return_due > 0)
+        g->return_due = usec_add(now_usec(CLOCK_MONOTONIC), AGENT_RETURN_TIMEOUT);
     if (!g || !g->client)
         return;
     agent_client_set_paused(g->client, paused);

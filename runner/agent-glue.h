@@ -5,7 +5,7 @@
  *
  *     STARTED -> connect -> hello ... welcome -+-> clock -> configure -> reply -> WORKING    a guest that has just booted
  *                   ^                          +-> clock; WORKING                            one that was configured before
- *                   +---- the channel broke, or garbage came: wait, then again
+ *                   +---- the channel broke, garbage came, or one that was configured is silent: wait, then again
  *
  * What ends the machine: an agent that speaks no version of ours, or refuses the configuration (END_AGENT_REFUSED); one that is
  * silent for about a minute and a half, or sends garbage AGENT_GARBAGE_MAX times in a row (END_AGENT_LOST). Until the first welcome
@@ -17,7 +17,8 @@
 enum { AGENT_GARBAGE_MAX = 5 };
 #define AGENT_RETRY_MIN (200 * USEC_PER_MSEC)
 #define AGENT_RETRY_MAX (5 * USEC_PER_SEC)
-#define AGENT_RETURN_TIMEOUT (60 * USEC_PER_SEC) /* for the welcome of an agent that has been configured */
+#define AGENT_RETURN_TIMEOUT (60 * USEC_PER_SEC)  /* for the welcome of an agent that has been configured */
+#define AGENT_CHANNEL_PATIENCE (5 * USEC_PER_SEC) /* ... over one connection; then over another one */
 #define AGENT_CONFIGURE_TIMEOUT (300 * USEC_PER_SEC) /* start_timeout is nearly always shorter */
 
 /* Begins to connect; tries again by itself until it is dropped. */
