@@ -293,8 +293,9 @@ static virConnectPtr connection_open(Worker *w)
     }
     /* A connection of the process's own has neither. */
     (void)virConnectSetKeepAlive(connection, KEEPALIVE_INTERVAL, KEEPALIVE_COUNT);
-    if (virConnectRegisterCloseCallback(connection, on_close, worker_ref(w), worker_unref) < 0)
-        worker_unref(w);
+    /* Without a reference of its own: a driver that has no daemon says yes and forgets it. The thread has one, and takes the function
+     * back, which waits until it does not run, before it lets go. */
+    (void)virConnectRegisterCloseCallback(connection, on_close, w, NULL);
     post(w, (Note){ .type = NOTE_OPENED });
     return connection;
 }

@@ -163,7 +163,7 @@ static int ask_for_group(int fd, PowerButtonGroup *ret)
 int power_button_init(PowerButton *b)
 {
     struct sockaddr_nl address = { .nl_family = AF_NETLINK };
-    PowerButtonGroup group;
+    PowerButtonGroup group = { 0 };
     _cleanup_(closep) int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_GENERIC);
 
     *b = (PowerButton){ .fd = -1 };

@@ -29,7 +29,7 @@ static void listen_begin(Harness *h)
 /* As podvisord does: QEMU is another user's, and finds its sockets and its lock by their path. */
 static void open_to_libvirt(Harness *h)
 {
-    static const char *const names[] = { ".", "pods", "pods/web", "pods/web/" RUN_VM_DIR };
+    static const char *const names[] = { ".", "pods", "pods/web", ("pods/web/" RUN_VM_DIR) };
 
     assert_int_equal(mkdirat(h->run_dir, RUN_VM_DIR, 0700), 0);
     TABLE_FOREACH (name, names)
