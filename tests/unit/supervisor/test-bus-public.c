@@ -234,12 +234,56 @@ static PodStatus status_of(sd_bus *bus)
     return status;
 }
 
+static int count_signal(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+    *(unsigned *)userdata += streq(sd_bus_message_get_path(m), WEB);
+    return 0;
+}
+
+/* Counts into *n until the slot is let go. */
+static sd_bus_slot *watch_changes(sd_bus *bus, unsigned *n)
+{
+    sd_bus_slot *slot;
+
+    assert_success(sd_bus_match_signal(bus, &slot, BUS_NAME, NULL, "org.freedesktop.DBus.Properties",
+                                       "PropertiesChanged", count_signal, n));
+    return slot;
+}
+
+/* Until there was a change that was not counted yet. */
+static void wait_change(sd_bus *bus, unsigned *n)
+{
+    while (*n == 0) {
+        int r = sd_bus_process(bus, NULL);
+        assert_success(r);
+        if (r == 0 && sd_bus_wait(bus, DEADLINE) == 0)
+            fail_msg("no signal");
+    }
+    *n = 0;
+}
+
+/* podvisord serves before it has looked at its pods for the first time. */
+static PodStatus status_at_rest(sd_bus *bus)
+{
+    unsigned n = 0;
+    sd_bus_slot *slot = watch_changes(bus, &n);
+    PodStatus status = status_of(bus);
+
+    while (!status.at_rest) {
+        schema_done(&pod_status_schema, &status);
+        wait_change(bus, &n);
+        status = status_of(bus);
+    }
+    sd_bus_slot_unref(slot);
+    return status;
+}
+
 static void both_ways_in_tell_the_same(void **state)
 {
     Fixture *f = *state;
     _cleanup_(freep) char *address = strf("unix:path=%s/" PATHS_BUS, f->paths.run);
     sd_bus *private = connect_to(address, false), *public = connect_to(f->bus.address, true);
-    PodStatus one = status_of(private), other = status_of(public);
+    PodStatus other = status_at_rest(public), one = status_of(private);
     Bytes a = { 0 }, b = { 0 };
     const char *state_word;
 
@@ -260,27 +304,16 @@ static void both_ways_in_tell_the_same(void **state)
     sd_bus_flush_close_unref(public);
 }
 
-static int count_signal(sd_bus_message *m, void *userdata, sd_bus_error *error)
-{
-    *(unsigned *)userdata += streq(sd_bus_message_get_path(m), WEB);
-    return 0;
-}
-
 static void changes_are_told_on_the_bus(void **state)
 {
     Fixture *f = *state;
     sd_bus *bus = connect_to(f->bus.address, true);
     unsigned n = 0;
 
-    assert_success(sd_bus_match_signal(bus, NULL, BUS_NAME, NULL, "org.freedesktop.DBus.Properties",
-                                       "PropertiesChanged", count_signal, &n));
+    sd_bus_slot *slot = watch_changes(bus, &n);
     sd_bus_message_unref(ask(bus, BUS_POD_INTERFACE, "Stop", NULL, true));
-    while (n == 0) {
-        int r = sd_bus_process(bus, NULL);
-        assert_success(r);
-        if (r == 0 && sd_bus_wait(bus, DEADLINE) == 0)
-            fail_msg("no signal");
-    }
+    wait_change(bus, &n);
+    sd_bus_slot_unref(slot);
     sd_bus_flush_close_unref(bus);
 }
 
