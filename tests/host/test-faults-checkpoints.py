@@ -151,7 +151,10 @@ class DiskFull(unittest.TestCase):
         # Something to write down: a new generation, and a hand-over to a new runner.
         self.host.write("web", 'description = "changed on a full disk";\n' + HELLO)
         until("the change", lambda: self.host.status("web")["description"] == "changed on a full disk")
-        os.kill(self.host.status("web")["runner_pid"], signal.SIGKILL)
+        runner = self.host.status("web")["runner_pid"]
+        os.kill(runner, signal.SIGKILL)
+        # A request that goes out to one that is about to die is not sent again: the program may have run.
+        until("the runner is gone", lambda: not alive(runner))
         self.assertEqual(self.host.machines()["web"], machine)
         (self.host.run / "filling").unlink()
         self.host.wait("web")
