@@ -77,7 +77,7 @@ RunPathVerdict run_path_verdict(const RunPathFacts *f, const char **ret_why)
 
 /* --- what is on disk ---------------------------------------------------------------------------------------------- */
 
-int run_path_read(int pods, const char *name, Recovered *ret)
+static int read_whole(int dir, Recovered *ret)
 {
     Recovered r = { 0 };
     RunPathFacts facts = { 0 };
@@ -86,9 +86,6 @@ int run_path_read(int pods, const char *name, Recovered *ret)
     struct stat st;
     Id128 boot;
 
-    _cleanup_(closep) int dir = dir_open_at(pods, name);
-    if (dir < 0)
-        return dir;
     int error = id128_boot(&boot);
     if (error < 0)
         return error;
@@ -110,6 +107,20 @@ int run_path_read(int pods, const char *name, Recovered *ret)
         return -ENOMEM;
     }
     *ret = r;
+    return 0;
+}
+
+int run_path_read(int pods, const char *name, Recovered *ret)
+{
+    _cleanup_(closep) int dir = dir_open_at(pods, name);
+
+    int r = dir < 0 ? dir : read_whole(dir, ret);
+    if (r >= 0 || r == -ENOENT)
+        return r;
+    char *why = strf("its run path cannot be read: %s", strerror(-r));
+    if (!why)
+        return -ENOMEM;
+    *ret = (Recovered){ .verdict = RUN_PATH_DOUBT, .why = why };
     return 0;
 }
 

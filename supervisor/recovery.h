@@ -50,7 +50,7 @@ typedef struct Recovered {
     RunDefinition definition;
 } Recovered;
 
-/* Reads the run path of a pod: 0, or negative errno when it cannot even be opened. */
+/* Reads the run path of a pod: 0, -ENOENT when there is none, -ENOMEM. One that cannot be read is a doubt like any other. */
 int run_path_read(int pods, const char *name, Recovered *ret);
 void recovered_done(Recovered *r);
 

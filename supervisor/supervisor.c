@@ -252,7 +252,7 @@ static int recover(Supervisor *s, const char *name, const RunProcesses *processe
 
     int r = run_path_read(s->pods_dir, name, &recovered);
     if (r < 0)
-        return log_error_errno(r, "The run path of \"%s\" cannot be read", name);
+        return r;
     if (recovered.verdict == RUN_PATH_NOTHING || recovered.verdict == RUN_PATH_STALE) {
         log_debug("The run path of \"%s\" is removed: %s", name, recovered.why);
         r = run_path_remove(s->pods_dir, name);

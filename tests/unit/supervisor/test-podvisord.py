@@ -368,6 +368,25 @@ class Recovery(PodvisordTest):
     def test_a_missing_record_is_a_doubt(self):
         self.damage(lambda f: f.unlink())
 
+    def test_a_run_path_that_cannot_be_read_is_a_doubt(self):
+        self.i.define("web")
+        self.i.start()
+        pod = self.i.await_state("web", "ready")
+        self.i.end()
+        path, aside = self.i.run / "pods/web", self.i.run / "aside"
+        path.rename(aside)
+        path.write_bytes(b"")
+        self.i.start()
+        doubtful = self.i.await_state("web", "indeterminate")
+        self.assertIn("its run path cannot be read: Not a directory", self.i.do("status", "web"))
+        self.assertTrue(alive(pod["vmm_pid"]))
+        self.assertEqual(doubtful["attempt"], 0)
+        self.i.end()
+        path.unlink()
+        aside.rename(path)
+        self.i.start()
+        self.assertEqual(self.i.await_state("web", "ready")["vmm_pid"], pod["vmm_pid"])
+
     def test_forget_does_not_drop_what_runs_without_a_runner(self):
         self.i.define("web")
         self.i.start()
