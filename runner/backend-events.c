@@ -5,6 +5,7 @@
 #include "runner/end.h"
 #include "runner/log-writer.h"
 #include "runner/runner-state.h"
+#include "runner/supervisor-link.h"
 
 void runner_ended(Runner *r, EndReason seen, int64_t exit_code, uint64_t exit_signal, const char *message)
 {
@@ -157,7 +158,10 @@ static void on_output(Runner *r, const BackendEvent *e)
 
 static void on_refused(Runner *r, const BackendEvent *e)
 {
-    runner_log(r, LOG_WARNING, 0, "Pod %s: %s", r->definition.name, e->message ?: "an operation was refused");
+    const char *message = e->message ?: "an operation was refused";
+
+    runner_log(r, LOG_WARNING, 0, "Pod %s: %s", r->definition.name, message);
+    supervisor_link_settle(r->link, -EIO, message);
 }
 
 static void on_ended(Runner *r, const BackendEvent *e)

@@ -54,6 +54,17 @@ static const RequestHandler handlers[RUNNER_MESSAGE_MAX] = {
     [RUNNER_FORGET] = request_forget, [RUNNER_BYE] = request_bye,
 };
 
+/* Such a request is accepted first, and may still come to nothing. */
+static const RunnerState goals[RUNNER_MESSAGE_MAX] = {
+    [RUNNER_PAUSE] = RUNNER_PAUSED,
+    [RUNNER_RESUME] = RUNNER_RUNNING,
+};
+
+static bool is_under_way(const Runner *r, int type)
+{
+    return goals[type] != 0 && r->record.report.state != goals[type];
+}
+
 void runner_request(Runner *r, SupervisorLink *l, const Message *m, int *fd)
 {
     _cleanup_(freep) char *message = NULL;
@@ -61,5 +72,9 @@ void runner_request(Runner *r, SupervisorLink *l, const Message *m, int *fd)
     if (!handlers[m->type])
         return;
     int e = handlers[m->type](r, m->body, fd, &message);
+    if (e >= 0 && is_under_way(r, m->type)) {
+        supervisor_link_await(l, m->id);
+        return;
+    }
     supervisor_link_reply(l, m->id, e, message ?: e < 0 ? strerror(-e) : NULL);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "runner/runner-state.h"
+#include "runner/supervisor-link.h"
 
 DEFINE_ENUM_TABLE(runner_event, "runner event",
                   RUNNER_EVENT_MAX, [RUNNER_EVENT_START] = { "start", "there is nothing to recover" },
@@ -68,6 +69,15 @@ static const RunnerTransition transitions[][RUNNER_EVENT_MAX] = {
 };
 _Static_assert(ELEMENTSOF(transitions) == RUNNER_STATE_MAX, "every state has a row");
 
+/* What a state means for those who asked to pause it or to let it go on, and wait. */
+static void answer_awaiting(Runner *r, RunnerState state)
+{
+    if (state == RUNNER_STOPPING || state == RUNNER_ENDED)
+        supervisor_link_settle(r->link, -ECANCELED, "it ends");
+    else
+        supervisor_link_settle(r->link, 0, NULL);
+}
+
 static void runner_set_state(Runner *r, RunnerState state, RunnerEvent event)
 {
     RunnerState before = r->record.report.state;
@@ -81,6 +91,7 @@ static void runner_set_state(Runner *r, RunnerState state, RunnerEvent event)
     r->record.report.state = state;
     runner_save(r);
     runner_report_changed(r);
+    answer_awaiting(r, state);
 }
 
 bool runner_dispatch(Runner *r, RunnerEvent event)

@@ -17,6 +17,8 @@ struct SupervisorLink {
     usec_t retry; /* the next wait */
     Bytes *replies;
     size_t n_replies;
+    uint64_t awaiting[LINK_AWAITING_MAX]; /* ids of requests that are answered by supervisor_link_settle() */
+    size_t n_awaiting;
     sd_event_source *io;
     sd_event_source *flush;   /* sends what has changed, not before its time */
     sd_event_source *connect; /* tries again; and the deadline of the welcome */
@@ -40,6 +42,7 @@ static void link_close(SupervisorLink *l)
     l->watch = sd_event_source_disable_unref(l->watch);
     l->socket = safe_close(l->socket);
     l->welcome = l->ready = false;
+    l->n_awaiting = 0;
     replies_drop(l);
 }
 
@@ -170,6 +173,22 @@ void supervisor_link_reply(SupervisorLink *l, uint64_t id, int error, const char
     }
     l->n_replies++;
     link_flush(l);
+}
+
+void supervisor_link_await(SupervisorLink *l, uint64_t id)
+{
+    if (l->n_awaiting == LINK_AWAITING_MAX)
+        supervisor_link_reply(l, id, -EBUSY,
+                              "too many requests to pause it or to let it go on are under way");
+    else
+        l->awaiting[l->n_awaiting++] = id;
+}
+
+void supervisor_link_settle(SupervisorLink *l, int error, const char *message)
+{
+    /* A reply that cannot be sent ends the connection, and with it all that waits. */
+    while (l->n_awaiting > 0)
+        supervisor_link_reply(l, l->awaiting[--l->n_awaiting], error, message);
 }
 
 /* --- receiving ---------------------------------------------------------------------------------------------------- */

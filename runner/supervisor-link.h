@@ -20,6 +20,7 @@
 enum {
     LINK_REPORTS_PER_SECOND = 20,
     LINK_REPLIES_MAX = 64,
+    LINK_AWAITING_MAX = 8,
 };
 #define LINK_RETRY_MIN (250 * USEC_PER_MSEC)
 #define LINK_RETRY_MAX (5 * USEC_PER_SEC)
@@ -32,6 +33,10 @@ int supervisor_link_begin(SupervisorLink *l);
 void supervisor_link_report_changed(SupervisorLink *l);
 /* Answers request id; id 0 wants no answer. error: 0 or negative errno. */
 void supervisor_link_reply(SupervisorLink *l, uint64_t id, int error, const char *message);
+/* A request to pause or to go on was accepted: it is answered when that has happened, or will not. */
+void supervisor_link_await(SupervisorLink *l, uint64_t id);
+/* Answers all that wait for that. */
+void supervisor_link_settle(SupervisorLink *l, int error, const char *message);
 
 /* In runner-requests.c. Takes *fd when it uses it. May leave the loop, but does not free the link. */
 void runner_request(Runner *r, SupervisorLink *l, const Message *m, int *fd);

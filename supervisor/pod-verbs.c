@@ -6,6 +6,8 @@
 #include "supervisor/supervisor.h"
 
 #define VERB_TIMEOUT (5 * USEC_PER_SEC)
+/* The machine's own answer is waited for. */
+#define PAUSE_TIMEOUT (15 * USEC_PER_SEC)
 #define EXEC_TIMEOUT (10 * USEC_PER_SEC)
 
 /* Takes message. */
@@ -175,7 +177,7 @@ static int ask_running(Pod *pod, RunnerMessageType type, VerbCall *call)
         r = refuse_stopped(pod, call);
     if (r >= 0)
         r = refuse_starting(pod, call);
-    return r < 0 ? r : ask_live(pod, type, NULL, -1, VERB_TIMEOUT, call);
+    return r < 0 ? r : ask_live(pod, type, NULL, -1, PAUSE_TIMEOUT, call);
 }
 
 int pod_verb_pause(Pod *pod, VerbCall *call)
