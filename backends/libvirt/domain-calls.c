@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <libvirt/virterror.h>
+#include <time.h>
 
 #include "backends/libvirt/domain-calls.h"
 #include "backends/libvirt/domain-xml.h"
@@ -151,34 +152,43 @@ static int name_clear_one(virConnectPtr connection, Job *job, virDomainPtr other
     return -EEXIST;
 }
 
-/* The machine of an attempt before is gone when its process is; libvirt needs a moment to see it. */
-static int name_clear(virConnectPtr connection, Job *job)
+/* 0 with the domain, -EAGAIN while libvirt has not forgotten what had our name, or another negative errno. */
+static int create_once(virConnectPtr connection, Job *job, virDomainPtr *ret)
 {
-    enum { ROUNDS = 3 };
+    _cleanup_(domain_unref) virDomainPtr other = virDomainLookupByName(connection, job->name);
 
-    for (int i = 0; i < ROUNDS; i++) {
-        _cleanup_(domain_unref) virDomainPtr other = virDomainLookupByName(connection, job->name);
-        int r = other ? name_clear_one(connection, job, other) : 0;
-        if (!other || r < 0)
-            return r;
+    if (other) {
+        int r = name_clear_one(connection, job, other);
+        return r < 0 ? r : -EAGAIN;
     }
-    return -EREMOTEIO;
-}
-
-static int create(virConnectPtr connection, Job *job, virDomainPtr *ret)
-{
-    int r = name_clear(connection, job);
-    if (r < 0)
-        return r;
     *ret = virDomainCreateXML(connection, job->xml, job->flags);
     if (*ret)
         return 0;
+    bool refused = virGetLastErrorCode() == VIR_ERR_OPERATION_FAILED;
+    (void)str_replace(&job->why, virGetLastErrorMessage());
     /* An earlier runner's request may have been on its way when this one looked first. */
-    job->why = strdup(virGetLastErrorMessage());
-    r = find(connection, job, ret);
+    int r = find(connection, job, ret);
     if (r > 0)
         job->why = (free(job->why), NULL);
-    return r > 0 ? 0 : -EIO;
+    return r > 0 ? 0 : refused ? -EAGAIN : -EIO;
+}
+
+/*
+ * The machine of an attempt before is gone when its process is; libvirt needs a while to see it, the longer when its daemon has just
+ * begun. Until then the name is taken, in the end by a domain that no look-up finds any more, and nobody is told when it is free.
+ */
+static int create(virConnectPtr connection, Job *job, virDomainPtr *ret)
+{
+    enum { WAIT_FIRST_MSEC = 5, ROUNDS = 11 }; /* five seconds in all */
+    int r = -EAGAIN;
+
+    for (unsigned i = 0, wait = WAIT_FIRST_MSEC; r == -EAGAIN && i < ROUNDS; i++, wait *= 2) {
+        if (i > 0)
+            (void)nanosleep(&(struct timespec){ .tv_sec = wait / 1000, .tv_nsec = wait % 1000 * 1000000L },
+                            NULL);
+        r = create_once(connection, job, ret);
+    }
+    return r == -EAGAIN ? -EIO : r;
 }
 
 int domain_call_create(Worker *w, virConnectPtr connection, Job *job)
