@@ -286,10 +286,20 @@ void a_suspend_and_resume_through_the_daemon_are_seen(Harness *h)
     stop_gently(h);
 }
 
+/* QEMU may be gone before it has told libvirt that it did as it was asked: then virsh fails, and the reset has been all the same. */
+static void operator_resets(const char *whom)
+{
+    _cleanup_(freep) char *output = NULL;
+
+    int status = libvirt_virsh_try(&output, (const char *const[]){ "reset", whom, NULL });
+    if (status != 0 && !strstr(output ?: "", "monitor"))
+        fail_msg("virsh reset %s: status %d: %s", whom, status, output ?: "");
+}
+
 void a_reset_through_the_daemon_is_named(Harness *h)
 {
     start_ready(h);
-    operator_does("reset", h->definition.name);
+    operator_resets(h->definition.name);
     /* QEMU tells libvirt that it was not the guest, and no more. */
     wait_ended(h, END_VMM_SIGNAL, "or a reset");
     harness_bye(h);

@@ -77,15 +77,20 @@ int main(int argc, char **argv)
 {
     test_guard();
     Suite *s = suite_new();
-    int i = argc > 2 && streq(argv[1], "--only") ? 3 : 1;
-    const char *only = i == 3 ? argv[2] : NULL;
+    const char *only = NULL;
+    int n_backends = 0;
 
     TABLE_FOREACH (backend, matrix_columns)
         (void)snprintf(s->absent[*backend], SUITE_NOTE_MAX, "not asked for");
-    for (int k = i; k < argc; k++)
-        if (take_backend(s, argv[k]) < 0)
+    for (int i = 1; i < argc; i++) {
+        if (streq(argv[i], "--only") && i + 1 < argc)
+            only = argv[++i];
+        else if (take_backend(s, argv[i]) < 0)
             return usage(argv[0]);
-    if (i >= argc)
+        else
+            n_backends++;
+    }
+    if (n_backends == 0)
         return usage(argv[0]);
     (void)sweep_seed();
     choose_cells(s, only);
