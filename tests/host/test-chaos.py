@@ -12,7 +12,7 @@ import sys
 import time
 import unittest
 
-from instance import HELLO, Instance
+from instance import HELLO, Instance, until
 
 KILLS = int(os.environ.get("PODVISOR_KILLS", 200))
 SEED = int(os.environ.get("PODVISOR_SEED", random.SystemRandom().randrange(1 << 32)))
@@ -25,6 +25,7 @@ class Chaos(unittest.TestCase):
         self.random = random.Random(SEED)
         self.declared = {}
         self.kills = {"podvisord": 0, "runner": 0, "machine": 0}
+        self.last_victim = None
 
     def declare(self, host, pod):
         self.declared[pod] = f'description = "{self.random.random()}";\n' if pod in self.declared and self.random.random() < .5 else ""
@@ -50,8 +51,9 @@ class Chaos(unittest.TestCase):
             pids = [pid for all_of_pod in alive.values() for pid in all_of_pod]
             if not pids:
                 return
+            self.last_victim = self.random.choice(pids)
             try:
-                os.kill(self.random.choice(pids), signal.SIGKILL)
+                os.kill(self.last_victim, signal.SIGKILL)
             except ProcessLookupError:
                 return
         self.kills[victim] += 1
@@ -74,6 +76,9 @@ class Chaos(unittest.TestCase):
                 self.assert_one_machine_each(host)
             print(f"seed {SEED}: killed {self.kills}, declared at the end: {sorted(self.declared)}", file=sys.stderr)
 
+            # Whoever is killed takes a moment to die; until that has been seen, its pod is as ready as it was.
+            until("the last death is noticed",
+                  lambda: not any(self.last_victim in (pod["vmm_pid"], pod["runner_pid"]) for pod in host.list().values()))
             host.wait(*self.declared)
             self.assertEqual(set(host.list()), set(self.declared))
             self.assertEqual(set(host.machines()), set(self.declared))
