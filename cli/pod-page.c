@@ -136,7 +136,7 @@ static const char *container_state(const PodStatus *s, const ContainerReport *c)
 static char *container_line(const PodStatus *s, const ContainerReport *c, usec_t now)
 {
     _cleanup_(freep) char *name = text_safe(c->name), *end = container_end(c, now),
-                          *message = c->oom_killed ? NULL : text_safe(c->message);
+                          *message = text_safe(c->message);
     _cleanup_(freep) char *age = text_age(c->started, now),
                           *restarts = text_count(c->restarts, "restart", "restarts");
     bool runs = c->state == CONTAINER_RUNNING && c->started > 0 && s->vmm_pid > 0;

@@ -64,6 +64,10 @@ static int fill(const RunDefinition *d, AgentConfigure *c)
     const Field *field = schema_field(&agent_configure_schema, "containers");
 
     c->stop_timeout = d->pod.stop_timeout;
+    c->share_pids = d->pod.share_pids;
+    c->shm_size = d->pod.shm_size;
+    if (strings_copy(d->pod.sysctls, &c->sysctls) < 0)
+        return -ENOMEM;
     int r = str_replace(&c->hostname, d->name);
     if (r < 0 || (r = entropy_fill(&c->entropy)) < 0 || (r = volumes_fill(&d->pod, c)) < 0)
         return r;

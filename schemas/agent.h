@@ -115,6 +115,9 @@ extern const Schema agent_container_schema;
 typedef struct AgentConfigure {
     char *hostname;
     Bytes entropy;
+    bool share_pids;
+    uint64_t shm_size;
+    char **sysctls; /* as format_sysctl */
     VolumeDefinition *volumes;
     size_t n_volumes;
     AgentContainer *containers;

@@ -82,6 +82,15 @@ const Format format_user = {
     valid_user,
 };
 
+static bool valid_group(const char *s)
+{
+    return valid_user_part(s, strlen(s));
+}
+const Format format_group = {
+    "a group such as \"audio\" or \"1000\"",
+    valid_group,
+};
+
 static bool valid_capability(const char *s)
 {
     return *s && strlen(s) <= 32 && !str_after(s, "CAP_") &&

@@ -8,6 +8,7 @@ extern const Format format_image;         /* [registry/]name[:tag] or sha256:...
 extern const Format format_absolute_path; /* no . or .. or empty components */
 extern const Format format_cpu_model;
 extern const Format format_user;       /* name or number, with :group or :number */
+extern const Format format_group;      /* name or number */
 extern const Format format_capability; /* NET_BIND_SERVICE */
 extern const Format format_signal;     /* TERM, SIGTERM or a number */
 extern const Format format_line;       /* printable text without line breaks */

@@ -71,18 +71,10 @@ static void check_restart(const Check *c, const char *path, const RestartSetting
         complain(c, where, "is shorter than delay; the longest wait cannot be below the first");
 }
 
-static void check_containers(const Check *c)
+static void check_within(const Check *c, const char *path, uint64_t size)
 {
-    for (size_t i = 0; i < c->pod->n_containers; i++) {
-        _cleanup_(freep) char *restart = strf("containers[%zu].restart", i);
-        _cleanup_(freep) char *memory = strf("containers[%zu].limits.memory", i);
-        uint64_t limit = c->pod->containers[i].limits.memory;
-        check_mounts(c, i);
-        if (restart)
-            check_restart(c, restart, &c->pod->containers[i].restart);
-        if (memory && limit != SIZE_INFINITY && limit > c->pod->memory)
-            complain(c, memory, "is more than the memory of the whole pod");
-    }
+    if (size != SIZE_INFINITY && size > c->pod->memory)
+        complain(c, path, "is more than the memory of the whole pod");
 }
 
 static void check_doubles(const Check *c, const char *path, char *const *names)
@@ -91,6 +83,37 @@ static void check_doubles(const Check *c, const char *path, char *const *names)
         for (size_t j = 0; j < i; j++)
             if (streq(names[i], names[j]))
                 complain(c, path, "\"%s\" is named twice", names[i]);
+}
+
+/* By their names alone: two values of one setting are a mistake, too. */
+static void check_sysctls(const Check *c)
+{
+    char *const *s = c->pod->sysctls;
+
+    for (size_t i = 0; s && s[i]; i++) {
+        size_t n = strcspn(s[i], "=");
+        for (size_t j = 0; j < i; j++)
+            if (strncmp(s[i], s[j], n + 1) == 0)
+                complain(c, "sysctls", "\"%.*s\" is set twice", (int)n, s[i]);
+    }
+}
+
+static void check_containers(const Check *c)
+{
+    for (size_t i = 0; i < c->pod->n_containers; i++) {
+        _cleanup_(freep) char *restart = strf("containers[%zu].restart", i);
+        _cleanup_(freep) char *memory = strf("containers[%zu].limits.memory", i);
+        _cleanup_(freep) char *writable = strf("containers[%zu].writable_size", i);
+        _cleanup_(freep) char *groups = strf("containers[%zu].groups", i);
+        const ContainerDefinition *d = &c->pod->containers[i];
+        check_mounts(c, i);
+        if (!restart || !memory || !writable || !groups)
+            return;
+        check_restart(c, restart, &d->restart);
+        check_within(c, memory, d->limits.memory);
+        check_within(c, writable, d->writable_size);
+        check_doubles(c, groups, d->groups);
+    }
 }
 
 int pod_definition_read(PodDefinition *pod, const char *name, const void *text, size_t size,
@@ -104,6 +127,8 @@ int pod_definition_read(PodDefinition *pod, const char *name, const void *text, 
         Check c = { .pod = pod, .name = name, .diagnostics = diagnostics, .locations = &locations };
         check_restart(&c, "restart", &pod->restart);
         check_containers(&c);
+        check_within(&c, "shm_size", pod->shm_size);
+        check_sysctls(&c);
         check_doubles(&c, "after", pod->after);
         check_doubles(&c, "requires", pod->requires);
         r = diagnostics->n_items > before || diagnostics->lost;

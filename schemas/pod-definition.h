@@ -3,6 +3,7 @@
 /*
  * What an administrator declares: the pod file as a struct. The rows in pod-definition.c are its only list of keys.
  */
+#include "schemas/confinement.h"
 #include "schemas/diagnostics.h"
 #include "schemas/schema-config.h"
 #include "schemas/schema.h"
@@ -61,9 +62,10 @@ typedef struct RestartSettings {
 extern const Schema restart_schema;
 
 typedef struct ContainerLimits {
-    uint64_t memory; /* bytes; SIZE_INFINITY: no limit */
-    double cpu;      /* cores; 0: no limit */
-    uint64_t pids;   /* 0: no limit */
+    uint64_t memory;     /* bytes; SIZE_INFINITY: no limit */
+    double cpu;          /* cores; 0: no limit */
+    uint64_t pids;       /* 0: no limit */
+    uint64_t cpu_weight; /* beside other containers, when there is too little for all */
 } ContainerLimits;
 extern const Schema limits_schema;
 
@@ -102,8 +104,13 @@ typedef struct ContainerDefinition {
     char **environment; /* "KEY=value" */
     char *working_dir;  /* NULL: the image's */
     char *user;         /* NULL: the image's */
+    char **groups;      /* supplementary, names or numbers */
     bool read_only;
+    uint64_t writable_size; /* bytes; 0: a share, as the agent decides */
     char **capabilities;
+    bool no_new_privs;
+    SeccompProfile seccomp;
+    RlimitSettings rlimits;
     char *stop_signal; /* NULL: the image's */
     usec_t stop_timeout;
     RestartSettings restart;
@@ -167,6 +174,9 @@ typedef struct PodDefinition {
     usec_t start_timeout;
     usec_t stop_timeout;
     RestartSettings restart;
+    bool share_pids;
+    uint64_t shm_size; /* bytes */
+    char **sysctls;    /* "name=value" */
     VolumeDefinition *volumes;
     size_t n_volumes;
     ContainerDefinition *containers;

@@ -19,6 +19,7 @@ int agent_new(Agent **ret, Platform *platform, LoopClock clock)
     a->port.on_hangup = session_on_hangup;
     a->port.userdata = a;
     a->children.signals = -1;
+    pid_namespace_init(&a->pids);
     int r = loop_init(&a->loop, clock);
     if (r >= 0)
         r = children_init(&a->children, &a->loop);

@@ -21,6 +21,7 @@
 #include "guest/agent/ending.h"
 #include "guest/agent/exec.h"
 #include "guest/agent/log-ring.h"
+#include "guest/agent/pid-namespace.h"
 #include "guest/agent/platform.h"
 #include "guest/agent/port.h"
 #include "guest/agent/session.h"
@@ -44,6 +45,7 @@ struct Agent {
     bool configured;
     AgentConfigure configure;
     Bytes configure_bytes; /* as it came, without the entropy: for comparison */
+    PidNamespace pids;     /* of all containers, where they share one */
     Container *containers;
     size_t n_containers;
     Exec *execs;

@@ -21,7 +21,7 @@ static int put(int cgroup, const char *file, const char *format, ...)
 
 int cgroup_delegate(int dir)
 {
-    static const char *const controllers[] = { "+memory", "+pids", "+cpu" };
+    static const char *const controllers[] = { "+memory", "+pids", "+cpu", "+io" };
 
     TABLE_FOREACH (controller, controllers)
         (void)put(dir, "cgroup.subtree_control", "%s", *controller);
@@ -68,7 +68,7 @@ static void limit_pids_by_machine(int cgroup)
 
 int cgroup_limit(int cgroup, const ContainerLimits *limits)
 {
-    enum { PERIOD = 100000 };
+    enum { PERIOD = 100000, CPU_WEIGHT_USUAL = 100 };
     int r = 0;
 
     if (limits->memory != SIZE_INFINITY)
@@ -79,7 +79,34 @@ int cgroup_limit(int cgroup, const ContainerLimits *limits)
         r = put(cgroup, "pids.max", "%llu", (unsigned long long)limits->pids);
     if (r >= 0 && limits->cpu > 0)
         r = put(cgroup, "cpu.max", "%llu %d", (unsigned long long)MAX(limits->cpu * PERIOD, 1000), PERIOD);
+    if (r >= 0 && limits->cpu_weight != 0 && limits->cpu_weight != CPU_WEIGHT_USUAL)
+        r = put(cgroup, "cpu.weight", "%llu", (unsigned long long)limits->cpu_weight);
     return r == -ENOENT ? -EOPNOTSUPP : r;
+}
+
+/* A file of one number; otherwise what there is instead. */
+static uint64_t get(int cgroup, const char *file, uint64_t otherwise)
+{
+    _cleanup_(closep) int fd = file_open_at(cgroup, file, O_RDONLY, 0);
+    uint64_t value;
+    char text[32];
+
+    ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
+    if (n <= 0)
+        return otherwise;
+    text[n] = 0;
+    text[strcspn(text, "\n")] = 0;
+    return parse_unsigned(text, &value) < 0 ? otherwise : value;
+}
+
+uint64_t cgroup_memory_peak(int cgroup)
+{
+    return get(cgroup, "memory.peak", 0);
+}
+
+uint64_t cgroup_memory_max(int cgroup)
+{
+    return get(cgroup, "memory.max", SIZE_INFINITY);
 }
 
 int cgroup_kill(int cgroup)

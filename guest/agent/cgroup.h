@@ -17,6 +17,10 @@ int cgroup_leave_memory(int dir, uint64_t reserve);
 int cgroup_make(int dir, const char *name) _warn_unused_;
 /* 0; -EOPNOTSUPP when a limit is asked for whose controller is not there; other negative errno. */
 int cgroup_limit(int cgroup, const ContainerLimits *limits);
+/* The most memory that its processes ever had at once; 0 where that is not counted. */
+uint64_t cgroup_memory_peak(int cgroup);
+/* How much memory all below it may have; SIZE_INFINITY where that is not limited. */
+uint64_t cgroup_memory_max(int cgroup);
 /* SIGKILL to every process in it, also to those that are being forked. */
 int cgroup_kill(int cgroup);
 /* How many of its processes were killed for want of memory since it was made; 0 where that is not counted. */

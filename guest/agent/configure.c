@@ -62,6 +62,18 @@ static int make_containers(Agent *a)
     return 0;
 }
 
+static int set_sysctls(Platform *p, const AgentConfigure *configure, Failure *f)
+{
+    STRV_FOREACH (s, configure->sysctls) {
+        const char *value = NULL;
+        _cleanup_(freep) char *path = sysctl_path(*s, &value);
+        int r = path ? p->ops->set_sysctl(p, path, value) : -EINVAL;
+        if (r < 0)
+            return failure_set(f, r, "sysctl %s could not be set", *s);
+    }
+    return 0;
+}
+
 static int prepare_platform(Agent *a, const AgentConfigure *configure, Failure *f)
 {
     Platform *p = a->platform;
@@ -74,6 +86,8 @@ static int prepare_platform(Agent *a, const AgentConfigure *configure, Failure *
         return failure_set(f, r, "randomness could not be added");
     if (configure->hostname && (r = p->ops->set_hostname(p, configure->hostname)) < 0)
         return failure_set(f, r, "the host name could not be set");
+    if ((r = set_sysctls(p, configure, f)) < 0)
+        return r;
     return rootfs_prepare(p, configure, f);
 }
 
@@ -96,6 +110,7 @@ int agent_configure(Agent *a, const AgentConfigure *configure, Failure *f)
     if ((r = schema_copy(&agent_configure_schema, configure, &a->configure)) < 0)
         return failure_set(f, r, "configure");
     bytes_done(&a->configure.entropy);
+    rootfs_decide_sizes(a->platform, &a->configure);
     a->configured = true;
     a->configure_bytes = take_struct(bytes);
     agent_report_due(a);

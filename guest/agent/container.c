@@ -11,6 +11,8 @@
 #include "guest/agent/launch.h"
 #include "schemas/formats.h"
 
+#define MEBIBYTE (UINT64_C(1024) * 1024)
+
 static void tell(Container *c, LifeEvent event);
 
 /* --- launch --- */
@@ -60,16 +62,21 @@ static void on_launch_status(void *userdata, uint32_t events)
 
 static int launch_in(Container *c, const int stdio[3], Launched *ret)
 {
+    Agent *a = c->agent;
+    bool shared = a->configure.share_pids;
+    int pids = shared ? pid_namespace_get(&a->pids, &a->children, a->platform, &c->failure) : -1;
+    if (shared && pids < 0)
+        return pids;
     LaunchSpec spec = {
         .command = c->config->command,
         .environment = c->config->environment,
         .working_dir = c->config->working_dir,
         .user = c->config->user,
-        .capabilities = c->config->definition.capabilities,
+        .definition = &c->config->definition,
         .stdio = { stdio[0], stdio[1], stdio[2] },
         .cgroup = c->cgroup,
-        .namespaces = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC,
-        .pid_namespace_of = -1,
+        .namespaces = CLONE_NEWNS | (shared ? 0 : CLONE_NEWPID),
+        .pid_namespace_of = pids,
         .enter = enter_container,
         .userdata = c,
     };
@@ -118,7 +125,7 @@ static void signal_stop(Container *c)
     if (c->child.pid <= 0)
         return;
     /* The kernel never gives to the first process of a namespace what that does not handle: waiting would be for nothing. */
-    if (!process_hears(c->child.pid, signal))
+    if (!c->agent->configure.share_pids && !process_hears(c->child.pid, signal))
         tell(c, LIFE_TIMEOUT);
     else
         (void)pidfd_send_signal(c->child.pidfd, signal, NULL, 0);
@@ -169,6 +176,22 @@ static void on_timer(void *userdata)
     tell(c, LIFE_TIMEOUT);
 }
 
+static void explain_oom_kill(Container *c)
+{
+    uint64_t limit = c->config->definition.limits.memory, peak = cgroup_memory_peak(c->cgroup);
+    _cleanup_(freep) char *most = size_format(limit);
+    _cleanup_(freep) char *used = size_format((peak + MEBIBYTE - 1) / MEBIBYTE * MEBIBYTE);
+
+    /* Without a limit of its own, or well below it, it was the pod's memory that came to its end. */
+    if (limit != SIZE_INFINITY && peak >= limit / 100 * 95)
+        failure_say(&c->failure, -ENOMEM, "killed for want of memory: its limit is %s, and it used %s",
+                    most ?: "?", used ?: "?");
+    else
+        failure_say(&c->failure, -ENOMEM,
+                    "killed for want of memory: it used %s, and the pod's containers had no more",
+                    used ?: "?");
+}
+
 /* Its process has ended and its output is in the ring. */
 static void finish_run(Container *c)
 {
@@ -180,7 +203,7 @@ static void finish_run(Container *c)
     }
     c->oom_killed = c->exit_signal == SIGKILL && cgroup_oom_kills(c->cgroup) > c->oom_kills;
     if (c->oom_killed)
-        failure_say(&c->failure, -ENOMEM, "killed for want of memory");
+        explain_oom_kill(c);
     tell(c, LIFE_EXITED);
 }
 
@@ -190,6 +213,9 @@ static void on_end(void *userdata, int code, int signal)
 
     launch_hear(c);
     launch_close(c);
+    /* In a pid namespace of its own all others end with the first process; in a shared one nobody else ends them. */
+    if (c->agent->configure.share_pids)
+        (void)cgroup_kill(c->cgroup);
     c->process_ended = true;
     container_output_end(&c->outputs[0]);
     container_output_end(&c->outputs[1]);
@@ -254,7 +280,7 @@ void container_look(Container *c)
 {
     if (c->life.phase != LIFE_WAITING)
         return;
-    int r = rootfs_make(c->agent->platform, c->config, &c->failure);
+    int r = rootfs_make(c->agent->platform, &c->agent->configure, c->config, &c->failure);
     if (r == -ENODEV)
         c->failure.error = 0;
     else

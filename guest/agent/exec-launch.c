@@ -11,7 +11,7 @@ static int enter_namespaces(void *userdata, Failure *f)
 {
     const Container *c = userdata;
 
-    if (setns(c->child.pidfd, CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWCGROUP) < 0)
+    if (setns(c->child.pidfd, CLONE_NEWNS | CLONE_NEWCGROUP) < 0)
         return failure_set(f, -errno, "the container could not be entered");
     return 0;
 }
@@ -63,7 +63,7 @@ int exec_launch(Exec *e, const Container *c, const ExecRequest *request, Failure
             .more_environment = request->environment,
             .working_dir = request->working_dir ?: c->config->working_dir,
             .user = request->user ?: c->config->user,
-            .capabilities = c->config->definition.capabilities,
+            .definition = &c->config->definition,
             .terminal = e->terminal,
             .rows = e->rows,
             .columns = e->columns,

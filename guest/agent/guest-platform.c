@@ -90,6 +90,16 @@ static int set_hostname(Platform *p, const char *name)
     return sethostname(name, strlen(name)) < 0 ? -errno : 0;
 }
 
+static int set_sysctl(Platform *p, const char *path, const char *value)
+{
+    _cleanup_(freep) char *file = strf("/proc/sys/%s", path);
+    _cleanup_(closep) int fd = file ? open(file, O_WRONLY | O_CLOEXEC) : -1;
+
+    if (!file)
+        return -ENOMEM;
+    return fd < 0 ? -errno : write_all(fd, value, strlen(value));
+}
+
 static int add_entropy(Platform *p, const void *data, size_t size)
 {
     enum { SIZE_MAX_USED = 512 };
@@ -119,6 +129,7 @@ const PlatformOps guest_platform_ops = {
     .mount_image = mount_image,
     .step_clock = step_clock,
     .set_hostname = set_hostname,
+    .set_sysctl = set_sysctl,
     .add_entropy = add_entropy,
     .power_off = power_off,
 };

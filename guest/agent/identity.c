@@ -144,7 +144,28 @@ static int read_text(int root, const char *name, Bytes *ret)
     return r < 0 ? r : bytes_terminate(ret);
 }
 
-int identity_read(int root, const char *user, Identity *ret)
+int identity_add_groups(Identity *i, char *const *groups, const Bytes *group, const char **ret_missing)
+{
+    Entry e;
+    gid_t gid;
+
+    for (; groups && *groups; groups++) {
+        if (i->n_groups == IDENTITY_GROUPS_MAX)
+            return -E2BIG;
+        if (number(*groups, &gid) < 0) {
+            if (!entry_find(group, *groups, 0, &e)) {
+                *ret_missing = *groups;
+                return -ENOENT;
+            }
+            if (number(e.fields[2], &gid) < 0)
+                return -EINVAL;
+        }
+        i->groups[i->n_groups++] = gid;
+    }
+    return 0;
+}
+
+int identity_read(int root, const char *user, char *const *groups, Identity *ret, const char **ret_missing)
 {
     _cleanup_(bytes_done) Bytes passwd = { 0 };
     _cleanup_(bytes_done) Bytes group = { 0 };
@@ -152,5 +173,7 @@ int identity_read(int root, const char *user, Identity *ret)
     int r = read_text(root, "etc/passwd", &passwd);
     if (r >= 0)
         r = read_text(root, "etc/group", &group);
-    return r < 0 ? r : identity_resolve(user, &passwd, &group, ret);
+    if (r >= 0)
+        r = identity_resolve(user, &passwd, &group, ret);
+    return r < 0 ? r : identity_add_groups(ret, groups, &group, ret_missing);
 }

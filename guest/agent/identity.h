@@ -23,5 +23,8 @@ typedef struct Identity {
  * no user, -ENOENT for a user or group of a name that the files have not.
  */
 int identity_resolve(const char *user, const Bytes *passwd, const Bytes *group, Identity *ret);
-/* The same with the files below the directory root. Also other negative errno of reading. */
-int identity_read(int root, const char *user, Identity *ret);
+/* Adds supplementary groups, names or numbers (NULL: none): 0, -ENOENT with *ret_missing for a name that the file has not, -E2BIG. */
+int identity_add_groups(Identity *i, char *const *groups, const Bytes *group, const char **ret_missing);
+/* Both with the files below the directory root. *ret_missing is touched only where a group is missing. Also other negative errno
+ * of reading. */
+int identity_read(int root, const char *user, char *const *groups, Identity *ret, const char **ret_missing);

@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 
 #include "base/file.h"
 #include "base/socket.h"
@@ -24,6 +25,7 @@ static int reset_process(Failure *f)
     sigemptyset(&none);
     if (sigprocmask(SIG_SETMASK, &none, NULL) < 0 || setsid() < 0)
         return failure_set(f, -errno, "the process could not be prepared");
+    umask(022);
     return 0;
 }
 
@@ -91,9 +93,11 @@ static int enter_directory(int root, const char *path)
 static int settle(const LaunchSpec *spec, const int stdio[3], int status, Identity *identity, Failure *f)
 {
     _cleanup_(closep) int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-    int r = root < 0 ? -errno : identity_read(root, spec->user, identity);
+    const char *missing = spec->user;
+    int r = root < 0 ? -errno : identity_read(root, spec->user, spec->definition->groups, identity, &missing);
     if (r == -ENOENT)
-        return failure_say(f, r, "user %s is not in the image", spec->user);
+        return failure_say(f, r, "%s %s is not in the image", missing == spec->user ? "user" : "group",
+                           missing);
     if (r < 0)
         return failure_set(f, r, "user %s", spec->user ?: "root");
     r = spec->terminal ? open_terminal(spec, root, identity->uid, status) : take_stdio(stdio);

@@ -3,12 +3,13 @@
 #include <grp.h>
 #include <stdio.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 
 #include "base/socket.h"
 #include "base/strings.h"
 #include "guest/agent/capabilities.h"
 #include "guest/agent/launch.h"
+#include "guest/agent/rlimits.h"
+#include "guest/agent/syscall-filter.h"
 
 #define DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -58,10 +59,14 @@ static int become(const LaunchSpec *spec, const Identity *identity, Failure *f)
     const char *unknown = NULL;
     uint64_t mask;
 
-    if (capabilities_from_names(spec->capabilities, &mask, &unknown) < 0)
-        return failure_say(f, -EINVAL, "%s is no capability that this machine knows", unknown);
-    int r = capabilities_bound(mask);
+    const ContainerDefinition *d = spec->definition;
+    int r = capabilities_from_names(d->capabilities, &mask, &unknown);
     if (r < 0)
+        return failure_say(f, r, "%s is no capability that this machine knows", unknown);
+    /* First, because a filter is set with power or with no_new_privs, and the latter may not be wanted. */
+    if (d->seccomp == SECCOMP_DEFAULT && (r = seccomp_confine(mask)) < 0)
+        return failure_set(f, r, "system calls could not be filtered");
+    if ((r = capabilities_bound(mask)) < 0)
         return failure_set(f, r, "capabilities could not be bounded");
     if (setgroups(identity->n_groups, identity->groups) < 0 ||
         setresgid(identity->gid, identity->gid, identity->gid) < 0 ||
@@ -69,24 +74,11 @@ static int become(const LaunchSpec *spec, const Identity *identity, Failure *f)
         return failure_set(f, -errno, "user %u and group %u could not be taken", identity->uid,
                            identity->gid);
     /* Those that were asked for are kept by any user; the usual ones are root's alone. */
-    if ((r = capabilities_keep(mask, spec->capabilities && *spec->capabilities)) < 0)
+    if ((r = capabilities_keep(mask, d->capabilities && *d->capabilities)) < 0)
         return failure_set(f, r, "capabilities could not be set");
-    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+    if (d->no_new_privs && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
         return failure_set(f, -errno, "no_new_privs could not be set");
     return 0;
-}
-
-/* As programs expect them, as far as the machine itself allows. */
-static int set_limits(void)
-{
-    struct rlimit files, core;
-
-    if (getrlimit(RLIMIT_NOFILE, &files) < 0 || getrlimit(RLIMIT_CORE, &core) < 0)
-        return -errno;
-    core.rlim_cur = 0;
-    files.rlim_max = MIN(files.rlim_max, (rlim_t)524288);
-    files.rlim_cur = MIN(files.rlim_max, (rlim_t)1024);
-    return setrlimit(RLIMIT_NOFILE, &files) < 0 || setrlimit(RLIMIT_CORE, &core) < 0 ? -errno : 0;
 }
 
 /* --- program --- */
@@ -147,10 +139,8 @@ int launch_program(const LaunchSpec *spec, const Identity *identity, int status,
     _cleanup_(strv_freep) char **environment = make_environment(spec, identity);
     if (!environment)
         return failure_set(f, -ENOMEM, "the environment could not be set up");
-    int r = set_limits();
-    if (r < 0)
-        return failure_set(f, r, "limits could not be set");
-    if ((r = become(spec, identity, f)) < 0)
+    int r = rlimits_set(&spec->definition->rlimits, f);
+    if (r < 0 || (r = become(spec, identity, f)) < 0)
         return r;
     if ((r = packet_send(status, LAUNCH_WORD_READY, strlen(LAUNCH_WORD_READY), -1)) < 0)
         return failure_set(f, r, "the agent does not listen");

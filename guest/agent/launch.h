@@ -12,6 +12,7 @@
 
 #include "guest/agent/failure.h"
 #include "guest/agent/identity.h"
+#include "schemas/pod-definition.h"
 
 typedef struct LaunchSpec {
     char *const *command;
@@ -19,8 +20,9 @@ typedef struct LaunchSpec {
     char *const *more_environment; /* overrides environment; may be NULL */
     const char *working_dir;       /* NULL: / */
     const char *user;              /* NULL: root */
-    char *const *capabilities;     /* as capabilities_from_names() */
-    bool terminal;                 /* a new one takes the place of stdio */
+    const ContainerDefinition
+        *definition; /* its confinement: groups, capabilities, no_new_privs, seccomp, rlimits */
+    bool terminal;   /* a new one takes the place of stdio */
     unsigned rows, columns;
     int stdio[3]; /* -1: /dev/null */
     int cgroup;

@@ -14,6 +14,8 @@ typedef struct PlatformOps {
     /* Moves this machine's CLOCK_REALTIME by so many microseconds: however long the order was under way, it is still right. */
     void (*step_clock)(Platform *p, int64_t step);
     int (*set_hostname)(Platform *p, const char *name);
+    /* path as sysctl_path(). */
+    int (*set_sysctl)(Platform *p, const char *path, const char *value);
     int (*add_entropy)(Platform *p, const void *data, size_t size);
     /* Does not return on a real machine. All containers have ended. */
     void (*power_off)(Platform *p);

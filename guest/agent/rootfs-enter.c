@@ -32,7 +32,6 @@ static const struct {
       MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC,
       { "ptmxmode=0666", "mode=0620", "gid=5", NULL } },
     { "/dev/mqueue", "mqueue", PLAIN, { NULL } },
-    { "/dev/shm", "tmpfs", PLAIN, { "mode=1777", "size=64m", NULL } },
 };
 
 static const struct {
@@ -55,12 +54,21 @@ static const struct {
     const char *path;
     bool hidden;
 } guarded[] = {
-    { "/proc/kcore", true },         { "/proc/keys", true },
-    { "/proc/latency_stats", true }, { "/proc/timer_list", true },
-    { "/proc/sched_debug", true },   { "/proc/acpi", true },
-    { "/proc/scsi", true },          { "/sys/firmware", true },
-    { "/proc/sys", false },          { "/proc/sysrq-trigger", false },
-    { "/proc/irq", false },          { "/proc/bus", false },
+    { "/proc/kcore", true },
+    { "/proc/keys", true },
+    { "/proc/latency_stats", true },
+    { "/proc/timer_list", true },
+    { "/proc/sched_debug", true },
+    { "/proc/acpi", true },
+    { "/proc/scsi", true },
+    { "/sys/firmware", true },
+    { "/proc/timer_stats", true },
+    { "/proc/asound", true },
+    { "/sys/devices/virtual/powercap", true },
+    { "/proc/sys", false },
+    { "/proc/sysrq-trigger", false },
+    { "/proc/irq", false },
+    { "/proc/bus", false },
     { "/proc/fs", false },
 };
 
@@ -94,6 +102,16 @@ static int fill_dev(int root, Failure *f)
             return failure_set(f, -errno, "/dev/%s could not be made", link->name);
     umask(mask);
     return 0;
+}
+
+/* One for the whole pod, as its communication between processes is. */
+static int mount_shm(const Platform *p, int root, Failure *f)
+{
+    _cleanup_(freep) char *source = strf("%s/shm", p->run);
+    _cleanup_(closep) int target = make_directory_beneath(root, "/dev/shm", BENEATH_NO_SYMLINKS);
+    _cleanup_(closep) int fd = !source ? -ENOMEM : target < 0 ? target : mount_view(AT_FDCWD, source, PLAIN);
+    int r = fd < 0 ? fd : mount_attach(fd, target);
+    return r < 0 ? failure_set(f, r, "/dev/shm could not be mounted") : 0;
 }
 
 static int guard_path(int root, const char *path, bool hidden)
@@ -191,6 +209,8 @@ int rootfs_enter(const Platform *p, const AgentContainer *c, Failure *f)
     int r = mount_filesystems(root, f);
     if (r >= 0)
         r = fill_dev(root, f);
+    if (r >= 0)
+        r = mount_shm(p, root, f);
     if (r >= 0)
         r = guard_paths(root, f);
     if (r >= 0)

@@ -2,9 +2,11 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <sys/sysinfo.h>
 
 #include "base/file.h"
 #include "base/strings.h"
+#include "guest/agent/cgroup.h"
 #include "guest/agent/mounts.h"
 #include "guest/agent/rootfs.h"
 
@@ -42,6 +44,33 @@ static int write_etc(const Platform *p, const char *hostname)
     return r < 0 ? r : write_file(dir, "hosts", hosts);
 }
 
+static uint64_t memory_of_containers(const Platform *p)
+{
+    struct sysinfo info;
+    uint64_t max = cgroup_memory_max(p->cgroup);
+
+    return max != SIZE_INFINITY || sysinfo(&info) < 0 ? max : (uint64_t)info.totalram * info.mem_unit;
+}
+
+/*
+ * Files in memory are not given back by a kill, so they must not take all of it: at most half of the container's limit, and half of
+ * the pod's memory for all containers that have no limit.
+ */
+void rootfs_decide_sizes(const Platform *p, AgentConfigure *configure)
+{
+    uint64_t sharers = 0, memory = memory_of_containers(p);
+
+    for (size_t i = 0; i < configure->n_containers; i++)
+        sharers += configure->containers[i].definition.limits.memory == SIZE_INFINITY;
+    for (size_t i = 0; i < configure->n_containers; i++) {
+        ContainerDefinition *d = &configure->containers[i].definition;
+        if (d->writable_size == 0)
+            d->writable_size =
+                d->limits.memory == SIZE_INFINITY ? memory / 2 / sharers : d->limits.memory / 2;
+        d->writable_size = MAX(d->writable_size, UINT64_C(65536));
+    }
+}
+
 int rootfs_prepare(const Platform *p, const AgentConfigure *configure, Failure *f)
 {
     for (size_t i = 0; i < configure->n_volumes; i++) {
@@ -62,6 +91,20 @@ static bool is_mounted(const char *path)
            (here.stx_attributes & STATX_ATTR_MOUNT_ROOT);
 }
 
+static int make_shm(const Platform *p, uint64_t bytes)
+{
+    _cleanup_(freep) char *path = strf("%s/shm", p->run);
+    _cleanup_(freep) char *size = strf("size=%llu", MAX((unsigned long long)bytes, 4096ULL));
+
+    if (!path || !size)
+        return -ENOMEM;
+    int r = dir_make_path(path, 0755);
+    const char *const options[] = { "mode=1777", size, NULL };
+    return r < 0 || is_mounted(path)
+               ? r
+               : mount_at("tmpfs", NULL, options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, path);
+}
+
 static int make_image(Platform *p, uint64_t disk, Failure *f)
 {
     _cleanup_(freep) char *path = strf("%s/images/%llu", p->run, (unsigned long long)disk);
@@ -77,15 +120,15 @@ static int make_layer(const char *dir, const AgentContainer *c)
     _cleanup_(freep) char *layer = strf("%s/layer", dir);
     _cleanup_(freep) char *upper = strf("%s/layer/upper", dir);
     _cleanup_(freep) char *work = strf("%s/layer/work", dir);
-    uint64_t memory = c->definition.limits.memory;
-    /* Half of what the container may use at most, so that a full disk comes before an end for want of memory. */
-    _cleanup_(freep) char *size =
-        memory == SIZE_INFINITY ? strdup("size=50%") : strf("size=%llu", (unsigned long long)(memory / 2));
+    unsigned long long bytes = c->definition.writable_size;
+    _cleanup_(freep) char *size = strf("size=%llu", bytes);
+    /* Files that are empty hold memory, too: about as much as a page holds. */
+    _cleanup_(freep) char *inodes = strf("nr_inodes=%llu", MAX(bytes / 4096, 256ULL));
 
-    if (!layer || !upper || !work || !size)
+    if (!layer || !upper || !work || !size || !inodes)
         return -ENOMEM;
     int r = dir_make_path(layer, 0755);
-    const char *const options[] = { "mode=0755", size, NULL };
+    const char *const options[] = { "mode=0755", size, inodes, NULL };
     if (r >= 0)
         r = mount_at("tmpfs", NULL, options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, layer);
     if (r >= 0)
@@ -106,7 +149,7 @@ static int make_overlay(const Platform *p, const char *dir, const AgentContainer
     return mount("overlay", root, "overlay", MS_NODEV, options) < 0 ? -errno : 0;
 }
 
-int rootfs_make(Platform *p, const AgentContainer *c, Failure *f)
+int rootfs_make(Platform *p, const AgentConfigure *configure, const AgentContainer *c, Failure *f)
 {
     _cleanup_(freep) char *dir = strf("%s/containers/%s", p->run, c->definition.name);
     _cleanup_(freep) char *root = dir ? strf("%s/root", dir) : NULL;
@@ -118,6 +161,8 @@ int rootfs_make(Platform *p, const AgentContainer *c, Failure *f)
     int r = make_image(p, c->disk, f);
     if (r < 0)
         return r;
+    if ((r = make_shm(p, configure->shm_size)) < 0)
+        return failure_set(f, r, "/dev/shm could not be made");
     if ((r = make_layer(dir, c)) >= 0)
         r = make_overlay(p, dir, c);
     return r < 0 ? failure_set(f, r, "the root directory could not be made") : 0;

@@ -6,6 +6,7 @@
  * The agent's part, once per boot, below its run directory:
  *     images/DISK               the image, read-only, shared by the containers that use it
  *     volumes/NAME              tmpfs
+ *     shm                       tmpfs, /dev/shm of all
  *     containers/NAME/layer     tmpfs for what the container writes; it outlives restarts of the container
  *     containers/NAME/root      overlay of the two
  *     etc/{hosts,hostname}
@@ -17,9 +18,11 @@
 #include "guest/agent/platform.h"
 #include "schemas/agent.h"
 
+/* How much each container may write to its root directory, where it does not say so itself. */
+void rootfs_decide_sizes(const Platform *p, AgentConfigure *configure);
 /* The directories, volumes and files that all containers share. */
 int rootfs_prepare(const Platform *p, const AgentConfigure *configure, Failure *f);
 /* The overlay of one container; fine to repeat. -ENODEV in f: the image's disk is not there yet. */
-int rootfs_make(Platform *p, const AgentContainer *c, Failure *f);
+int rootfs_make(Platform *p, const AgentConfigure *configure, const AgentContainer *c, Failure *f);
 /* In the new process, in a mount namespace of its own: its "/" becomes the container's. */
 int rootfs_enter(const Platform *p, const AgentContainer *c, Failure *f);

@@ -35,6 +35,13 @@ static int set_hostname(Platform *platform, const char *name)
     return 0;
 }
 
+static int set_sysctl(Platform *platform, const char *path, const char *value)
+{
+    Peer *p = peer_of(platform);
+    (void)snprintf(p->sysctl, sizeof p->sysctl, "%s %s", path, value);
+    return str_after(path, "net/nothing") ? -ENOENT : 0;
+}
+
 static int add_entropy(Platform *platform, const void *data, size_t size)
 {
     peer_of(platform)->entropy += size;
@@ -50,6 +57,7 @@ static const PlatformOps ops = {
     .mount_image = mount_image,
     .step_clock = step_clock,
     .set_hostname = set_hostname,
+    .set_sysctl = set_sysctl,
     .add_entropy = add_entropy,
     .power_off = power_off,
 };

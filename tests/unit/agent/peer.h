@@ -43,6 +43,7 @@ typedef struct Peer {
     bool powered_off;
     int64_t step; /* of the clock */
     char hostname[64];
+    char sysctl[128]; /* the last one */
     size_t entropy;
 } Peer;
 

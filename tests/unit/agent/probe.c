@@ -5,7 +5,9 @@
 #include <stdio.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 
 #include "base/strings.h"
 
@@ -106,6 +108,34 @@ static int do_terminal(char **argv)
     return 0;
 }
 
+/* Whether the system call of the number, with nothing but zeroes, is refused, and how. */
+static int do_call(char **argv)
+{
+    long number = strtol(argv[0], NULL, 10);
+    printf("call %ld: %s\n", number,
+           syscall(number, 0, 0, 0, 0, 0, 0) < 0 ? strerrorname_np(errno) : "works");
+    return 0;
+}
+
+static int do_limit(char **argv)
+{
+    struct rlimit limit = { 0 };
+
+    (void)getrlimit((__rlimit_resource_t)strtol(argv[0], NULL, 10), &limit);
+    printf("limit %llu %llu\n", (unsigned long long)limit.rlim_cur, (unsigned long long)limit.rlim_max);
+    return 0;
+}
+
+/* A child that outlives it, and says so for as long as it does. */
+static int do_leave(char **argv)
+{
+    if (fork() == 0)
+        for (;;)
+            pause();
+    printf("left behind by %d\n", getpid());
+    return 0;
+}
+
 /* Once 1, then 0: the first run leaves a file behind. */
 static int do_once(char **argv)
 {
@@ -120,7 +150,8 @@ static const struct {
     { "exit", do_exit, 1 },      { "say", do_say, 1 },       { "wait", do_wait },
     { "stubborn", do_stubborn }, { "cat", do_cat },          { "lines", do_lines, 1 },
     { "zeroes", do_zeroes, 1 },  { "status", do_status, 1 }, { "write", do_write, 1 },
-    { "terminal", do_terminal }, { "once", do_once },
+    { "terminal", do_terminal }, { "once", do_once },        { "call", do_call, 1 },
+    { "limit", do_limit, 1 },    { "leave", do_leave },
 };
 
 int main(int argc, char **argv)

@@ -63,6 +63,28 @@ static void users_are_looked_up_as_people_write_them(void **state)
     }
 }
 
+static void groups_are_added_to_those_of_the_user(void **state)
+{
+    Bytes passwd = text(passwd_text), group = text(group_text);
+    char *const both[] = { (char[]){ "adm" }, (char[]){ "4711" }, NULL };
+    char *const missing[] = { (char[]){ "adm" }, (char[]){ "nogroup" }, NULL };
+    char *many[IDENTITY_GROUPS_MAX + 2] = { NULL };
+    const char *which = NULL;
+    Identity i;
+
+    assert_success(identity_resolve("www", &passwd, &group, &i));
+    assert_success(identity_add_groups(&i, both, &group, &which));
+    assert_int_equal(i.n_groups, 4);
+    assert_int_equal(i.groups[2], 4);
+    assert_int_equal(i.groups[3], 4711);
+    assert_int_equal(identity_add_groups(&i, missing, &group, &which), -ENOENT);
+    assert_ptr_equal(which, missing[1]);
+    for (size_t n = 0; n <= IDENTITY_GROUPS_MAX; n++)
+        many[n] = both[1];
+    assert_int_equal(identity_add_groups(&i, many, &group, &which), -E2BIG);
+    assert_int_equal(i.n_groups, IDENTITY_GROUPS_MAX);
+}
+
 static void an_image_without_the_files_has_root_and_numbers(void **state)
 {
     Bytes none = { 0 };
@@ -100,10 +122,10 @@ static void links_in_an_image_do_not_lead_out_of_it(void **state)
 
     assert_success(mkdirat(d.fd, "etc", 0755));
     assert_success(symlinkat("/etc/passwd", d.fd, "etc/passwd"));
-    assert_int_equal(identity_read(d.fd, "www", &i), -ELOOP);
+    assert_int_equal(identity_read(d.fd, "www", NULL, &i, NULL), -ELOOP);
     assert_success(unlinkat(d.fd, "etc/passwd", 0));
     assert_success(symlinkat("../../../../../../etc/passwd", d.fd, "etc/passwd"));
-    assert_true(identity_read(d.fd, "daemon", &i) < 0);
+    assert_true(identity_read(d.fd, "daemon", NULL, &i, NULL) < 0);
     test_dir_done(&d);
 }
 
@@ -111,6 +133,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(users_are_looked_up_as_people_write_them),
+        cmocka_unit_test(groups_are_added_to_those_of_the_user),
         cmocka_unit_test(an_image_without_the_files_has_root_and_numbers),
         cmocka_unit_test(endless_lines_and_groups_are_bounded),
         cmocka_unit_test(links_in_an_image_do_not_lead_out_of_it),

@@ -12,7 +12,7 @@ static const EnumTable *const enum_tables[] = {
     &volume_type_table,        &machine_table,        &accelerator_table,     &runner_state_table,
     &end_reason_table,         &verdict_table,        &container_state_table, &log_target_table,
     &checkpoint_outcome_table, &stream_channel_table, &pod_state_table,       &json_style_table,
-    &launcher_kind_table,      &machined_use_table,   &suspend_policy_table,
+    &launcher_kind_table,      &machined_use_table,   &suspend_policy_table,  &seccomp_profile_table,
 };
 
 static const Schema *const schemas[] = {
@@ -20,6 +20,7 @@ static const Schema *const schemas[] = {
     &container_schema,
     &restart_schema,
     &limits_schema,
+    &rlimits_schema,
     &mount_schema,
     &volume_schema,
     &qemu_options_schema,

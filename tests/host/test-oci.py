@@ -1,0 +1,127 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""The public rules of OCI runtimes and the usual defaults of container engines, looked at from inside of three containers."""
+import tempfile
+import unittest
+
+from instance import HostTest, compile_static, until
+
+DIRECTORY = tempfile.TemporaryDirectory(prefix="pv-")
+PROGRAM = compile_static("oci-rules.c", f"{DIRECTORY.name}/oci-rules", "-D_GNU_SOURCE")
+COLUMNS = ("usual", "tight", "free")
+# What oci-rules expects is what stands here.
+RULES = """
+shm_size = "8M";
+sysctls = [ "net.core.somaxconn=1234", "kernel.msgmax=9000" ];
+containers = (
+  { name = "usual"; image = "busybox"; command = [ "oci-rules", "usual", "stay" ]; },
+  { name = "tight"; image = "busybox"; command = [ "/bin/oci-rules", "tight", "stay" ];
+    user = "1000:1000"; groups = [ "www", "2000" ]; working_dir = "/var"; read_only = true;
+    capabilities = [ "NET_BIND_SERVICE" ]; environment = { A = "1"; PATH = "/bin"; HOME = "/home"; };
+    limits = { memory = "16M"; cpu = 0.5; cpu_weight = 200; pids = 20; };
+    rlimits = { nofile = "100:200"; core = "0"; cpu = "1000:2000"; fsize = "1048576"; stack = "4194304"; }; },
+  { name = "free"; image = "busybox"; command = [ "oci-rules", "free", "stay" ];
+    user = "www"; capabilities = [ "NONE" ]; seccomp = "unconfined"; no_new_privs = false; writable_size = "4M"; }
+);
+"""
+# Whether two containers of a pod are in the same namespace.
+NAMESPACES = {"mnt": False, "pid": False, "cgroup": False, "net": True, "ipc": True, "uts": True, "user": True}
+STAYS = '{ name = "%s"; image = "busybox"; command = [ "sleep", "100000" ]; }'
+TWO = f"containers = ( {STAYS % 'one'}, {STAYS % 'two'} );\n"
+
+
+def rows(text):
+    return [line for line in text.splitlines() if line.startswith(("ok", "FAIL"))]
+
+
+class Rules(HostTest):
+    files = [PROGRAM]
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.host.write("rules", RULES)
+        cls.host.wait("rules")
+        cls.table = []
+
+    @classmethod
+    def tearDownClass(cls):
+        print("\n".join(cls.table))
+        super().tearDownClass()
+
+    def hold(self, found, how):
+        """Every row is ok; the table is shown at the end."""
+        self.assertGreater(len(found), 80)
+        self.table += [f"{how:9} {row}" for row in found]
+        self.assertEqual([row for row in found if row.startswith("FAIL")], [])
+
+    def said(self, column):
+        return self.host.cli("logs", f"rules/{column}", check=False).stdout
+
+    def test_they_hold_for_a_containers_program(self):
+        for column in COLUMNS:
+            with self.subTest(column):
+                until("the table is whole", lambda: "rules of" in self.said(column))
+                self.hold(rows(self.said(column)), "program")
+
+    def test_they_hold_for_what_is_run_in_a_container(self):
+        for column in COLUMNS:
+            with self.subTest(column):
+                end = self.host.cli("exec", f"rules/{column}", "--", "oci-rules", column, check=False)
+                self.assertEqual(end.stderr, "")
+                self.hold(rows(end.stdout), "exec")
+
+
+class Namespaces(HostTest):
+
+    def namespaces(self, container):
+        script = "for i in /proc/self/ns/*; do echo ${i##*/} $(readlink $i); done"
+        return dict(line.split() for line in self.host.sh(container, script).stdout.splitlines())
+
+    def test_containers_share_what_is_the_pods_and_nothing_else(self):
+        self.host.write("two", TWO)
+        self.host.wait("two")
+        one, two = self.namespaces("two/one"), self.namespaces("two/two")
+        for name, shared in NAMESPACES.items():
+            with self.subTest(name):
+                self.assertEqual(one[name] == two[name], shared)
+        self.assertEqual(one, self.namespaces("two/one"), "an exec is in the namespaces of its container")
+        self.assertEqual(self.host.sh("two/one", "cat /proc/1/comm").stdout, "sleep\n")
+        self.host.sh("two/one", "echo shared >/dev/shm/x")
+        self.assertEqual(self.host.sh("two/two", "cat /dev/shm/x").stdout, "shared\n")
+
+    def test_containers_share_their_processes_where_the_pod_says_so(self):
+        self.host.write("all", "share_pids = true;\n" + TWO.replace("100000", "98765", 1))
+        self.host.wait("all")
+        self.assertEqual(self.namespaces("all/one")["pid"], self.namespaces("all/two")["pid"])
+        self.assertNotEqual(self.namespaces("all/one")["mnt"], self.namespaces("all/two")["mnt"])
+        seen = self.host.sh("all/two", "cat /proc/[0-9]*/cmdline | tr '\\0' ' '").stdout
+        self.assertIn("sleep 98765", seen)
+        self.assertEqual(self.host.sh("all/two", "cat /proc/1/comm; ls /proc/1/fd").stdout, "pod\n")
+        self.assertIn("Permission denied", self.host.sh("all/two", "ls /proc/1/root/", check=False).stderr)
+        # What a container leaves running ends with its program, and is started again with it.
+        self.host.cli("exec", "all/one", "--", "sh", "-c", "sleep 54321 >/dev/null 2>&1 </dev/null &")
+        self.host.sh("all/two", "kill $(grep -l 98765 /proc/[0-9]*/cmdline | grep -v self | cut -d/ -f3) 2>/dev/null", check=False)
+        until("a restart", lambda: self.host.container("all", "one")["restarts"] == 1)
+        self.host.wait("all")
+        self.assertNotIn("54321", self.host.sh("all/two", "cat /proc/[0-9]*/cmdline | tr '\\0' ' ' | sed 's/sed.*//'").stdout)
+        self.assertEqual(self.host.container("all", "two")["restarts"], 0)
+
+
+class Refusals(HostTest):
+
+    def test_what_the_kernel_refuses_is_told(self):
+        self.host.write("odd", 'sysctls = [ "net.core.nothing=1" ];\nrestart = { policy = "never"; };\n' + TWO)
+        self.host.wait("odd", state="failed")
+        self.assertIn("sysctl net.core.nothing=1 could not be set: No such file or directory", self.host.page("odd"))
+
+    def test_a_group_that_the_image_has_not_is_named(self):
+        self.host.write("group", 'containers = ( { name = "a"; image = "busybox"; command = [ "true" ]; groups = [ "wheel" ]; '
+                        'restart = { policy = "never"; }; }, ' + STAYS % "b" + " );\n")
+        self.host.wait("group", state="running")
+        until("it has failed", lambda: self.host.container("group", "a")["state"] == "failed")
+        self.assertIn("a: failed; group wheel is not in the image", self.host.page("group"))
+
+
+if __name__ == "__main__":
+    unittest.main()
