@@ -46,7 +46,7 @@ static const Field configure_fields[] = {
     { F_STRING(AgentConfigure, hostname), .doc = "The pod's name." },
     { F_BYTES(AgentConfigure, entropy), .doc = "Randomness of the host." },
     { F_BOOL(AgentConfigure, share_pids), .doc = "Whether the containers share one pid namespace." },
-    { F_SIZE(AgentConfigure, shm_size), .fallback = "64M", .doc = "The size of /dev/shm." },
+    { F_SIZE(AgentConfigure, shm_size), .doc = "The size of /dev/shm." },
     { F_STRV(AgentConfigure, sysctls), .max = SYSCTLS_MAX, .format = &format_sysctl,
       .doc = "Settings of the kernel." },
     { F_LIST(AgentConfigure, volumes, volume_schema), .max = VOLUMES_MAX, .doc = "The volumes." },

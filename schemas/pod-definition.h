@@ -175,7 +175,7 @@ typedef struct PodDefinition {
     usec_t stop_timeout;
     RestartSettings restart;
     bool share_pids;
-    uint64_t shm_size; /* bytes */
+    uint64_t shm_size; /* bytes; 0: as the agent decides */
     char **sysctls;    /* "name=value" */
     VolumeDefinition *volumes;
     size_t n_volumes;

@@ -46,22 +46,18 @@ DEFINE_SCHEMA(restart_schema, RestartSettings, "restart", "What happens when it 
 static const Field limits_fields[] = {
     { F_SIZE(ContainerLimits, memory), .fallback = "infinity", .min = 1024 * 1024, .impact = IMPACT_REBOOT,
       .doc = "The most memory that the container's processes may use, with what they write to its root "
-             "directory "
-             "and to volumes in memory. A container that needs more is killed as a whole, and its status "
-             "says so. "
-             "There is no swap.",
+             "directory and to volumes in memory. A container that needs more is killed as a whole, and "
+             "its status says so. There is no swap.",
       .example = "limits = { memory = \"64M\"; };" },
     { F_DOUBLE(ContainerLimits, cpu), .double_max = 1024, .impact = IMPACT_REBOOT,
       .doc = "The most processor time, in cores: 0.5 is half of one core. 0 sets no limit." },
     { F_UNSIGNED(ContainerLimits, cpu_weight), .fallback = "100", .min = 1, .max = 10000,
       .impact = IMPACT_REBOOT,
-      .doc = "The container's part of the processors when the pod's containers want more than there is: one "
-             "with "
-             "200 gets twice of what one with 100 gets." },
+      .doc = "The container's part of the processors when the pod's containers want more than there is: "
+             "one with 200 gets twice of what one with 100 gets." },
     { F_UNSIGNED(ContainerLimits, pids), .max = 4194304, .impact = IMPACT_REBOOT,
-      .doc = "The most processes and threads. 0 sets no limit but this: no container gets more than three "
-             "quarters of "
-             "what the pod has." },
+      .doc = "The most processes and threads. 0 sets no limit but this: no container gets more than "
+             "three quarters of what the pod has." },
 };
 DEFINE_SCHEMA(limits_schema, ContainerLimits, "limits", "What the container may use of its pod.",
               limits_fields);
@@ -126,9 +122,8 @@ static const Field container_fields[] = {
       .example = "user = \"1000:1000\";" },
     { F_STRV(ContainerDefinition, groups), .max = GROUPS_MAX, .format = &format_group,
       .impact = IMPACT_REBOOT,
-      .doc = "Supplementary groups of the program, added to those that the image gives its user. Names are "
-             "looked up "
-             "in the image.",
+      .doc = "Supplementary groups of the program, added to those that the image gives its user. Names "
+             "are looked up in the image.",
       .example = "groups = [ \"audio\", \"2000\" ];" },
     { F_BOOL(ContainerDefinition, read_only), .impact = IMPACT_REBOOT,
       .doc = "Whether the root directory is read-only. Otherwise writes go to a layer in the pod's memory "
@@ -147,15 +142,13 @@ static const Field container_fields[] = {
              "SETUID, SYS_CHROOT); [ \"NONE\" ] keeps none.",
       .example = "capabilities = [ \"NET_BIND_SERVICE\" ];" },
     { F_BOOL(ContainerDefinition, no_new_privs), .fallback = "true", .impact = IMPACT_REBOOT,
-      .doc = "Whether the program and all that it runs can gain nothing by programs with the set-user-ID bit "
-             "or file "
-             "capabilities." },
+      .doc = "Whether the program and all that it runs can gain nothing by programs with the set-user-ID "
+             "bit or file capabilities." },
     { F_ENUM(ContainerDefinition, seccomp, seccomp_profile_table), .fallback = "default",
       .impact = IMPACT_REBOOT,
-      .doc = "Which system calls the program may use. The default profile allows what its capabilities are "
-             "for, and "
-             "refuses what only leads into the kernel: new namespaces, mounts, keys, modules, BPF and the "
-             "like." },
+      .doc = "Which system calls the program may use. The default profile allows what its capabilities "
+             "are for, and refuses what only leads into the kernel: new namespaces, mounts, keys, "
+             "modules, BPF and the like." },
     { F_GROUP(ContainerDefinition, rlimits, rlimits_schema), .impact = IMPACT_REBOOT,
       .doc = "Limits of each process of the container." },
     { F_STRING(ContainerDefinition, stop_signal), .format = &format_signal, .impact = IMPACT_REBOOT,
@@ -272,18 +265,17 @@ static const Field pod_fields[] = {
       .example = "restart = { policy = \"always\"; delay = \"1s\"; };" },
     { F_BOOL(PodDefinition, share_pids), .impact = IMPACT_REBOOT,
       .doc = "Whether the containers see each other's processes and may send them signals. A container's "
-             "program is "
-             "then not process 1, and whoever may trace a process can look at its container's files." },
-    { F_SIZE(PodDefinition, shm_size), .fallback = "64M", .min = 4096, .max = UINT64_C(1) << 40,
-      .impact = IMPACT_REBOOT,
-      .doc = "The most that /dev/shm can hold, which the containers share. It is taken from the pod's memory "
-             "as it "
-             "fills." },
+             "program is then not process 1, and whoever may trace a process can look at its container's "
+             "files." },
+    { F_SIZE(PodDefinition, shm_size), .max = UINT64_C(1) << 40, .impact = IMPACT_REBOOT,
+      .doc = "The most that /dev/shm can hold, which the containers share. It is taken from the pod's "
+             "memory as it fills. When the key is absent or 0: 64M, or a quarter of the pod's memory "
+             "where that is less.",
+      .example = "shm_size = \"256M\";" },
     { F_STRV(PodDefinition, sysctls), .max = SYSCTLS_MAX, .format = &format_sysctl, .impact = IMPACT_REBOOT,
       .doc = "Settings of the pod's kernel, made before its containers start. Those of networks and of "
-             "communication "
-             "between processes, and vm.max_map_count, can be set; a pod whose kernel refuses one does not "
-             "start.",
+             "communication between processes, and vm.max_map_count, can be set; a pod whose kernel "
+             "refuses one does not start.",
       .example = "sysctls = [ \"net.core.somaxconn=1024\" ];" },
     { F_LIST(PodDefinition, volumes, volume_schema), .max = VOLUMES_MAX, .impact = IMPACT_REBOOT,
       .doc = "Storage that the pod's containers share.",

@@ -60,6 +60,8 @@ void rootfs_decide_sizes(const Platform *p, AgentConfigure *configure)
 {
     uint64_t sharers = 0, memory = memory_of_containers(p);
 
+    if (configure->shm_size == 0)
+        configure->shm_size = MIN(UINT64_C(64) << 20, memory / 4);
     for (size_t i = 0; i < configure->n_containers; i++)
         sharers += configure->containers[i].definition.limits.memory == SIZE_INFINITY;
     for (size_t i = 0; i < configure->n_containers; i++) {
@@ -94,7 +96,7 @@ static bool is_mounted(const char *path)
 static int make_shm(const Platform *p, uint64_t bytes)
 {
     _cleanup_(freep) char *path = strf("%s/shm", p->run);
-    _cleanup_(freep) char *size = strf("size=%llu", MAX((unsigned long long)bytes, 4096ULL));
+    _cleanup_(freep) char *size = strf("size=%llu", (unsigned long long)bytes);
 
     if (!path || !size)
         return -ENOMEM;

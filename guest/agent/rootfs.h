@@ -18,7 +18,7 @@
 #include "guest/agent/platform.h"
 #include "schemas/agent.h"
 
-/* How much each container may write to its root directory, where it does not say so itself. */
+/* How much each container may write to its root directory, and all of them to /dev/shm, where the pod does not say so itself. */
 void rootfs_decide_sizes(const Platform *p, AgentConfigure *configure);
 /* The directories, volumes and files that all containers share. */
 int rootfs_prepare(const Platform *p, const AgentConfigure *configure, Failure *f);

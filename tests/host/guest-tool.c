@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a container is to do for a test and no usual program does: linked statically, put into the image by the test. */
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 static void crash(void)
 {
@@ -26,10 +28,39 @@ static void clock_time(void)
     printf("%lld.%09ld\n", (long long)now.tv_sec, now.tv_nsec);
 }
 
+/* Children of children, until there are no more to be had; then it says so and lets them be. */
+static void forks(void)
+{
+    pid_t first = getpid();
+
+    while (fork() >= 0)
+        continue;
+    if (getpid() == first)
+        puts("no more");
+    fflush(stdout);
+    for (;;)
+        pause();
+}
+
+/* Hears every signal, and does nothing of what it asks for. */
+static void hear(int number) {}
+
+static void deaf(void)
+{
+    for (int number = 1; number < NSIG; number++)
+        (void)signal(number, hear);
+    puts("deaf");
+    fflush(stdout);
+    for (;;)
+        pause();
+}
+
 static const struct {
     const char *name;
     void (*run)(void);
-} tools[] = { { "crash", crash }, { "lines", lines }, { "clock", clock_time } };
+} tools[] = {
+    { "crash", crash }, { "lines", lines }, { "clock", clock_time }, { "forks", forks }, { "deaf", deaf }
+};
 
 int main(int argc, char **argv)
 {
