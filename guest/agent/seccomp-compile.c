@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Compiles the profile of system calls to programs of the kernel's filter machine, on the machine that builds the agent, and writes
- * them as C for syscall-filter.c. One program for what is allowed at all, and one for each set of capabilities that lifts a gate:
- * the kernel runs all that a process was given and takes the strictest answer. doc/decisions/0020 says why here.
+ * them as C for syscall-filter.c: one for what is allowed at all, one for all the gates that are closed to a container with common
+ * capabilities, and one for each set of capabilities that lifts a gate, for all other containers. The kernel runs all that a
+ * process was given and takes the strictest answer. doc/decisions/0020 says why here.
  */
 #include <errno.h>
 #include <linux/filter.h>
@@ -16,6 +17,13 @@
 #include "guest/agent/seccomp-profile.h"
 
 enum { PROGRAM_MAX = 4096 };
+
+/* What is written behind the programs: the rows of the present table. */
+typedef struct Output {
+    char rows[8192];
+    size_t used;
+    unsigned n_programs;
+} Output;
 
 static int complain(const char *what, int r)
 {
@@ -103,30 +111,62 @@ static int fill_base(scmp_filter_ctx filter)
     return r;
 }
 
-/* The gates that the same capabilities lift as they do the first of them. */
-static int fill_gates(scmp_filter_ctx filter, const SyscallGate *first)
+typedef bool (*Takes)(const SyscallGate *gate, uint64_t capabilities);
+
+/* All that are closed to a container with these. */
+static bool takes_closed(const SyscallGate *gate, uint64_t capabilities)
+{
+    return !(gate->unless & capabilities);
+}
+
+/* Those that just these lift. */
+static bool takes_alike(const SyscallGate *gate, uint64_t capabilities)
+{
+    return gate->unless == capabilities;
+}
+
+static int fill_gates(scmp_filter_ctx filter, Takes takes, uint64_t capabilities)
 {
     int r = 0;
 
     for (unsigned i = 0; i < n_seccomp_gates && r == 0; i++) {
         const SyscallGate *gate = &seccomp_gates[i];
-        if (gate->unless == first->unless)
+        if (takes(gate, capabilities))
             r = add_rule(filter, SCMP_ACT_ERRNO((uint32_t)gate->error), gate->name, gate->argument,
                          gate->mask, gate->value);
     }
     return r;
 }
 
-/* first NULL: the program that is everybody's. */
-static int compile(const SyscallGate *first, unsigned index, unsigned *ret_n)
-{
-    scmp_filter_ctx filter = make_filter(first ? SCMP_ACT_ALLOW : SCMP_ACT_ERRNO(ENOSYS));
-    int r = !filter ? complain("filter", -ENOMEM) : first ? fill_gates(filter, first) : fill_base(filter);
+/* --- output --- */
 
+/* takes NULL: the program that is everybody's. It and its row are written. */
+static int compile(Output *o, Takes takes, uint64_t capabilities)
+{
+    scmp_filter_ctx filter = make_filter(takes ? SCMP_ACT_ALLOW : SCMP_ACT_ERRNO(ENOSYS));
+    unsigned n = 0;
+
+    int r = !filter ? complain("filter", -ENOMEM)
+            : takes ? fill_gates(filter, takes, capabilities)
+                    : fill_base(filter);
     if (r >= 0)
-        r = write_program(filter, index, ret_n);
+        r = write_program(filter, o->n_programs, &n);
     seccomp_release(filter);
-    return r;
+    if (r < 0)
+        return r;
+    int size = snprintf(o->rows + o->used, sizeof o->rows - o->used, "    { 0x%llx, program_%u, %u },\n",
+                        (unsigned long long)capabilities, o->n_programs++, n);
+    if (size < 0 || (size_t)size >= sizeof o->rows - o->used)
+        return complain("table", -E2BIG);
+    o->used += (size_t)size;
+    return 0;
+}
+
+static void write_table(Output *o, const char *name, unsigned n)
+{
+    printf("const SeccompProgram %s[] = {\n%s};\nconst size_t n_%s = %u;\n\n", name, o->rows, name, n);
+    o->used = 0;
+    o->rows[0] = 0;
 }
 
 static bool is_first_of_its_kind(const SyscallGate *gate)
@@ -139,26 +179,26 @@ static bool is_first_of_its_kind(const SyscallGate *gate)
 
 int main(void)
 {
-    static char rows[8192];
-    unsigned n = 0, index = 0;
-    size_t used = 0;
+    static Output o;
+    uint64_t lifting = 0;
+    unsigned n = 0;
+    int r;
 
     printf(
         "/* Made by seccomp-compile of seccomp-profile.c. */\n#include \"guest/agent/syscall-filter.h\"\n\n");
-    for (unsigned i = 0; i <= n_seccomp_gates; i++) {
-        const SyscallGate *gate = i == 0 ? NULL : &seccomp_gates[i - 1];
-        if (gate && !is_first_of_its_kind(gate))
+    if ((r = compile(&o, NULL, 0)) == 0)
+        write_table(&o, "seccomp_base", 1);
+    for (unsigned i = 0; i < n_seccomp_common && r == 0; i++)
+        r = compile(&o, takes_closed, seccomp_common[i]);
+    write_table(&o, "seccomp_common_gates", n_seccomp_common);
+    for (unsigned i = 0; i < n_seccomp_gates && r == 0; i++) {
+        lifting |= seccomp_gates[i].unless;
+        if (!is_first_of_its_kind(&seccomp_gates[i]))
             continue;
-        if (compile(gate, index, &n) < 0)
-            return 1;
-        int size = snprintf(rows + used, sizeof rows - used, "    { 0x%llx, program_%u, %u },\n",
-                            gate ? (unsigned long long)gate->unless : 0ULL, index, n);
-        if (size < 0 || (size_t)size >= sizeof rows - used)
-            return complain("table", -E2BIG) != 0;
-        used += (size_t)size;
-        index++;
+        r = compile(&o, takes_alike, seccomp_gates[i].unless);
+        n++;
     }
-    printf("\nconst SeccompProgram seccomp_programs[] = {\n%s};\nconst size_t n_seccomp_programs = %u;\n",
-           rows, index);
-    return 0;
+    write_table(&o, "seccomp_single_gates", n);
+    printf("const uint64_t seccomp_lifting = 0x%llx;\n", (unsigned long long)lifting);
+    return r < 0;
 }

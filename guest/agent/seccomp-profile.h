@@ -35,4 +35,7 @@ typedef struct SyscallValue {
 extern const SyscallGroup seccomp_allowed[], seccomp_refused[];
 extern const SyscallValue seccomp_allowed_values[];
 extern const SyscallGate seccomp_gates[];
-extern const unsigned n_seccomp_allowed, n_seccomp_refused, n_seccomp_allowed_values, n_seccomp_gates;
+/* Capabilities, of those that lift gates, that most containers have: each set gets a program of its own. */
+extern const uint64_t seccomp_common[];
+extern const unsigned n_seccomp_common, n_seccomp_allowed, n_seccomp_refused, n_seccomp_allowed_values,
+    n_seccomp_gates;

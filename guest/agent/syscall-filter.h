@@ -9,12 +9,17 @@
 #include <stdint.h>
 
 typedef struct SeccompProgram {
-    uint64_t unless; /* capabilities, any of which spares a container this program; 0: nothing does */
+    uint64_t capabilities;
     const struct sock_filter *instructions;
     unsigned short n;
 } SeccompProgram;
-extern const SeccompProgram seccomp_programs[];
-extern const size_t n_seccomp_programs;
+extern const SeccompProgram seccomp_base[]; /* everybody's, the only one */
+extern const SeccompProgram
+    seccomp_common_gates[]; /* all that has just these of the capabilities that lift something */
+extern const SeccompProgram
+    seccomp_single_gates[]; /* for who has none of these; all of them in place of a common one */
+extern const size_t n_seccomp_base, n_seccomp_common_gates, n_seccomp_single_gates;
+extern const uint64_t seccomp_lifting; /* the capabilities that lift something */
 
 /*
  * For this process and all that come of it, for ever: the profile as it is for these capabilities. Needs no_new_privs or
