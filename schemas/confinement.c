@@ -22,7 +22,8 @@ static const Field rlimits_fields[] = {
     { RLIMIT(nice, "20 less the lowest nice value that may be taken.") },
     { RLIMIT(nofile, "Open descriptors. When the key is absent: 1024, which programs may raise to 524288."),
       .example = "rlimits = { nofile = \"1024:4096\"; };" },
-    { RLIMIT(nproc, "Processes of the user, counted over all containers of the pod.") },
+    { RLIMIT(nproc, "Processes of the user, counted over all containers of the pod. When the key is absent, "
+                    "there is no limit.") },
     { RLIMIT(rtprio, "The highest real-time priority.") },
     { RLIMIT(rttime, "Microseconds that a real-time process may run without a pause.") },
     { RLIMIT(sigpending, "Signals that wait for the user's processes.") },

@@ -106,6 +106,25 @@ static int raise_loopback(void)
     return 0;
 }
 
+/*
+ * The kernel's own limits are for all together, so two containers that fork without end would leave nothing to the agent or to a
+ * third. What processes cost is memory, which control groups keep apart: with that, each container can have a limit of its own.
+ */
+static int allow_processes(void)
+{
+    uint64_t usual = cgroup_threads_max();
+    _cleanup_(freep) char *all = strf("%llu", (unsigned long long)usual * CGROUP_PIDS_SHARES);
+    _cleanup_(closep) int threads = open("/proc/sys/kernel/threads-max", O_WRONLY | O_CLOEXEC);
+    _cleanup_(closep) int pids = open("/proc/sys/kernel/pid_max", O_WRONLY | O_CLOEXEC);
+
+    /* Counted by user over all containers, which is nobody's business. */
+    static const struct rlimit unlimited = { .rlim_cur = RLIM_INFINITY, .rlim_max = RLIM_INFINITY };
+    if (setrlimit(RLIMIT_NPROC, &unlimited) < 0 || usual == 0 || !all || threads < 0 ||
+        write_all(threads, all, strlen(all)) < 0 || pids < 0 || write_all(pids, "4194304", 7) < 0)
+        return log_error_errno(-errno, "the limit of processes could not be raised");
+    return 0;
+}
+
 static int allow_descriptors(void)
 {
     static const struct rlimit files = { .rlim_cur = 65536, .rlim_max = 1048576 };
@@ -132,8 +151,8 @@ static int open_cgroup(void)
 
 void boot(Uevents *u, int *ret_cgroup)
 {
-    static int (*const steps[])(void) = { load_modules, change_root, protect_agent, raise_loopback,
-                                          allow_descriptors };
+    static int (*const steps[])(void) = { load_modules,   change_root,       protect_agent,
+                                          raise_loopback, allow_descriptors, allow_processes };
 
     (void)mount_all();
     /* Before the modules, so that no device comes unheard. */

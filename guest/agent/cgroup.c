@@ -19,6 +19,21 @@ static int put(int cgroup, const char *file, const char *format, ...)
     return fd < 0 ? fd : write_all(fd, value, strlen(value));
 }
 
+/* A file of one number; otherwise what there is instead. */
+static uint64_t get(int cgroup, const char *file, uint64_t otherwise)
+{
+    _cleanup_(closep) int fd = file_open_at(cgroup, file, O_RDONLY, 0);
+    uint64_t value;
+    char text[32];
+
+    ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
+    if (n <= 0)
+        return otherwise;
+    text[n] = 0;
+    text[strcspn(text, "\n")] = 0;
+    return parse_unsigned(text, &value) < 0 ? otherwise : value;
+}
+
 int cgroup_delegate(int dir)
 {
     static const char *const controllers[] = { "+memory", "+pids", "+cpu", "+io" };
@@ -53,17 +68,18 @@ int cgroup_make(int dir, const char *name)
     return fd;
 }
 
-/* Without a limit of its own a container gets three quarters, so that the processes of one cannot keep the others from any. */
+uint64_t cgroup_threads_max(void)
+{
+    return get(AT_FDCWD, "/proc/sys/kernel/threads-max", 0);
+}
+
+/* Without a limit of its own a container gets three quarters of its part. */
 static void limit_pids_by_machine(int cgroup)
 {
-    _cleanup_(closep) int fd = open("/proc/sys/kernel/threads-max", O_RDONLY | O_CLOEXEC);
-    char text[32];
+    uint64_t threads = cgroup_threads_max() / CGROUP_PIDS_SHARES;
 
-    ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
-    if (n <= 0)
-        return;
-    text[n] = 0;
-    (void)put(cgroup, "pids.max", "%llu", strtoull(text, NULL, 10) / 4 * 3);
+    if (threads > 0)
+        (void)put(cgroup, "pids.max", "%llu", (unsigned long long)threads / 4 * 3);
 }
 
 int cgroup_limit(int cgroup, const ContainerLimits *limits)
@@ -82,21 +98,6 @@ int cgroup_limit(int cgroup, const ContainerLimits *limits)
     if (r >= 0 && limits->cpu_weight != 0 && limits->cpu_weight != CPU_WEIGHT_USUAL)
         r = put(cgroup, "cpu.weight", "%llu", (unsigned long long)limits->cpu_weight);
     return r == -ENOENT ? -EOPNOTSUPP : r;
-}
-
-/* A file of one number; otherwise what there is instead. */
-static uint64_t get(int cgroup, const char *file, uint64_t otherwise)
-{
-    _cleanup_(closep) int fd = file_open_at(cgroup, file, O_RDONLY, 0);
-    uint64_t value;
-    char text[32];
-
-    ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
-    if (n <= 0)
-        return otherwise;
-    text[n] = 0;
-    text[strcspn(text, "\n")] = 0;
-    return parse_unsigned(text, &value) < 0 ? otherwise : value;
 }
 
 uint64_t cgroup_memory_peak(int cgroup)

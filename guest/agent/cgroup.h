@@ -6,6 +6,9 @@
  */
 #include "schemas/pod-definition.h"
 
+/* Into how many parts the machine's processes are divided: one for each container there may be, and the agent's. */
+enum { CGROUP_PIDS_SHARES = CONTAINERS_MAX + 1 };
+
 /* Mounts nothing; dir is the directory under which containers get theirs. Controllers that it lacks are no error here. */
 int cgroup_delegate(int dir);
 /*
@@ -13,6 +16,8 @@ int cgroup_delegate(int dir);
  * agent and the kernel: the machine as a whole is never out of memory, which would be its end once nothing is left to kill.
  */
 int cgroup_leave_memory(int dir, uint64_t reserve);
+/* How many threads the machine may have; 0 when that cannot be read. */
+uint64_t cgroup_threads_max(void);
 /* Makes the group below dir: its descriptor or negative errno. */
 int cgroup_make(int dir, const char *name) _warn_unused_;
 /* 0; -EOPNOTSUPP when a limit is asked for whose controller is not there; other negative errno. */

@@ -53,7 +53,8 @@ static int set(int number, const char *declared, const char *usual)
 int rlimits_set(const RlimitSettings *settings, Failure *f)
 {
     TABLE_FOREACH (row, rows) {
-        const char *declared = *(char *const *)((const char *)settings + row->offset);
+        const char *const *declared_at = (const void *)((const char *)settings + row->offset),
+                          *declared = *declared_at;
         int r = declared || row->usual ? set(row->number, declared, row->usual) : 0;
         if (r < 0)
             return failure_set(f, r, "rlimits.%s", row->name);

@@ -92,12 +92,12 @@ const unsigned n_seccomp_allowed_values = ELEMENTSOF(seccomp_allowed_values);
 #define CAP(c) (UINT64_C(1) << CAP_##c)
 #define GATE(name_, unless_)                                                                                 \
     {                                                                                                        \
-        .name = name_, .unless = unless_, .error = EPERM                                                     \
+        name_, unless_, EPERM, 0, 0, 0                                                                       \
     }
 /* Only where a bit of the first argument is set. */
 #define GATE_BIT(name_, unless_, bit)                                                                        \
     {                                                                                                        \
-        .name = name_, .unless = unless_, .error = EPERM, .mask = bit, .value = bit                          \
+        name_, unless_, EPERM, 0, bit, bit                                                                   \
     }
 
 const SyscallGate seccomp_gates[] = {

@@ -4,7 +4,7 @@
 import tempfile
 import unittest
 
-from instance import HostTest, compile_static, until
+from instance import HostTest, compile_static, resident, until
 
 DIRECTORY = tempfile.TemporaryDirectory(prefix="pv-")
 TOOL = compile_static("guest-tool.c", f"{DIRECTORY.name}/guest-tool")
@@ -48,10 +48,12 @@ class Greed(HostTest):
         self.assert_all_goes_on()
         self.assertEqual(self.host.sh("pod/neighbour", "cat /sys/fs/cgroup/pids.events").stdout.split()[-1], "0")
 
-    def test_one_that_forks_without_end_and_has_no_limit(self):
-        self.start(greedy('[ "guest-tool", "forks" ]', 'restart = { policy = "never"; };'))
-        until("it has all it can get", lambda: "no more" in self.host.cli("logs", "pod/greedy", check=False).stdout
-              or self.host.container("pod", "greedy")["oom_killed"])
+    def test_two_that_fork_without_end_and_have_no_limit(self):
+        forks = greedy('[ "guest-tool", "forks" ]', 'restart = { policy = "never"; };')
+        self.start(f'{forks}, {forks.replace("greedy", "grasping")}')
+        for name in ("greedy", "grasping"):
+            until(f"{name} has all it can get", lambda: "no more" in self.host.cli("logs", f"pod/{name}", check=False).stdout
+                  or self.host.container("pod", name)["oom_killed"])
         self.assert_all_goes_on()
 
     def test_one_that_fills_its_memory(self):
@@ -77,6 +79,15 @@ class Greed(HostTest):
         self.host.sh("pod/neighbour", "rm /big")
         self.assert_all_goes_on()
         self.assertEqual(self.host.container("pod", "greedy")["restarts"], 0)
+
+    def test_what_it_gives_back_is_the_hosts_again(self):
+        self.start(greedy('[ "sleep", "100000" ]', 'writable_size = "60M";'))
+        machine = self.host.machines()["pod"][0]
+        self.host.sh("pod/greedy", "dd if=/dev/urandom of=/big bs=1M count=50 2>/dev/null")
+        full = resident(machine)
+        self.host.sh("pod/greedy", "rm /big")
+        until("the host has it back", lambda: resident(machine) < full - (30 << 20))
+        self.assert_all_goes_on()
 
     def test_one_that_fills_its_root_directory_with_nothing(self):
         empty = "i=0; while : >/f$i; do i=$((i+1)); done"
