@@ -64,7 +64,7 @@ extern const Schema restart_schema;
 typedef struct ContainerLimits {
     uint64_t memory;     /* bytes; SIZE_INFINITY: no limit */
     double cpu;          /* cores; 0: no limit */
-    uint64_t pids;       /* 0: no limit */
+    uint64_t pids;       /* 0: as the agent decides */
     uint64_t cpu_weight; /* beside other containers, when there is too little for all */
 } ContainerLimits;
 extern const Schema limits_schema;

@@ -56,8 +56,8 @@ static const Field limits_fields[] = {
       .doc = "The container's part of the processors when the pod's containers want more than there is: "
              "one with 200 gets twice of what one with 100 gets." },
     { F_UNSIGNED(ContainerLimits, pids), .max = 4194304, .impact = IMPACT_REBOOT,
-      .doc = "The most processes and threads. 0 sets no limit but the kernel's own: as many as three "
-             "quarters of the pod's memory are for." },
+      .doc = "The most processes and threads. When the key is absent or 0: an equal share with other such "
+             "containers of what three quarters of the pod's memory are for, and at least 128." },
 };
 DEFINE_SCHEMA(limits_schema, ContainerLimits, "limits", "What the container may use of its pod.",
               limits_fields);

@@ -45,6 +45,7 @@ struct Agent {
     bool configured;
     AgentConfigure configure;
     Bytes configure_bytes; /* as it came, without the entropy: for comparison */
+    uint64_t pids_share;   /* how many processes a container may have that does not say; 0: any number */
     PidNamespace pids;     /* of all containers, where they share one */
     Container *containers;
     size_t n_containers;

@@ -112,7 +112,7 @@ static int raise_loopback(void)
  */
 static int allow_processes(void)
 {
-    uint64_t usual = cgroup_threads_max();
+    uint64_t usual = cgroup_threads_max() * CGROUP_PIDS_SHARES; /* not raised yet */
     _cleanup_(freep) char *all = strf("%llu", (unsigned long long)usual * CGROUP_PIDS_SHARES);
     _cleanup_(closep) int threads = open("/proc/sys/kernel/threads-max", O_WRONLY | O_CLOEXEC);
     _cleanup_(closep) int pids = open("/proc/sys/kernel/pid_max", O_WRONLY | O_CLOEXEC);

@@ -70,28 +70,19 @@ int cgroup_make(int dir, const char *name)
 
 uint64_t cgroup_threads_max(void)
 {
-    return get(AT_FDCWD, "/proc/sys/kernel/threads-max", 0);
+    return get(AT_FDCWD, "/proc/sys/kernel/threads-max", 0) / CGROUP_PIDS_SHARES;
 }
 
-/* Without a limit of its own a container gets three quarters of its part. */
-static void limit_pids_by_machine(int cgroup)
-{
-    uint64_t threads = cgroup_threads_max() / CGROUP_PIDS_SHARES;
-
-    if (threads > 0)
-        (void)put(cgroup, "pids.max", "%llu", (unsigned long long)threads / 4 * 3);
-}
-
-int cgroup_limit(int cgroup, const ContainerLimits *limits)
+int cgroup_limit(int cgroup, const ContainerLimits *limits, uint64_t pids_share)
 {
     enum { PERIOD = 100000, CPU_WEIGHT_USUAL = 100 };
     int r = 0;
 
     if (limits->memory != SIZE_INFINITY)
         r = put(cgroup, "memory.max", "%llu", (unsigned long long)limits->memory);
-    if (limits->pids == 0)
-        limit_pids_by_machine(cgroup);
-    else if (r >= 0)
+    if (limits->pids == 0 && pids_share > 0)
+        (void)put(cgroup, "pids.max", "%llu", (unsigned long long)pids_share);
+    else if (r >= 0 && limits->pids > 0)
         r = put(cgroup, "pids.max", "%llu", (unsigned long long)limits->pids);
     if (r >= 0 && limits->cpu > 0)
         r = put(cgroup, "cpu.max", "%llu %d", (unsigned long long)MAX(limits->cpu * PERIOD, 1000), PERIOD);

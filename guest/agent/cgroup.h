@@ -6,7 +6,7 @@
  */
 #include "schemas/pod-definition.h"
 
-/* Into how many parts the machine's processes are divided: one for each container there may be, and the agent's. */
+/* By so much the agent raises the kernel's limits of processes, so that each container, and the agent, can have a limit of its own. */
 enum { CGROUP_PIDS_SHARES = CONTAINERS_MAX + 1 };
 
 /* Mounts nothing; dir is the directory under which containers get theirs. Controllers that it lacks are no error here. */
@@ -16,12 +16,15 @@ int cgroup_delegate(int dir);
  * agent and the kernel: the machine as a whole is never out of memory, which would be its end once nothing is left to kill.
  */
 int cgroup_leave_memory(int dir, uint64_t reserve);
-/* How many threads the machine may have; 0 when that cannot be read. */
+/* How many threads the machine's memory is for, as the kernel thinks, whose limit has been raised; 0 when that cannot be read. */
 uint64_t cgroup_threads_max(void);
 /* Makes the group below dir: its descriptor or negative errno. */
 int cgroup_make(int dir, const char *name) _warn_unused_;
-/* 0; -EOPNOTSUPP when a limit is asked for whose controller is not there; other negative errno. */
-int cgroup_limit(int cgroup, const ContainerLimits *limits);
+/*
+ * pids_share: how many processes there may be where limits does not say, as far as that can be limited; 0: any number. 0; -EOPNOTSUPP
+ * when a limit is asked for whose controller is not there; other negative errno.
+ */
+int cgroup_limit(int cgroup, const ContainerLimits *limits, uint64_t pids_share);
 /* The most memory that its processes ever had at once; 0 where that is not counted. */
 uint64_t cgroup_memory_peak(int cgroup);
 /* How much memory all below it may have; SIZE_INFINITY where that is not limited. */

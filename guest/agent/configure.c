@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/strings.h"
 #include "guest/agent/agent.h"
+#include "guest/agent/cgroup.h"
 
 /* The bytes by which two configurations are compared: entropy is another each time and says nothing. */
 static int comparable(const AgentConfigure *configure, Bytes *ret)
@@ -47,6 +48,20 @@ static int check(const AgentConfigure *configure, Failure *f)
             return r;
     }
     return 0;
+}
+
+/*
+ * Processes are memory, which the kernel takes from anybody when there is no more: so those of all containers that have no limit must
+ * not be more than there is memory for.
+ */
+static uint64_t pids_share(const AgentConfigure *configure)
+{
+    enum { LEAST = 128 };
+    uint64_t sharers = 0, threads = cgroup_threads_max();
+
+    for (size_t i = 0; i < configure->n_containers; i++)
+        sharers += configure->containers[i].definition.limits.pids == 0;
+    return sharers > 0 && threads > 0 ? MAX(threads / 4 * 3 / sharers, (uint64_t)LEAST) : 0;
 }
 
 static int make_containers(Agent *a)
@@ -110,6 +125,7 @@ int agent_configure(Agent *a, const AgentConfigure *configure, Failure *f)
     if ((r = schema_copy(&agent_configure_schema, configure, &a->configure)) < 0)
         return failure_set(f, r, "configure");
     bytes_done(&a->configure.entropy);
+    a->pids_share = pids_share(&a->configure);
     rootfs_decide_sizes(a->platform, &a->configure);
     a->configured = true;
     a->configure_bytes = take_struct(bytes);

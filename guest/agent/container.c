@@ -257,7 +257,7 @@ void container_init(Container *c, Agent *a, const AgentContainer *config)
     container_output_init(&c->outputs[1], a, d->name, STREAM_STDERR);
     loop_timer_set(&a->loop, &c->timer, c->life.deadline);
     c->cgroup = cgroup_make(a->platform->cgroup, d->name);
-    int r = c->cgroup < 0 ? c->cgroup : cgroup_limit(c->cgroup, &d->limits);
+    int r = c->cgroup < 0 ? c->cgroup : cgroup_limit(c->cgroup, &d->limits, a->pids_share);
     if (r < 0) {
         failure_set(&c->failure, r, "its limits could not be set");
         tell(c, LIFE_REFUSED);
