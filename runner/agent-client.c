@@ -26,7 +26,7 @@ struct AgentClient {
     unsigned depth; /* of calls into callbacks */
     FrameDecoder decoder;
     Bytes out;
-    bool full; /* the queue had no room when it was last asked about */
+    bool full; /* the queue had no room at some time since `room` was told last */
     AgentRequest requests[AGENT_REQUESTS_MAX];
     uint64_t last_id;
     usec_t hello_timeout, hello_due;
@@ -176,6 +176,8 @@ static int out_append(AgentClient *c, int type, uint64_t id, const void *body)
         return -ENOBUFS;
     if ((r = frame_append(&c->out, c->session, b.data, b.size)) < 0)
         return r;
+    /* Whoever stops for that is told when there is room again, though all of it may leave at once. */
+    c->full |= c->out.size >= AGENT_OUT_ROOM;
     /* Sent from the loop, so that no caller finds its client gone in the middle of a send. */
     return sd_event_source_set_io_events(c->io, EPOLLIN | EPOLLOUT);
 }
