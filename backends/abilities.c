@@ -69,6 +69,14 @@ const AbilityRow ability_rows[] = {
     { "shm_size", WITH_A_MACHINE(NO_MACHINE) },
     { "sysctls", WITH_A_MACHINE(NO_MACHINE) },
     { "volumes", WITH_A_MACHINE(NO_MACHINE) },
+    { "volumes.source",
+      { [BACKEND_QEMU] = WORKS,
+        [BACKEND_LIBVIRT] =
+            WORKS_AS("libvirt's user must be able to use it, which podvisord sees to in its own "
+                     "directory, and not elsewhere"),
+        [BACKEND_NULL] = NO_EFFECT(NO_MACHINE) } },
+    { "secrets", WITH_A_MACHINE(NO_MACHINE) },
+    { "configs", WITH_A_MACHINE(NO_MACHINE) },
     { "containers", WITH_A_MACHINE(NO_PROGRAM) },
     { "containers.name", EVERYWHERE },
     { "containers.image",

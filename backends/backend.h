@@ -34,6 +34,9 @@
  * Images: RunDefinition.images[i] is the image of one container. The machine gets one read-only disk per *different* digest:
  * for every i with run_definition_disk(d, i) == i (schemas/run-definition.h), images[i].path becomes the disk with SCSI
  * id i, LUN 0, on host 0, channel 0. The runner tells the agent run_definition_disk(d, i) as the disk of container i.
+ *
+ * Volumes: RunDefinition.disks[i] is the disk of one volume. It is opened by backends/disk-file.h, has the SCSI id of
+ * run_disk_volume(), and is writable unless volume_is_read_only().
  */
 #include <systemd/sd-event.h>
 
@@ -61,7 +64,7 @@ typedef void (*BackendEventFunc)(void *userdata, const BackendEvent *event);
 
 /* A file that was opened for a runner which may not open it by itself. */
 typedef struct BackendImage {
-    char *name; /* the digits of an image's digest, "kernel", "initrd" */
+    char *name; /* the digits of an image's digest, "kernel", "initrd", "volume-NAME" */
     int fd;
 } BackendImage;
 

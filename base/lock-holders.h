@@ -10,3 +10,11 @@ typedef void (*LockHolderFunc)(void *userdata, pid_t pid);
 
 /* True when somebody holds a lock on the file. func (may be NULL) is called for each. False, too, where /proc cannot be read. */
 bool lock_holders(const struct stat *file, LockHolderFunc func, void *userdata);
+
+/*
+ * 1: somebody uses the disk so that we cannot, by the locks of QEMU, which are on single bytes, each for one right; 0: nobody, or
+ * negative errno. Who only reads is in the way of nobody but of those who write. Takes no lock.
+ */
+int disk_is_used(int fd, bool read_only);
+/* "process 4711 (qemu-system-x86)" of a process besides this one that has the file open (malloc'ed); NULL when none is found. */
+char *file_user(const struct stat *file);

@@ -137,6 +137,11 @@ static Health examine_mkfs(const Doctor *d, char **ret)
     return examine_program("mkfs.erofs", NULL, ret);
 }
 
+static Health examine_mke2fs(const Doctor *d, char **ret)
+{
+    return examine_program("mke2fs", NULL, ret);
+}
+
 static Health examine_umoci(const Doctor *d, char **ret)
 {
     return examine_program("umoci", NULL, ret);
@@ -251,6 +256,7 @@ static const Examination examinations[] = {
     { "guest initrd", true, examine_initrd, "tools/build makes it; podvisord.conf may name another" },
     { "mkfs.erofs", true, examine_mkfs, "apt install erofs-utils" },
     { "umoci", false, examine_umoci, "apt install umoci, to import OCI layouts" },
+    { "mke2fs", false, examine_mke2fs, "apt install e2fsprogs, for disks that podvisor makes" },
     { "cgroups", false, examine_cgroups, "boot with systemd.unified_cgroup_hierarchy=1" },
     { "systemd", false, examine_systemd, "nothing to do in a container or for development" },
     { "machined", false, examine_machined, "apt install systemd-container" },

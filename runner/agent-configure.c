@@ -26,8 +26,26 @@ static int volumes_fill(const PodDefinition *pod, AgentConfigure *ret)
         VolumeDefinition *v = field_append(field, ret), copy;
         if (!v || schema_copy(&volume_schema, &pod->volumes[i], &copy) < 0)
             return -ENOMEM;
+        /* Where it is on the host is nobody's business in the guest. */
+        copy.source = (free(copy.source), NULL);
         schema_done(&volume_schema, v);
         *v = copy;
+    }
+    return 0;
+}
+
+static int disks_fill(const RunDefinition *d, AgentConfigure *ret)
+{
+    const Field *field = schema_field(&agent_configure_schema, "disks");
+    uint64_t id;
+
+    for (size_t i = 0; i < d->n_disks; i++) {
+        if (!run_disk_volume(d, &d->disks[i], &id))
+            return -EINVAL;
+        AgentDisk *disk = field_append(field, ret);
+        if (!disk || str_replace(&disk->volume, d->disks[i].volume) < 0)
+            return -ENOMEM;
+        disk->disk = id;
     }
     return 0;
 }
@@ -69,7 +87,8 @@ static int fill(const RunDefinition *d, AgentConfigure *c)
     if (strings_copy(d->pod.sysctls, &c->sysctls) < 0)
         return -ENOMEM;
     int r = str_replace(&c->hostname, d->name);
-    if (r < 0 || (r = entropy_fill(&c->entropy)) < 0 || (r = volumes_fill(&d->pod, c)) < 0)
+    if (r < 0 || (r = entropy_fill(&c->entropy)) < 0 || (r = volumes_fill(&d->pod, c)) < 0 ||
+        (r = disks_fill(d, c)) < 0)
         return r;
     for (size_t i = 0; i < d->pod.n_containers; i++) {
         AgentContainer *to = field_append(field, c);

@@ -9,6 +9,7 @@
 #include "runner/exec-streams.h"
 #include "runner/guest-clock.h"
 #include "runner/log-writer.h"
+#include "runner/pod-files.h"
 #include "runner/runner-state.h"
 
 #define STOP_REPLY_TIMEOUT (10 * USEC_PER_SEC)
@@ -22,7 +23,9 @@ struct AgentGlue {
     ExecStreams *execs;  /* as client */
     bool welcome;
     bool has_clock;     /* the agent speaks of its clock */
+    bool has_files;     /* it takes secrets and config files */
     bool configure_due; /* when the clock has been seen to */
+    bool files_due;     /* it is configured when it has got all files */
     bool stop_sent;
     GuestClock clock;
     unsigned garbage; /* channels in a row that ended by it */
@@ -43,7 +46,7 @@ static void channel_close(AgentGlue *g, const char *why)
     g->execs = exec_streams_free(g->execs, why);
     g->client = agent_client_free(g->client);
     g->retry = sd_event_source_disable_unref(g->retry);
-    g->welcome = g->has_clock = g->configure_due = false;
+    g->welcome = g->has_clock = g->has_files = g->configure_due = g->files_due = false;
     g->stop_sent = false;
 }
 
@@ -136,7 +139,7 @@ static void on_configured(void *userdata, int error, const char *message)
         runner_dispatch(g->runner, RUNNER_EVENT_WORKING);
 }
 
-static void configure(AgentGlue *g)
+static void configure_now(AgentGlue *g)
 {
     Runner *r = g->runner;
     AgentConfigure c;
@@ -152,6 +155,73 @@ static void configure(AgentGlue *g)
         refused(r, "the definition cannot be sent to the agent", strerror(-e));
     else
         runner_set_phase(r, "the agent's start of the containers");
+}
+
+/* --- secrets and config files -------------------------------------------------------------------------------------- */
+
+void agent_glue_file_refused(void *userdata, const char *kind, const char *name, int error,
+                             const char *message)
+{
+    Runner *r = userdata;
+
+    runner_log(r, LOG_ERR, message ? 0 : error, "Pod %s: the agent could not take the %s %s%s%s",
+               r->definition.name, kind, name, message ? ": " : "", message ?: "");
+}
+
+/* True when the agent has got all that is declared. */
+static bool files_send(AgentGlue *g)
+{
+    Runner *r = g->runner;
+
+    if (!g->has_files)
+        return true;
+    int e = pod_files_pump(r->files, g->client);
+    if (e < 0)
+        runner_log(r, LOG_ERR, e, "Pod %s: its secrets and config files cannot be sent", r->definition.name);
+    return e > 0 && pod_files_complete(r->files);
+}
+
+/* So that they are there before the first container is. */
+static void configure(AgentGlue *g)
+{
+    g->files_due = !files_send(g);
+    if (!g->files_due)
+        configure_now(g);
+    else
+        runner_set_phase(g->runner, "its secrets and config files, which podvisord sends");
+}
+
+static void files_go_on(AgentGlue *g)
+{
+    if (!files_send(g) || !g->files_due)
+        return;
+    g->files_due = false;
+    configure_now(g);
+}
+
+int agent_glue_file(Runner *r, const RunnerFile *file, int *fd)
+{
+    if (file->error) {
+        _cleanup_(freep) char *message =
+            strf("the %s %s cannot be read: %s", enum_to_string(&pod_file_kind_table, (int)file->kind),
+                 file->name ?: "?", file->error);
+        /* Containers that run have what it was before. */
+        return r->record.configured ? 0 : runner_kill(r, END_START_FAILED, message);
+    }
+    int e = pod_files_take(r->files, file, fd);
+    if (e < 0)
+        return runner_log(r, LOG_ERR, e, "Pod %s: what podvisord sends as its %s %s cannot be taken",
+                          r->definition.name, enum_to_string(&pod_file_kind_table, (int)file->kind),
+                          file->name ?: "?");
+    if (r->glue && r->glue->client && r->glue->welcome)
+        files_go_on(r->glue);
+    return 0;
+}
+
+/* An agent of an older podvisor, which had been told of no disk or file: those it runs are none of these pods. */
+static bool lacks_storage(const Runner *r, const AgentWelcome *w)
+{
+    return w->version < AGENT_PROTOCOL_STORAGE && (r->definition.n_disks > 0 || pod_files_any(r->files));
 }
 
 /* --- the clock ------------------------------------------------------------------------------------------------------- */
@@ -262,6 +332,10 @@ static void on_welcome(void *userdata, void *body)
         refused(r, "the agent has no protocol version in common", range);
         return;
     }
+    if (lacks_storage(r, w)) {
+        refused(r, "the agent is of an older podvisor", "it knows no disks, no secrets and no config files");
+        return;
+    }
     g->welcome = true;
     g->return_due = 0;
     g->patience = AGENT_CHANNEL_PATIENCE;
@@ -269,10 +343,14 @@ static void on_welcome(void *userdata, void *body)
     take_guest(r, w);
     log_ack(g, log_writer_begin(r->logs, r->record.log_seq));
     g->has_clock = w->version >= AGENT_PROTOCOL_CLOCK;
+    g->has_files = w->version >= AGENT_PROTOCOL_STORAGE;
+    pod_files_rewind(r->files);
     g->configure_due = clock_begin(g) && !w->configured;
-    if (w->configured)
+    if (w->configured) {
+        (void)files_send(g);
         runner_dispatch(r, RUNNER_EVENT_WORKING);
-    else if (!g->configure_due)
+    }
+    if (!w->configured && !g->configure_due)
         configure(g);
     if (r->record.stop_asked && r->glue)
         (void)stop_send(g, r->stop_timeout);
@@ -364,6 +442,7 @@ static void on_room(void *userdata)
 {
     AgentGlue *g = userdata;
     exec_streams_on_room(g->execs);
+    files_go_on(g);
 }
 
 static const AgentCallbacks callbacks = {

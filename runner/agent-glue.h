@@ -3,6 +3,8 @@
 /*
  * Between the runner and its agent: when to connect, what to say, and what the agent's words mean for the pod.
  *
+ * Secrets and config files go to each session, before configure and whenever one has changed (runner/pod-files.h).
+ *
  *     STARTED -> connect -> hello ... welcome -+-> clock -> configure -> reply -> WORKING    a guest that has just booted
  *                   ^                          +-> clock; WORKING                            one that was configured before
  *                   +---- the channel broke, garbage came, or one that was configured is silent: wait, then again
@@ -31,5 +33,10 @@ void agent_glue_log_safe(Runner *r, uint64_t seq);
 void agent_glue_set_paused(Runner *r, bool paused);
 /* Asks the agent to end the containers and power off; -ENOTCONN: there is no session (it is asked when there is one). */
 int agent_glue_stop(Runner *r, usec_t timeout);
+/* A secret or config file has come from podvisord, or cannot be read any more. Takes *fd if it uses it. 0 or negative errno (logged). */
+int agent_glue_file(Runner *r, const RunnerFile *file, int *fd);
+/* For pod_files_new(), with the Runner. */
+void agent_glue_file_refused(void *userdata, const char *kind, const char *name, int error,
+                             const char *message);
 /* A request of podvisord: 0, or negative errno. Takes *fd when it returns 0. */
 int agent_glue_exec(Runner *r, const ExecRequest *request, int *fd, char **ret_message);

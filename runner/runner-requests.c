@@ -33,6 +33,11 @@ static int request_exec(Runner *r, const void *body, int *fd, char **ret_message
     return agent_glue_exec(r, body, fd, ret_message);
 }
 
+static int request_file(Runner *r, const void *body, int *fd, char **ret_message)
+{
+    return agent_glue_file(r, body, fd);
+}
+
 static int request_adopt(Runner *r, const void *body, int *fd, char **ret_message)
 {
     return runner_adopt(r, ret_message);
@@ -51,7 +56,7 @@ static int request_bye(Runner *r, const void *body, int *fd, char **ret_message)
 static const RequestHandler handlers[RUNNER_MESSAGE_MAX] = {
     [RUNNER_STOP] = request_stop,     [RUNNER_KILL] = request_kill, [RUNNER_PAUSE] = request_pause,
     [RUNNER_RESUME] = request_resume, [RUNNER_EXEC] = request_exec, [RUNNER_ADOPT] = request_adopt,
-    [RUNNER_FORGET] = request_forget, [RUNNER_BYE] = request_bye,
+    [RUNNER_FORGET] = request_forget, [RUNNER_BYE] = request_bye,   [RUNNER_FILE] = request_file,
 };
 
 /* Such a request is accepted first, and may still come to nothing. */

@@ -7,6 +7,7 @@
 #include "runner/agent-glue.h"
 #include "runner/backend-events.h"
 #include "runner/log-writer.h"
+#include "runner/pod-files.h"
 #include "runner/recovery.h"
 #include "runner/runner-state.h"
 #include "runner/supervisor-link.h"
@@ -147,6 +148,8 @@ static int runner_init(Runner *r)
     };
     if ((e = log_writer_new(r->event, &r->definition, on_log_safe, r, &r->logs)) < 0)
         return e;
+    if ((e = pod_files_new(&r->definition.pod, agent_glue_file_refused, r, &r->files)) < 0)
+        return e;
     if ((e = r->backend->new (&r->context, &r->vm)) < 0)
         return e;
     return supervisor_link_new(r, &r->link);
@@ -187,6 +190,7 @@ Runner *runner_free(Runner *r)
     if (r->vm)
         r->vm = r->backend->free(r->vm);
     r->logs = log_writer_free(r->logs);
+    r->files = pod_files_free(r->files);
     journal_log_close();
     schema_done(&runner_record_schema, &r->record);
     schema_done(&run_definition_schema, &r->definition);

@@ -46,6 +46,7 @@ typedef struct Runner {
     RunnerRecord record;
     SupervisorLink *link;
     LogWriter *logs;           /* of the containers, the console and the VMM */
+    struct PodFiles *files;    /* secrets and config files */
     AgentGlue *glue;           /* NULL: there is no agent to speak with */
     bool machine;              /* between BACKEND_STARTED and BACKEND_ENDED */
     bool begun;                /* start or adopt has been called, and its last event has not come */

@@ -42,6 +42,12 @@ static const Field container_fields[] = {
 DEFINE_SCHEMA(agent_container_schema, AgentContainer, "agent container", "A container to run.",
               container_fields);
 
+static const Field disk_fields[] = {
+    { F_STRING(AgentDisk, volume), .doc = "The volume." },
+    { F_UNSIGNED(AgentDisk, disk), .doc = "The SCSI id of its disk." },
+};
+DEFINE_SCHEMA(agent_disk_schema, AgentDisk, "agent disk", "The disk of a volume.", disk_fields);
+
 static const Field configure_fields[] = {
     { F_STRING(AgentConfigure, hostname), .doc = "The pod's name." },
     { F_BYTES(AgentConfigure, entropy), .doc = "Randomness of the host." },
@@ -50,12 +56,22 @@ static const Field configure_fields[] = {
     { F_STRV(AgentConfigure, sysctls), .max = SYSCTLS_MAX, .format = &format_sysctl,
       .doc = "Settings of the kernel." },
     { F_LIST(AgentConfigure, volumes, volume_schema), .max = VOLUMES_MAX, .doc = "The volumes." },
+    { F_LIST(AgentConfigure, disks, agent_disk_schema), .max = VOLUMES_MAX, .doc = "The disks of volumes." },
     { F_LIST(AgentConfigure, containers, agent_container_schema), .max = CONTAINERS_MAX,
       .doc = "The containers." },
     { F_DURATION(AgentConfigure, stop_timeout), .fallback = "30s",
       .doc = "How long an end may take that the power button asks for." },
 };
 DEFINE_SCHEMA(agent_configure_schema, AgentConfigure, "configure", "What to run.", configure_fields);
+
+static const Field file_fields[] = {
+    { F_ENUM(AgentFile, kind, pod_file_kind_table), .doc = "A secret or a config file." },
+    { F_STRING(AgentFile, name), .format = &format_name, .doc = "Its name." },
+    { F_UNSIGNED(AgentFile, offset), .doc = "Where the data begins." },
+    { F_BOOL(AgentFile, last), .doc = "Whether the file is whole now." },
+    { F_BYTES(AgentFile, data), .doc = "The data." },
+};
+DEFINE_SCHEMA(agent_file_schema, AgentFile, "file", "A piece of a secret or config file.", file_fields);
 
 static const Field stop_fields[] = {
     { F_DURATION(AgentStop, timeout), .doc = "For all containers together." },
@@ -145,6 +161,7 @@ static const MessageType types[] = {
     [AGENT_SIGNAL] = { "signal", &agent_stream_signal_schema, "a signal for such a program" },
     [AGENT_RESIZE] = { "resize", &agent_stream_resize_schema, "a new size of its terminal" },
     [AGENT_HANGUP] = { "hangup", &agent_stream_schema, "its client is gone: it is ended" },
+    [AGENT_FILE] = { "file", &agent_file_schema, "a piece of a secret or config file" },
     [AGENT_DATA] = { "data", &agent_data_schema, "a piece of a standard stream" },
     [AGENT_CREDIT] = { "credit", &agent_credit_schema, "room for more of a standard stream" },
     [AGENT_CLOCK] = { "clock", &agent_clock_schema, "the guest's clock, asked for or told" },

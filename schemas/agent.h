@@ -14,6 +14,7 @@
  *                <-------- welcome{version, boot, kernel, configured}
  *     clock{round, step} ------------------>            from version 2 on; also when a paused guest goes on
  *                <-------- clock{round, time}           after the step: see runner/guest-clock.h
+ *     file{kind, name, offset, data, last} >            from version 3 on; in pieces, before configure, and whenever it changed
  *     configure{containers, ...} ---------->            once per boot; refused if it differs from the first
  *                <-------- reply
  *                <-------- report{containers}           now, and whenever it changes
@@ -41,14 +42,16 @@
 
 enum {
     AGENT_PROTOCOL_MIN = 1,
-    AGENT_PROTOCOL_MAX = 2,
-    AGENT_PROTOCOL_CLOCK = 2, /* the first version with `clock` */
+    AGENT_PROTOCOL_MAX = 3,
+    AGENT_PROTOCOL_CLOCK = 2,   /* the first version with `clock` */
+    AGENT_PROTOCOL_STORAGE = 3, /* the first with `file`, and with disks in `configure` */
     AGENT_MESSAGE_SIZE_MAX = FRAME_PAYLOAD_MAX,
     AGENT_STREAM_CREDIT = 128 * 1024,
     AGENT_LOG_WINDOW = 256 * 1024,
     AGENT_LOG_RECORD_MAX =
         16 * 1024, /* data of one record; longer lines are split, `partial` set on all but the last */
     AGENT_STREAMS_MAX = 64,
+    AGENT_FILE_PIECE_MAX = 32 * 1024, /* data of one `file` */
 };
 
 typedef enum AgentMessageType {
@@ -62,6 +65,7 @@ typedef enum AgentMessageType {
     AGENT_SIGNAL,
     AGENT_RESIZE,
     AGENT_HANGUP,
+    AGENT_FILE,
     /* both ways */
     AGENT_DATA,
     AGENT_CREDIT,
@@ -112,6 +116,12 @@ typedef struct AgentContainer {
 } AgentContainer;
 extern const Schema agent_container_schema;
 
+typedef struct AgentDisk {
+    char *volume;
+    uint64_t disk; /* SCSI id, as an image's */
+} AgentDisk;
+extern const Schema agent_disk_schema;
+
 typedef struct AgentConfigure {
     char *hostname;
     Bytes entropy;
@@ -120,11 +130,23 @@ typedef struct AgentConfigure {
     char **sysctls; /* as format_sysctl */
     VolumeDefinition *volumes;
     size_t n_volumes;
+    AgentDisk *disks; /* one for each volume that is one */
+    size_t n_disks;
     AgentContainer *containers;
     size_t n_containers;
     usec_t stop_timeout; /* the pod's: of an end that the machine's power button asks for */
 } AgentConfigure;
 extern const Schema agent_configure_schema;
+
+/* A piece of a secret or config file. The pieces of one file come in order and with no other file's between them. */
+typedef struct AgentFile {
+    PodFileKind kind;
+    char *name;
+    uint64_t offset; /* 0 begins the file anew */
+    bool last;       /* it is whole now, and takes the place of what was there */
+    Bytes data;
+} AgentFile;
+extern const Schema agent_file_schema;
 
 typedef struct AgentStop {
     usec_t timeout; /* for all containers together; then they are killed and the machine powers off */

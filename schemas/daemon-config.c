@@ -53,6 +53,18 @@ static const Field fields[] = {
              "of their own; never with --user or --root." },
     { F_ENUM(DaemonConfig, suspend, suspend_policy_table), .fallback = "ignore",
       .doc = "What becomes of the pods that run while the host sleeps." },
+    { F_STRV(DaemonConfig, volume_sources), .max = 64, .format = &format_absolute_path,
+      .doc = "Directories below which the disks of volumes may lie, besides podvisord's own. Below them no "
+             "symbolic link is followed. Without it none; with --user and --root any. A pod may read "
+             "and write what is there as podvisord may, which in its unit needs ReadWritePaths=, and for "
+             "block devices below /dev, PrivateDevices=no, too.",
+      .example = "volume_sources = [ \"/srv/disks\" ];" },
+    { F_STRV(DaemonConfig, file_sources), .max = 64, .format = &format_absolute_path,
+      .doc =
+          "Directories below which the sources of secrets and config files may lie. Below them no symbolic "
+          "link is followed. Without it /etc/podvisor/secrets, /etc/podvisor/configs and /etc/keys; with "
+          "--user and --root any.",
+      .example = "file_sources = [ \"/etc/keys\", \"/etc/ssl/private\" ];" },
 };
 DEFINE_SCHEMA(daemon_config_schema, DaemonConfig, "podvisord.conf", "How podvisord works on this host.",
               fields);

@@ -42,5 +42,7 @@ typedef struct DaemonConfig {
     char *bus; /* "auto", "no" or an address */
     MachinedUse machined;
     SuspendPolicy suspend;
+    char **volume_sources; /* NULL: the default of its paths */
+    char **file_sources;
 } DaemonConfig;
 extern const Schema daemon_config_schema;

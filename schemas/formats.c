@@ -4,6 +4,7 @@
 
 #include "base/strings.h"
 #include "schemas/formats.h"
+#include "schemas/pod-definition.h"
 
 static bool valid_name(const char *s)
 {
@@ -148,4 +149,71 @@ static bool valid_argument(const char *s)
 const Format format_argument = {
     "text of less than 128 KiB",
     valid_argument,
+};
+
+int file_mode_from_string(const char *text)
+{
+    enum { DIGITS_MAX = 4, MODE_MAX = 0777 };
+    size_t n = strlen(text);
+    int mode = 0;
+
+    if (n < 3 || n > DIGITS_MAX || strspn(text, "01234567") != n)
+        return -EINVAL;
+    for (const char *p = text; *p; p++)
+        mode = mode * 8 + (*p - '0');
+    return mode <= MODE_MAX ? mode : -EINVAL;
+}
+
+static bool valid_file_mode(const char *s)
+{
+    return file_mode_from_string(s) >= 0;
+}
+const Format format_file_mode = {
+    "octal digits such as \"0400\", at most \"0777\"",
+    valid_file_mode,
+};
+
+int owner_from_string(const char *text, uint32_t *ret_user, uint32_t *ret_group)
+{
+    const char *colon = strchr(text, ':');
+    _cleanup_(freep) char *user = colon ? strndup(text, (size_t)(colon - text)) : NULL;
+    uint64_t uid, gid;
+
+    if (!user || parse_unsigned(user, &uid) < 0 || parse_unsigned(colon + 1, &gid) < 0 || uid >= UINT32_MAX ||
+        gid >= UINT32_MAX)
+        return -EINVAL;
+    *ret_user = (uint32_t)uid;
+    *ret_group = (uint32_t)gid;
+    return 0;
+}
+
+static bool valid_owner(const char *s)
+{
+    uint32_t user, group;
+
+    return owner_from_string(s, &user, &group) == 0;
+}
+const Format format_owner = {
+    "the numbers of a user and a group, such as \"1000:1000\"",
+    valid_owner,
+};
+
+static bool valid_credential(const char *s)
+{
+    size_t n = strlen(s);
+
+    return n > 0 && n <= 255 && *s != '.' && !strchr(s, '/') && format_line.valid(s);
+}
+const Format format_credential = {
+    "the name of a credential, without / and with no . at its beginning",
+    valid_credential,
+};
+
+static bool valid_content(const char *s)
+{
+    return strlen(s) <= CONFIG_TEXT_MAX;
+}
+const Format format_content = {
+    "text of at most 64 KiB",
+    valid_content,
 };

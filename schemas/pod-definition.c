@@ -1,16 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/strings.h"
 #include "schemas/formats.h"
+#include "schemas/pod-check.h"
 #include "schemas/pod-definition.h"
 
-typedef struct Check {
-    const PodDefinition *pod;
-    const char *name;
-    Diagnostics *diagnostics;
-    const Locations *locations;
-} Check;
-
-static void _printf_(3, 4) complain(const Check *c, const char *path, const char *format, ...)
+void check_complain(const Check *c, const char *path, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
@@ -19,48 +13,11 @@ static void _printf_(3, 4) complain(const Check *c, const char *path, const char
     diagnostics_add(c->diagnostics, c->name, locations_line(c->locations, path), "%s: %s", path, text ?: "?");
 }
 
-static const VolumeDefinition *volume_find(const PodDefinition *pod, const char *name)
+bool check_given(const Check *c, const char *list, size_t i, const char *key)
 {
-    for (size_t i = 0; i < pod->n_volumes; i++)
-        if (pod->volumes[i].name && streq(pod->volumes[i].name, name))
-            return &pod->volumes[i];
-    return NULL;
-}
+    _cleanup_(freep) char *path = strf("%s[%zu].%s", list, i, key);
 
-static void check_volume_exists(const Check *c, const char *path, const char *name)
-{
-    const char *names[VOLUMES_MAX + 1] = { NULL };
-    size_t n = 0;
-
-    if (!name || volume_find(c->pod, name))
-        return;
-    for (size_t i = 0; i < c->pod->n_volumes && n < VOLUMES_MAX; i++)
-        if (c->pod->volumes[i].name)
-            names[n++] = c->pod->volumes[i].name;
-    const char *meant = str_suggest(name, names, n);
-    _cleanup_(freep) char *list = n > 0 ? strv_join((char *const *)names, ", ") : strdup("none");
-    if (meant)
-        complain(c, path, "there is no volume \"%s\"; did you mean \"%s\"?", name, meant);
-    else
-        complain(c, path, "there is no volume \"%s\"; `volumes` declares %s", name, list ?: "others");
-}
-
-static void check_mounts(const Check *c, size_t container)
-{
-    const ContainerDefinition *d = &c->pod->containers[container];
-
-    for (size_t i = 0; i < d->n_mounts; i++) {
-        _cleanup_(freep) char *volume = strf("containers[%zu].mounts[%zu].volume", container, i);
-        _cleanup_(freep) char *path = strf("containers[%zu].mounts[%zu].path", container, i);
-        if (!volume || !path)
-            return;
-        check_volume_exists(c, volume, d->mounts[i].volume);
-        if (d->mounts[i].path && streq(d->mounts[i].path, "/"))
-            complain(c, path, "\"/\" is the image's own; a volume goes below it");
-        for (size_t j = 0; j < i; j++)
-            if (d->mounts[i].path && streq_ptr(d->mounts[i].path, d->mounts[j].path))
-                complain(c, path, "\"%s\" is taken by another mount of this container", d->mounts[i].path);
-    }
+    return path && locations_given(c->locations, path);
 }
 
 static void check_restart(const Check *c, const char *path, const RestartSettings *restart)
@@ -68,13 +25,13 @@ static void check_restart(const Check *c, const char *path, const RestartSetting
     _cleanup_(freep) char *where = strf("%s.max_delay", path);
 
     if (where && restart->max_delay < restart->delay)
-        complain(c, where, "is shorter than delay; the longest wait cannot be below the first");
+        check_complain(c, where, "is shorter than delay; the longest wait cannot be below the first");
 }
 
 static void check_within(const Check *c, const char *path, uint64_t size)
 {
     if (size != SIZE_INFINITY && size > c->pod->memory)
-        complain(c, path, "is more than the memory of the whole pod");
+        check_complain(c, path, "is more than the memory of the whole pod");
 }
 
 static void check_doubles(const Check *c, const char *path, char *const *names)
@@ -82,7 +39,7 @@ static void check_doubles(const Check *c, const char *path, char *const *names)
     for (size_t i = 0; names && names[i]; i++)
         for (size_t j = 0; j < i; j++)
             if (streq(names[i], names[j]))
-                complain(c, path, "\"%s\" is named twice", names[i]);
+                check_complain(c, path, "\"%s\" is named twice", names[i]);
 }
 
 /* By their names alone: two values of one setting are a mistake, too. */
@@ -94,7 +51,7 @@ static void check_sysctls(const Check *c)
         size_t n = strcspn(s[i], "=");
         for (size_t j = 0; j < i; j++)
             if (strncmp(s[i], s[j], n + 1) == 0)
-                complain(c, "sysctls", "\"%.*s\" is set twice", (int)n, s[i]);
+                check_complain(c, "sysctls", "\"%.*s\" is set twice", (int)n, s[i]);
     }
 }
 
@@ -106,7 +63,6 @@ static void check_containers(const Check *c)
         _cleanup_(freep) char *writable = strf("containers[%zu].writable_size", i);
         _cleanup_(freep) char *groups = strf("containers[%zu].groups", i);
         const ContainerDefinition *d = &c->pod->containers[i];
-        check_mounts(c, i);
         if (!restart || !memory || !writable || !groups)
             return;
         check_restart(c, restart, &d->restart);
@@ -129,6 +85,7 @@ int pod_definition_read(PodDefinition *pod, const char *name, const void *text, 
         check_containers(&c);
         check_within(&c, "shm_size", pod->shm_size);
         check_sysctls(&c);
+        check_storage(&c);
         check_doubles(&c, "after", pod->after);
         check_doubles(&c, "requires", pod->requires);
         r = diagnostics->n_items > before || diagnostics->lost;

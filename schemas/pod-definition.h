@@ -12,7 +12,12 @@ enum {
     POD_FILE_SIZE_MAX = 1024 * 1024,
     CONTAINERS_MAX = 32,
     VOLUMES_MAX = 32,
-    ORDER_MAX = 64, /* pods that one pod comes after */
+    SECRETS_MAX = 32,
+    CONFIGS_MAX = 32,
+    POD_FILES_MAX = SECRETS_MAX + CONFIGS_MAX,
+    POD_FILE_CONTENT_MAX = 512 * 1024, /* of one secret or config file */
+    CONFIG_TEXT_MAX = 64 * 1024,       /* of one that stands in the pod file */
+    ORDER_MAX = 64,                    /* pods that one pod comes after */
 };
 
 typedef enum BackendKind {
@@ -33,9 +38,34 @@ extern const EnumTable restart_policy_table;
 
 typedef enum VolumeType {
     VOLUME_TMPFS,
+    VOLUME_DISK,
     VOLUME_TYPE_MAX,
 } VolumeType;
 extern const EnumTable volume_type_table;
+
+/* What a disk's file is, seen from the host. */
+typedef enum DiskFormat {
+    DISK_RAW,
+    DISK_QCOW2,
+    DISK_FORMAT_MAX,
+} DiskFormat;
+extern const EnumTable disk_format_table;
+
+/* What is on the disk, seen from the guest. */
+typedef enum DiskFilesystem {
+    DISK_EXT4,
+    DISK_EROFS,
+    DISK_FILESYSTEM_MAX,
+} DiskFilesystem;
+extern const EnumTable disk_filesystem_table;
+
+/* A file that the guest gets over the agent's channel. */
+typedef enum PodFileKind {
+    POD_FILE_SECRET,
+    POD_FILE_CONFIG,
+    POD_FILE_KIND_MAX,
+} PodFileKind;
+extern const EnumTable pod_file_kind_table;
 
 typedef enum Machine {
     MACHINE_MICROVM,
@@ -83,9 +113,14 @@ typedef struct ContainerLog {
 } ContainerLog;
 extern const Schema container_log_schema;
 
+/* Exactly one of volume, secret and config is set. */
 typedef struct MountDefinition {
     char *volume;
+    char *secret;
+    char *config;
     char *path;
+    char *mode;  /* of a secret or config: octal digits; NULL: POD_FILE_MODE_... */
+    char *owner; /* of such: "1000:1000"; NULL: 0:0 */
     bool read_only;
 } MountDefinition;
 extern const Schema mount_schema;
@@ -93,9 +128,32 @@ extern const Schema mount_schema;
 typedef struct VolumeDefinition {
     char *name;
     VolumeType type;
-    uint64_t size; /* bytes */
+    uint64_t size; /* bytes: of a tmpfs, and of a disk that is made */
+    char *source;  /* of a disk; NULL: a file in podvisord's own directory */
+    DiskFormat format;
+    DiskFilesystem filesystem;
+    bool read_only;
+    bool make; /* the disk and its file system, where there is none yet */
 } VolumeDefinition;
 extern const Schema volume_schema;
+/* Nothing may be written to it. */
+bool volume_is_read_only(const VolumeDefinition *volume);
+
+/* Exactly one of source and credential is set. */
+typedef struct SecretDefinition {
+    char *name;
+    char *source;     /* a file of the host */
+    char *credential; /* of podvisord's unit */
+} SecretDefinition;
+extern const Schema secret_schema;
+
+/* Exactly one of source and content is set. */
+typedef struct ConfigDefinition {
+    char *name;
+    char *source;
+    char *content;
+} ConfigDefinition;
+extern const Schema config_schema;
 
 typedef struct ContainerDefinition {
     char *name;
@@ -179,6 +237,10 @@ typedef struct PodDefinition {
     char **sysctls;    /* "name=value" */
     VolumeDefinition *volumes;
     size_t n_volumes;
+    SecretDefinition *secrets;
+    size_t n_secrets;
+    ConfigDefinition *configs;
+    size_t n_configs;
     ContainerDefinition *containers;
     size_t n_containers;
     QemuOptions qemu;

@@ -54,6 +54,9 @@ static const Field fields[] = {
     { F_STRV(PodStatus, errors), .doc = "What is wrong with the definition on disk." },
     { F_STRING(PodStatus, unsaved),
       .doc = "Why what must be remembered of it cannot be written; it is tried again and again." },
+    { F_STRV(PodStatus, stale_files),
+      .doc = "The secrets and config files whose source cannot be read now, and why; the containers have the "
+             "last content." },
     { F_STRV(PodStatus, pending), .doc = "Changes of the definition that are not in effect yet." },
     { F_UNSIGNED(PodStatus, runner_pid), .doc = "The runner's process; 0 for none." },
     { F_UNSIGNED(PodStatus, vmm_pid), .doc = "The machine's process; 0 for none." },

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "base/file.h"
 #include "base/strings.h"
 #include "schemas/formats.h"
 #include "schemas/run-definition.h"
@@ -23,6 +24,13 @@ static const Field run_image_fields[] = {
 DEFINE_SCHEMA(run_image_schema, RunImage, "image in use", "An image as one container uses it.",
               run_image_fields);
 
+static const Field run_disk_fields[] = {
+    { F_STRING(RunDisk, volume), .flags = FIELD_KEY, .doc = "The volume that it is." },
+    { F_STRING(RunDisk, directory), .doc = "The directory that is allowed." },
+    { F_STRING(RunDisk, file), .doc = "The file below it." },
+};
+DEFINE_SCHEMA(run_disk_schema, RunDisk, "disk in use", "Where the disk of a volume is.", run_disk_fields);
+
 static const Field run_definition_fields[] = {
     { F_STRING(RunDefinition, name), .doc = "The pod's name." },
     { F_ID128(RunDefinition, uuid), .doc = "The identity of the machine." },
@@ -42,6 +50,7 @@ static const Field run_definition_fields[] = {
     { F_SIZE(RunDefinition, log_size), .doc = "How much the log files may take." },
     { F_GROUP(RunDefinition, pod, pod_schema), .doc = "The pod file." },
     { F_LIST(RunDefinition, images, run_image_schema), .max = CONTAINERS_MAX, .doc = "The images." },
+    { F_LIST(RunDefinition, disks, run_disk_schema), .max = VOLUMES_MAX, .doc = "The disks of volumes." },
 };
 DEFINE_SCHEMA_EXTRA(run_definition_schema, RunDefinition, "frozen definition", "All that a runner is told.",
                     run_definition_fields);
@@ -84,4 +93,38 @@ void log_fields_of_machine(LogFields *f, const RunDefinition *d)
     log_fields_set(f, LOG_FIELD_BACKEND, enum_to_string(&backend_kind_table, (int)d->pod.backend));
     log_fields_set_number(f, LOG_FIELD_GENERATION, d->generation);
     log_fields_set_unit(f, d->name, d->mode);
+}
+
+const VolumeDefinition *run_disk_volume(const RunDefinition *d, const RunDisk *disk, uint64_t *ret_id)
+{
+    for (size_t i = 0; i < d->pod.n_volumes; i++)
+        if (d->pod.volumes[i].type == VOLUME_DISK && streq_ptr(d->pod.volumes[i].name, disk->volume)) {
+            if (ret_id)
+                *ret_id = RUN_VOLUME_DISK + i;
+            return &d->pod.volumes[i];
+        }
+    return NULL;
+}
+
+int run_disk_open(const RunDisk *disk, bool read_only)
+{
+    if (str_empty(disk->directory) || str_empty(disk->file))
+        return -EINVAL;
+    _cleanup_(closep) int directory = dir_reach_at(AT_FDCWD, disk->directory);
+    if (directory < 0)
+        return directory;
+    /* Non-blocking, so that a pipe in its place is found to be one. */
+    return file_open_at(directory, disk->file, (read_only ? O_RDONLY : O_RDWR) | O_NONBLOCK, 0);
+}
+
+char *run_disk_name(const RunDisk *disk)
+{
+    return strf("volume-%s", disk->volume ?: "");
+}
+
+char *run_disk_path(const RunDisk *disk)
+{
+    const char *directory = disk->directory ?: "";
+
+    return strf("%s%s%s", directory, str_ends_with(directory, "/") ? "" : "/", disk->file ?: "");
 }

@@ -19,7 +19,9 @@
 /* What a machine boots from, where files are handed over by name; images go by their digest. */
 #define RUN_KERNEL "kernel"
 #define RUN_INITRD "initrd"
-enum { RUN_FILES_MAX = CONTAINERS_MAX + 2 };
+enum { RUN_FILES_MAX = CONTAINERS_MAX + VOLUMES_MAX + 2 };
+/* Disks of volumes have SCSI ids above those of images: that of pod.volumes[i] is RUN_VOLUME_DISK + i. */
+enum { RUN_VOLUME_DISK = CONTAINERS_MAX };
 
 #define RUN_DEFINITION_FILE "definition.msgpack"
 #define RUN_SUPERVISOR_FILE "supervisor.msgpack"
@@ -40,6 +42,14 @@ typedef struct RunImage {
     char *stop_signal;
 } RunImage;
 extern const Schema run_image_schema;
+
+/* Where the disk of a volume is: a file of this name in this directory, which podvisord.conf allows. No symbolic link below that is followed. */
+typedef struct RunDisk {
+    char *volume;
+    char *directory; /* absolute */
+    char *file;      /* relative to it */
+} RunDisk;
+extern const Schema run_disk_schema;
 
 typedef enum LogTarget {
     LOG_TARGET_AUTO, /* only in podvisord.conf: the journal where it is, else files */
@@ -72,6 +82,8 @@ typedef struct RunDefinition {
     PodDefinition pod;
     RunImage *images;
     size_t n_images;
+    RunDisk *disks; /* one for each volume that is a disk */
+    size_t n_disks;
     Bytes extra;
 } RunDefinition;
 extern const Schema run_definition_schema;
@@ -85,3 +97,10 @@ size_t run_definition_disk(const RunDefinition *d, size_t i);
 void log_fields_of_machine(LogFields *f, const RunDefinition *d);
 /* The image of a container; NULL when there is none. */
 const RunImage *run_definition_image(const RunDefinition *d, const char *container);
+/* The volume of a disk; NULL when there is none. *ret_id (may be NULL): its SCSI id. */
+const VolumeDefinition *run_disk_volume(const RunDefinition *d, const RunDisk *disk, uint64_t *ret_id);
+/* The disk, opened for reading, or for both: the descriptor or negative errno; -ELOOP, -EXDEV: a link is in the way. Never waits. */
+int run_disk_open(const RunDisk *disk, bool read_only) _warn_unused_;
+/* The name by which its descriptor is handed over, and by which messages name its file (both malloc'ed; NULL = no memory). */
+char *run_disk_name(const RunDisk *disk);
+char *run_disk_path(const RunDisk *disk);

@@ -63,6 +63,13 @@ static const Field admission_fields[] = {
 DEFINE_SCHEMA(runner_admission_schema, RunnerAdmission, "admission", "The run path is the runner's.",
               admission_fields);
 
+static const Field file_fields[] = {
+    { F_ENUM(RunnerFile, kind, pod_file_kind_table), .doc = "A secret or a config file." },
+    { F_STRING(RunnerFile, name), .doc = "Its name." },
+    { F_STRING(RunnerFile, error), .doc = "Why it cannot be read." },
+};
+DEFINE_SCHEMA(runner_file_schema, RunnerFile, "file", "The content of a secret or config file.", file_fields);
+
 static const Field refusal_fields[] = {
     { F_STRING(RunnerRefusal, message), .doc = "Why not, in words." },
 };
@@ -85,6 +92,8 @@ static const MessageType types[] = {
     [RUNNER_FORGET] = { "forget", NULL,
                         "drop what is recorded of an indeterminate machine, if nothing runs" },
     [RUNNER_BYE] = { "bye", NULL, "the end is recorded; the runner cleans up and exits" },
+    [RUNNER_FILE] = { "file", &runner_file_schema,
+                      "the descriptor that comes along is the content of a secret or config file" },
     [RUNNER_INTRODUCE] = { "introduce", &runner_introduction_schema,
                            "a runner that a service manager started asks for its definition" },
     [RUNNER_IMAGE] = { "image", &runner_image_schema, "the descriptor that comes along is of this image" },

@@ -17,6 +17,7 @@
  *                          or ◀──  refuse{message}                it exits, and says why
  */
 #include "schemas/message.h"
+#include "schemas/pod-definition.h"
 #include "schemas/report.h"
 
 enum {
@@ -39,6 +40,7 @@ typedef enum RunnerMessageType {
     RUNNER_ADOPT,
     RUNNER_FORGET,
     RUNNER_BYE,
+    RUNNER_FILE, /* with the descriptor of a sealed memfd; answers no request, and gets no reply */
     /* the introduction */
     RUNNER_INTRODUCE, /* runner -> podvisord */
     RUNNER_IMAGE,     /* with the descriptor of an image, or of what the machine boots from */
@@ -86,6 +88,14 @@ typedef struct ExecRequest {
     uint64_t rows, columns; /* of the terminal */
 } ExecRequest;
 extern const Schema exec_request_schema;
+
+/* A secret or config file of the pod. Sent after the runner's first report of a connection, and whenever the source has changed. */
+typedef struct RunnerFile {
+    PodFileKind kind;
+    char *name;
+    char *error; /* why there is no content, in words; no descriptor then */
+} RunnerFile;
+extern const Schema runner_file_schema;
 
 typedef struct RunnerIntroduction {
     uint64_t protocol;

@@ -10,6 +10,7 @@
 #include "supervisor/libvirt-access.h"
 #include "supervisor/supervisor.h"
 #include "supervisor/unit.h"
+#include "supervisor/volumes.h"
 
 bool peer_is_of_a_pod(pid_t pid, uid_t uid)
 {
@@ -178,6 +179,18 @@ static int send_file(RunnerLink *link, const char *name, const char *path)
     return runner_link_send(link, RUNNER_IMAGE, &body, fd);
 }
 
+/* As an image: a machine that runs has its disks, and one that starts will say what it misses. */
+static int send_disk(RunnerLink *link, const RunDefinition *d, const RunDisk *disk)
+{
+    _cleanup_(freep) char *name = run_disk_name(disk);
+    _cleanup_(closep) int fd = volume_open(d, disk);
+    RunnerImage body = { .digest = name };
+
+    if (!name)
+        return -ENOMEM;
+    return fd < 0 ? 0 : runner_link_send(link, RUNNER_IMAGE, &body, fd);
+}
+
 static int send_admission(Pod *pod, const RunDefinition *d)
 {
     RunnerAdmission body = {
@@ -191,6 +204,8 @@ static int send_admission(Pod *pod, const RunDefinition *d)
     for (size_t i = 0; r >= 0 && i < d->n_images; i++)
         if (run_definition_disk(d, i) == i)
             r = send_file(pod->visitor, d->images[i].digest, d->images[i].path);
+    for (size_t i = 0; r >= 0 && i < d->n_disks; i++)
+        r = send_disk(pod->visitor, d, &d->disks[i]);
     return r < 0 ? r : runner_link_send(pod->visitor, RUNNER_ADMIT, &body, -1);
 }
 

@@ -6,6 +6,8 @@
 #include "base/file.h"
 #include "base/strings.h"
 #include "supervisor/libvirt-access.h"
+#include "supervisor/sources.h"
+#include "supervisor/volumes.h"
 
 /* --- whose ------------------------------------------------------------------------------------------------------------- */
 
@@ -76,6 +78,13 @@ static bool allows(const struct stat *st, const LibvirtUser *user, mode_t wanted
     return (st->st_mode & wanted) == wanted;
 }
 
+static const char *wanted_words(const struct stat *st, mode_t wanted)
+{
+    if (S_ISDIR(st->st_mode))
+        return "pass through";
+    return wanted & S_IWOTH ? "read and write" : "read";
+}
+
 static int check_one(const LibvirtUser *user, const char *path, const char *whole, mode_t wanted,
                      char **ret_error)
 {
@@ -89,8 +98,8 @@ static int check_one(const LibvirtUser *user, const char *path, const char *whol
         return 0;
     return fail(ret_error, -EACCES,
                 strf("libvirt's user \"%s\" cannot use %s: it may not %s %s (mode %04o, user %u, group %u)",
-                     user->name, whole, S_ISDIR(st.st_mode) ? "pass through" : "read", path,
-                     st.st_mode & 07777, st.st_uid, st.st_gid));
+                     user->name, whole, wanted_words(&st, wanted), path, st.st_mode & 07777, st.st_uid,
+                     st.st_gid));
 }
 
 int libvirt_access_check(const LibvirtUser *user, const char *path, mode_t mode, char **ret_error)
@@ -162,12 +171,39 @@ static int give_images(const Supervisor *s, const RunDefinition *d, gid_t gid)
     return r;
 }
 
+static mode_t disk_rights(const RunDefinition *d, const RunDisk *disk)
+{
+    const VolumeDefinition *v = run_disk_volume(d, disk, NULL);
+
+    return v && volume_is_read_only(v) ? S_IROTH : S_IROTH | S_IWOTH;
+}
+
+/* Those in podvisord's own directory. */
+static int give_disks(const Supervisor *s, const RunDefinition *d, gid_t gid)
+{
+    _cleanup_(freep) char *own = source_own_volumes(s);
+    int r = own ? 0 : -ENOMEM;
+
+    for (size_t i = 0; r >= 0 && i < d->n_disks; i++) {
+        if (!streq(d->disks[i].directory, own))
+            continue;
+        _cleanup_(closep) int directory = dir_open_at(s->state_dir, PATHS_VOLUMES);
+        _cleanup_(closep) int fd = directory < 0 ? directory : volume_open(d, &d->disks[i]);
+        r = fd < 0 ? fd : give(directory, gid, S_IXOTH);
+        if (r >= 0)
+            r = give(fd, gid, disk_rights(d, &d->disks[i]));
+    }
+    return r;
+}
+
 static int give_all(const Supervisor *s, const RunDefinition *d, const LibvirtUser *user, char **ret_error)
 {
     int r = give_run_path(s, d->name, user->gid);
 
     if (r >= 0)
         r = give_images(s, d, user->gid);
+    if (r >= 0)
+        r = give_disks(s, d, user->gid);
     if (r < 0)
         *ret_error = strf("the pod cannot be opened to libvirt's user \"%s\": %s", user->name, strerror(-r));
     return r;
@@ -185,6 +221,10 @@ static int check_all(const Supervisor *s, const RunDefinition *d, const LibvirtU
         r = libvirt_access_check(user, d->initrd, S_IROTH, ret_error);
     for (size_t i = 0; r >= 0 && i < d->n_images; i++)
         r = libvirt_access_check(user, d->images[i].path, S_IROTH, ret_error);
+    for (size_t i = 0; r >= 0 && i < d->n_disks; i++) {
+        _cleanup_(freep) char *path = run_disk_path(&d->disks[i]);
+        r = path ? libvirt_access_check(user, path, disk_rights(d, &d->disks[i]), ret_error) : -ENOMEM;
+    }
     return r;
 }
 

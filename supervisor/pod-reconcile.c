@@ -86,6 +86,7 @@ static const uint8_t event_of_rule[RULE_MAX] = {
     [RULE_CYCLIC]        = POD_EVENT_WAITING + 1,
     [RULE_AWAITS]        = POD_EVENT_WAITING + 1,
     [RULE_NO_IMAGE]      = POD_EVENT_WAITING + 1,
+    [RULE_MAKING_VOLUME] = POD_EVENT_WAITING + 1,
     [RULE_SUCCEEDED]     = POD_EVENT_SUCCEEDED + 1,
     [RULE_FAILED]        = POD_EVENT_FAILED + 1,
     [RULE_BACKOFF]       = POD_EVENT_BACKOFF + 1,
@@ -121,6 +122,8 @@ bool pod_reconcile(Pod *pod)
     enum { STEPS_MAX = 16 }; /* of one turn; a longer chain goes on in the next one */
 
     note_running(pod);
+    if (pod->files_due)
+        pod_files_send(pod);
     pod_order_look(pod);
     for (int i = 0; i < STEPS_MAX; i++) {
         Decision d = reconcile(&pod->wanted, &pod->observed, &pod->in_flight, now_usec(CLOCK_BOOTTIME));

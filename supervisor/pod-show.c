@@ -6,6 +6,7 @@
 #include "base/strings.h"
 #include "supervisor/pod-order.h"
 #include "supervisor/supervisor.h"
+#include "supervisor/volume-make.h"
 
 /* "Does what it should": runs, or has ended as it should. */
 static uint64_t count_ready(const RunnerReport *report)
@@ -134,6 +135,21 @@ static int show_image_wait(const Pod *pod, PodStatus *s)
     return s->phase ? str_replace(&s->missing_image, pod->missing_image) : -ENOMEM;
 }
 
+static int show_volume_wait(const Pod *pod, PodStatus *s)
+{
+    if (pod->rule != RULE_MAKING_VOLUME)
+        return 0;
+    free(s->phase);
+    s->phase = strf("the disk of its volume %s, which is being made", volume_make_name(pod) ?: "?");
+    return s->phase ? 0 : -ENOMEM;
+}
+
+static int show_files(const Pod *pod, PodStatus *s)
+{
+    s->stale_files = strv_copy(pod->stale_files);
+    return s->stale_files || !pod->stale_files ? 0 : -ENOMEM;
+}
+
 /* Rules by which nothing more comes of itself. */
 static const bool restful[RULE_MAX] = {
     [RULE_NOT_DEFINED] = true, [RULE_HELD] = true,   [RULE_NO_AUTOSTART] = true, [RULE_SUCCEEDED] = true,
@@ -158,8 +174,8 @@ static int show_wait(const Pod *pod, PodStatus *s)
 static int build(Pod *pod, PodStatus *s)
 {
     static int (*const parts[])(const Pod *pod, PodStatus *s) = {
-        show_definition, show_report, show_record,     show_errors, show_doubt,
-        show_rest,       show_wait,   show_image_wait, show_order,
+        show_definition, show_report,     show_record,      show_errors, show_doubt, show_rest,
+        show_wait,       show_image_wait, show_volume_wait, show_order,  show_files,
     };
 
     s->state = pod->state;

@@ -9,11 +9,14 @@
 #include "base/strings.h"
 #include "supervisor/introduction.h"
 #include "supervisor/libvirt-access.h"
+#include "supervisor/pod-files.h"
 #include "supervisor/pod-images.h"
 #include "supervisor/restart.h"
 #include "supervisor/run-path.h"
 #include "supervisor/supervisor.h"
 #include "supervisor/unit.h"
+#include "supervisor/volume-make.h"
+#include "supervisor/volumes.h"
 
 #define REQUEST_TIMEOUT (5 * USEC_PER_SEC)
 
@@ -102,6 +105,7 @@ static void record_end(Pod *pod, bool as_asked)
     record->console_tail = strv_copy(report->console_tail);
     plan_next_start(pod);
     record->running_since = 0;
+    pod_files_forget(pod);
     pod->observed.as_asked = as_asked;
     pod->observed.succeeded = record->succeeded;
     pod->observed.next_start = record->next_start;
@@ -282,6 +286,8 @@ static int describe(Pod *pod, RunDefinition *d, char **ret_error)
     if (pod->supervisor->units && copy.backend == BACKEND_LIBVIRT &&
         !(d->libvirt_socket = strf("%s/" PATHS_LIBVIRT, pod->supervisor->paths->run)))
         return -ENOMEM;
+    if ((r = volumes_resolve(pod->supervisor, d, ret_error)) < 0)
+        return r;
     return pod_images_resolve(pod->supervisor->state_dir, pod->supervisor->paths->state, d, ret_error);
 }
 
@@ -363,7 +369,8 @@ static int launch(Pod *pod, RunDefinition *d, char **ret_error)
         return r;
     }
     if ((r = check_program(pod, pod->definition.backend, ret_error)) < 0 ||
-        (r = describe(pod, d, ret_error)) < 0)
+        (r = describe(pod, d, ret_error)) < 0 || (r = volumes_check(pod, d, ret_error)) < 0 ||
+        (r = pod_files_check(pod->supervisor, &d->pod, ret_error)) < 0)
         return r;
     if ((r = run_path_freeze(pod->supervisor->pods_dir, d)) < 0) {
         *ret_error = strf("its definition cannot be written to its run path: %s", strerror(-r));
@@ -393,6 +400,9 @@ static StepOutcome step_launch(Pod *pod, Rule rule)
 
     if (image_wait_look(pod))
         return STEP_AGAIN;
+    int making = volume_make_look(pod, &error);
+    if (making > 0)
+        return STEP_AGAIN;
     forget_last_run(pod);
     pod->fresh = true;
     int r = schema_init(&run_definition_schema, &d);
@@ -401,7 +411,9 @@ static StepOutcome step_launch(Pod *pod, Rule rule)
         return STEP_AGAIN;
     }
     r = record_intent(pod);
-    if (r < 0)
+    if (r >= 0 && making < 0)
+        r = making;
+    else if (r < 0 && !error)
         error = strf("its run path cannot be written: %s", strerror(-r));
     if (r >= 0)
         r = launch(pod, &d, &error);

@@ -2,8 +2,10 @@
 /* The facts about a pod: how they come in. */
 #include "base/strings.h"
 #include "supervisor/introduction.h"
+#include "supervisor/pod-files.h"
 #include "supervisor/pod-order.h"
 #include "supervisor/supervisor.h"
+#include "supervisor/volume-make.h"
 
 /* A runner that was linked for so long did not die of what the one before it died of. */
 #define RUNNER_STABLE_AFTER (10 * USEC_PER_SEC)
@@ -45,6 +47,8 @@ Pod *pod_free(Pod *pod)
     if (!pod)
         return NULL;
     image_wait_forget(pod);
+    volume_make_forget(pod);
+    pod_files_forget(pod);
     request_queue_fail(pod, -ENOTCONN, "The pod is gone.");
     pod_drop_visitor(pod);
     pod_drop_link(pod);
@@ -122,6 +126,7 @@ void pod_forget_failures(Pod *pod)
     pod->record.next_start = 0;
     pod->observed.next_start = 0;
     /* At once, so that whoever asks next is told what is true now. */
+    pod->volume_error = (free(pod->volume_error), NULL);
     if (pod->observed.image_missing)
         (void)image_wait_look(pod);
     if (pod->observed.phase == MACHINE_ENDED)
@@ -347,6 +352,7 @@ static void on_report(void *owner, RunnerReport *report)
     pod->wanted.restart |= pod->report.restart_asked;
     if (pod->report.state != RUNNER_ADOPTING)
         pod->observed.barren = 0;
+    pod->files_due |= first;
     if (first && pod->state == POD_RECOVERING)
         pod_log_event(pod, EVENT_ADOPTED, 0, "%s: its runner is back: %s", pod->name,
                       enum_to_string(&runner_state_table, (int)pod->report.state));

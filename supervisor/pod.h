@@ -48,6 +48,12 @@ struct Pod {
     char *doubt;                       /* why observed.doubt is set */
     char *missing_image, *missing_why; /* observed.image_missing: its name, and a sentence (image-wait.h) */
 
+    struct VolumeMake *volume_make; /* observed.volume_making (volume-make.h) */
+    char *volume_error;             /* why the last one could not be made; NULL: it was, or was told */
+
+    bool files_due;     /* a runner has come that has no secrets and config files yet */
+    char **stale_files; /* secrets and config files whose source cannot be read now (pod-files.h) */
+
     unsigned order_bits; /* what its neighbours ask of it (pod-order.c) */
     PodInFlight in_flight;
     PodRecord record;

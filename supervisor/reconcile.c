@@ -36,6 +36,7 @@ DEFINE_ENUM_TABLE(rule, "rule", RULE_MAX, [RULE_DOUBT] = { "doubt", "it cannot b
                   [RULE_AWAITS] = { "awaits", "a pod that it comes after is not ready" },
                   [RULE_NO_SLOT] = { "no-slot", "others are starting" },
                   [RULE_NO_IMAGE] = { "no-image", "an image that it needs is not in the store" },
+                  [RULE_MAKING_VOLUME] = { "making-volume", "a disk that it needs is being made" },
                   [RULE_SUCCEEDED] = { "succeeded", "it ended as it should" },
                   [RULE_FAILED] = { "failed",
                                     "it ended as it should not, and its restart policy says no more" },
@@ -98,6 +99,8 @@ static Decision start(const PodObserved *o, const PodInFlight *f, Rule rule)
         return decide(STEP_REST, RULE_AWAITS);
     if (o->image_missing)
         return decide(STEP_REST, RULE_NO_IMAGE);
+    if (o->volume_making)
+        return decide(STEP_REST, RULE_MAKING_VOLUME);
     return f->slot ? decide(STEP_LAUNCH, rule) : decide(STEP_QUEUE, RULE_NO_SLOT);
 }
 

@@ -64,6 +64,7 @@ typedef struct PodObserved {
     bool needed;        /* a pod that is to run requires it */
     bool depended;      /* a pod that comes after it ends, or has to, and has not ended yet */
     bool image_missing; /* one that it needs is not in the store */
+    bool volume_making; /* a disk that it needs is being made */
     bool launching;     /* a runner was asked for, and has not come yet */
     bool visiting;      /* a runner has come that systemd started, and waits to be let in */
     bool runner;        /* a runner's process is there */
@@ -112,6 +113,7 @@ typedef enum Rule {
     RULE_AWAITS,
     RULE_NO_SLOT,
     RULE_NO_IMAGE,
+    RULE_MAKING_VOLUME,
     RULE_SUCCEEDED,
     RULE_FAILED,
     RULE_BACKOFF,

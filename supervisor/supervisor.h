@@ -16,6 +16,7 @@
 #include "supervisor/listener.h"
 #include "supervisor/inhibitor.h"
 #include "supervisor/machined.h"
+#include "supervisor/pod-files.h"
 #include "supervisor/pod.h"
 #include "supervisor/system-bus.h"
 #include "supervisor/watch.h"
@@ -36,6 +37,7 @@ struct Supervisor {
     Definitions *definitions;
     Watch *watch;
     ImageWait *image_wait;
+    FileWatch *file_watch;
     Listener *runners;
     Bus *bus;
     Notify *notify;

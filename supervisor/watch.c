@@ -208,6 +208,24 @@ int watch_new(Watch **ret, sd_event *event, char *const *directories, WatchFunc 
     return 0;
 }
 
+int watch_add(Watch *w, const char *directory)
+{
+    for (size_t i = 0; i < w->n_directories; i++)
+        if (streq(w->directories[i].path, directory))
+            return 0;
+    WatchedDirectory *longer = reallocarray(w->directories, w->n_directories + 1, sizeof *longer);
+    if (!longer)
+        return -ENOMEM;
+    w->directories = longer;
+    WatchedDirectory *d = &longer[w->n_directories];
+    *d = (WatchedDirectory){ .path = strdup(directory), .wd = -1, .ancestor_wd = -1 };
+    if (!d->path)
+        return -ENOMEM;
+    w->n_directories++;
+    directory_arm(w, d);
+    return 0;
+}
+
 Watch *watch_free(Watch *w)
 {
     if (!w)

@@ -25,5 +25,7 @@ typedef void (*WatchFunc)(void *userdata, const char *name);
 
 /* directories are absolute paths that need not exist; copied. */
 int watch_new(Watch **ret, sd_event *event, char *const *directories, WatchFunc func, void *userdata);
+/* One more directory, for as long as the watch is there; one that it has already is nothing new. 0 or -ENOMEM. */
+int watch_add(Watch *w, const char *directory);
 Watch *watch_free(Watch *w);
 DEFINE_CLEANUP(Watch *, watch_free)

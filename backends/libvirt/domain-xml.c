@@ -147,6 +147,30 @@ static void disk(Domain *d, unsigned id, const char *path, const char *serial, b
     xml_close(&d->w, "disk");
 }
 
+/*
+ * The empty element keeps libvirt from looking for an image behind it. A write for which the host has no room fails in the guest, which
+ * can tell whom it concerns, and does not stop the whole machine.
+ */
+static void volume_disk(Domain *d, const DomainDisk *v)
+{
+    char name[8], serial[sizeof "volume" + sizeof(Number)];
+    Number target;
+
+    (void)snprintf(serial, sizeof serial, "volume%u", (unsigned)v->id);
+    xml_open(&d->w, "disk", "type", v->device ? "block" : "file", "device", "disk", NULL);
+    xml_empty(&d->w, "driver", "name", "qemu", "type", enum_to_string(&disk_format_table, (int)v->format),
+              "error_policy", "report", "rerror_policy", "report", NULL);
+    xml_empty(&d->w, "source", v->device ? "dev" : "file", v->path, NULL);
+    xml_empty(&d->w, "backingStore", NULL);
+    xml_empty(&d->w, "target", "dev", disk_name(name, (unsigned)v->id), "bus", "scsi", NULL);
+    if (v->read_only)
+        xml_empty(&d->w, "readonly", NULL);
+    xml_leaf(&d->w, serial, "serial", NULL);
+    xml_empty(&d->w, "address", "type", "drive", "controller", "0", "bus", "0", "target",
+              number(target, v->id), "unit", "0", NULL);
+    xml_close(&d->w, "disk");
+}
+
 static void disks(Domain *d)
 {
     const DomainInputs *in = d->inputs;
@@ -161,6 +185,8 @@ static void disks(Domain *d)
         if (in->image_paths[i])
             disk(d, (unsigned)i, in->image_paths[i], serial, true);
     }
+    for (size_t i = 0; i < in->n_disks; i++)
+        volume_disk(d, &in->disks[i]);
     disk(d, DOMAIN_XML_LOCK_ID, lock ?: "", DOMAIN_XML_LOCK_SERIAL, false);
 }
 

@@ -27,6 +27,15 @@ enum {
 }; /* SCSI id: above those of images, and the highest that libvirt's schema has */
 #define DOMAIN_XML_LOCK_SERIAL "podvisor-lock"
 
+/* The disk of a volume. */
+typedef struct DomainDisk {
+    uint64_t id; /* SCSI id */
+    const char *path;
+    DiskFormat format;
+    bool device; /* a block device of the host */
+    bool read_only;
+} DomainDisk;
+
 typedef struct DomainInputs {
     Accelerator accelerator;        /* KVM or TCG, decided by the caller */
     const char *emulator;           /* absolute path */
@@ -34,6 +43,8 @@ typedef struct DomainInputs {
     const char *vm_dir;             /* absolute path of RUN/vm: sockets and machine lock are in there */
     const char *const *image_paths; /* by SCSI id, NULL where there is no disk (run_definition_disk()) */
     size_t n_image_paths;
+    const DomainDisk *disks; /* of volumes */
+    size_t n_disks;
     uint64_t tsc_khz; /* 0: unknown */
     /* What confines machines there, first of libvirt's drivers: "apparmor", "selinux"; NULL: none but file owners. */
     const char *security_model;

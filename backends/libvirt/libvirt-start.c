@@ -13,6 +13,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include "backends/disk-file.h"
 #include "backends/libvirt/domain-calls.h"
 #include "backends/libvirt/domain-xml.h"
 #include "backends/libvirt/libvirt-vm.h"
@@ -115,7 +116,30 @@ void libvirt_start_made(LibvirtVm *l)
 
 /* --- create --------------------------------------------------------------------------------------------------------------- */
 
-static int xml_build(LibvirtVm *l, char **ret)
+/* The domain has paths; the descriptors prove that these are what they should be. */
+static int disks_describe(LibvirtVm *l, DomainDisk disks[VOLUMES_MAX], char *paths[VOLUMES_MAX],
+                          char **message)
+{
+    const RunDefinition *d = l->vm.context->definition;
+
+    for (size_t i = 0; i < d->n_disks && i < VOLUMES_MAX; i++) {
+        DiskFile file;
+        int r = disk_file_open(l->vm.context, &d->disks[i], l->sent, &file, message);
+        if (r < 0)
+            return r;
+        safe_close(file.fd);
+        if (!(paths[i] = run_disk_path(&d->disks[i])))
+            return -ENOMEM;
+        disks[i] = (DomainDisk){ .id = file.id,
+                                 .path = paths[i],
+                                 .format = file.format,
+                                 .device = file.device,
+                                 .read_only = file.read_only };
+    }
+    return 0;
+}
+
+static int xml_build(LibvirtVm *l, const DomainDisk *disks, char **ret)
 {
     const RunDefinition *d = l->vm.context->definition;
     const char *images[CONTAINERS_MAX] = { NULL };
@@ -132,6 +156,8 @@ static int xml_build(LibvirtVm *l, char **ret)
         .vm_dir = l->path,
         .image_paths = images,
         .n_image_paths = n,
+        .disks = disks,
+        .n_disks = MIN(d->n_disks, (size_t)VOLUMES_MAX),
     };
     inputs.security_model = l->security_model;
     inputs.session = str_ends_with(l->record.uri, ":///session");
@@ -192,16 +218,31 @@ static const char *xml_words(int error)
     return strerror(-error);
 }
 
+static int describe(LibvirtVm *l, Job *job, char **message)
+{
+    DomainDisk disks[VOLUMES_MAX] = { 0 };
+    char *paths[VOLUMES_MAX] = { NULL };
+
+    int r = disks_describe(l, disks, paths, message);
+    if (r >= 0)
+        r = xml_build(l, disks, &job->xml);
+    TABLE_FOREACH (path, paths)
+        free(*path);
+    if (r >= 0 && !(job->name = strdup(l->vm.context->definition->name)))
+        r = -ENOMEM;
+    if (r < 0 && !*message)
+        *message = strf("its domain cannot be described: %s", xml_words(r));
+    return r;
+}
+
 static void create(LibvirtVm *l)
 {
     Job *job = libvirt_job(l, domain_call_create, DOMAIN_CREATE_TIMEOUT, on_created);
+    char *message = NULL;
 
-    int r = job ? xml_build(l, &job->xml) : -ENOMEM;
-    if (r >= 0 && !(job->name = strdup(l->vm.context->definition->name)))
-        r = -ENOMEM;
-    if (r < 0) {
+    if (!job || describe(l, job, &message) < 0) {
         job_free(job);
-        libvirt_start_failed(l, strf("its domain cannot be described: %s", xml_words(r)));
+        libvirt_start_failed(l, message ?: strdup(strerror(ENOMEM)));
         return;
     }
     job->flags = VIR_DOMAIN_START_PAUSED;

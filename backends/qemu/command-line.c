@@ -125,7 +125,7 @@ static void kernel(Words *w, const CommandLineInputs *in)
 }
 
 /* Those before are of the disks. */
-enum { BELL_SET = CONTAINERS_MAX + 1 };
+enum { BELL_SET = RUN_VOLUME_DISK + VOLUMES_MAX + 1 };
 
 static void channels(Words *w, const CommandLineInputs *in)
 {
@@ -164,6 +164,26 @@ static void disk(Words *w, const CommandLineDisk *d)
            d->id, d->id, d->id);
 }
 
+/* As JSON, since QEMU's other way of writing has no word for "no image behind it", whatever the image itself says. A write for which
+ * the host has no room fails in the guest, which can tell whom it concerns, and does not stop the whole machine. */
+static void volume_disk(Words *w, const DiskFile *d)
+{
+    unsigned id = (unsigned)d->id, set = id + 1;
+    const char *read_only = d->read_only ? "true" : "false";
+
+    option(w, "-add-fd", "fd=%d,set=%u", d->fd, set);
+    option(w, "-blockdev",
+           "{\"driver\":\"%s\",\"node-name\":\"volume%u\",\"read-only\":%s,%s\"file\":{\"driver\":\"%s\","
+           "\"filename\":\"/dev/fdset/%u\",\"read-only\":%s,\"locking\":\"on\"}}",
+           enum_to_string(&disk_format_table, (int)d->format), id, read_only,
+           d->format == DISK_QCOW2 ? "\"backing\":null," : "", d->device ? "host_device" : "file", set,
+           read_only);
+    option(w, "-device",
+           "scsi-hd,bus=scsi0.0,scsi-id=%u,lun=0,drive=volume%u,id=disk%u,serial=volume%u,werror=report,"
+           "rerror=report",
+           id, id, id, id);
+}
+
 int command_line_build(const RunDefinition *definition, const CommandLineInputs *inputs, char ***ret)
 {
     Words w = { 0 };
@@ -178,6 +198,8 @@ int command_line_build(const RunDefinition *definition, const CommandLineInputs 
     virtio(&w, definition);
     for (size_t i = 0; i < inputs->n_disks; i++)
         disk(&w, &inputs->disks[i]);
+    for (size_t i = 0; i < inputs->n_volumes; i++)
+        volume_disk(&w, &inputs->volumes[i]);
     if (w.error < 0) {
         strv_free(w.v);
         return w.error;

@@ -13,6 +13,7 @@
  * - -no-reboot, panic=-1 and pvpanic: a panic is told as a panic, early ones as a reset, and never becomes a second boot;
  * - control and agent sockets listen already when QEMU gets them, so that nobody polls for them to appear.
  */
+#include "backends/disk-file.h"
 #include "schemas/run-definition.h"
 
 #define COMMAND_LINE_FD "/proc/self/fd/%d"
@@ -32,6 +33,8 @@ typedef struct CommandLineInputs {
     int bell_fd;          /* rung by the console, see words.h */
     const CommandLineDisk *disks;
     size_t n_disks;
+    const DiskFile *volumes;
+    size_t n_volumes;
 } CommandLineInputs;
 
 /* A strv whose first element is the program: 0 or -ENOMEM. */

@@ -31,12 +31,10 @@ static const char *image_error(int error)
     return error == -EWOULDBLOCK ? "it is being removed" : strerror(-error);
 }
 
-int disks_open(Disks *ret, const BackendContext *context, char **ret_message)
+static int images_open(Disks *d, const BackendContext *context, char **ret_message)
 {
     const RunDefinition *definition = context->definition;
-    Disks d = { .n_items = 0 };
 
-    *ret_message = NULL;
     for (size_t i = 0; i < definition->n_images && i < CONTAINERS_MAX; i++) {
         const RunImage *image = &definition->images[i];
         if (run_definition_disk(definition, i) != i)
@@ -45,18 +43,45 @@ int disks_open(Disks *ret, const BackendContext *context, char **ret_message)
         if (fd < 0) {
             *ret_message = strf("the image of container %s cannot be opened: %s: %s", image->container ?: "?",
                                 image->path ?: "no file", image_error(fd));
-            disks_close(&d);
             return fd;
         }
-        d.items[d.n_items++] = (CommandLineDisk){ .id = (unsigned)i, .fd = fd };
+        d->items[d->n_items++] = (CommandLineDisk){ .id = (unsigned)i, .fd = fd };
     }
-    *ret = d;
     return 0;
+}
+
+static int volumes_open(Disks *d, const BackendContext *context, char **ret_message)
+{
+    const RunDefinition *definition = context->definition;
+    int r = 0;
+
+    for (size_t i = 0; r >= 0 && i < definition->n_disks && i < VOLUMES_MAX; i++) {
+        r = disk_file_open(context, &definition->disks[i], false, &d->volumes[d->n_volumes], ret_message);
+        d->n_volumes += r >= 0;
+    }
+    return r;
+}
+
+int disks_open(Disks *ret, const BackendContext *context, char **ret_message)
+{
+    Disks d = { .n_items = 0 };
+
+    *ret_message = NULL;
+    int r = images_open(&d, context, ret_message);
+    if (r >= 0)
+        r = volumes_open(&d, context, ret_message);
+    if (r < 0)
+        disks_close(&d);
+    else
+        *ret = d;
+    return MIN(r, 0);
 }
 
 void disks_close(Disks *d)
 {
     for (size_t i = 0; i < d->n_items; i++)
         safe_close(d->items[i].fd);
-    d->n_items = 0;
+    for (size_t i = 0; i < d->n_volumes; i++)
+        safe_close(d->volumes[i].fd);
+    d->n_items = d->n_volumes = 0;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /*
- * The images as disks: each different one opened once, read-only, by the host. The shared flock(2) on the descriptor goes on
+ * The images and volumes as disks. Each different image is opened once, read-only, by the host. The shared flock(2) on the descriptor goes on
  * with it into QEMU and lasts as long as the machine, so the image store removes nothing that runs.
  */
 #include "backends/backend.h"
@@ -10,6 +10,8 @@
 typedef struct Disks {
     CommandLineDisk items[CONTAINERS_MAX];
     size_t n_items;
+    DiskFile volumes[VOLUMES_MAX];
+    size_t n_volumes;
 } Disks;
 
 /* 0, or negative errno with *ret_message (one sentence, malloc'ed); then nothing is open. */

@@ -105,6 +105,8 @@ static int launch_arguments(QemuVm *q, Launch *l)
         .bell_fd = l->bell,
         .disks = l->disks.items,
         .n_disks = l->disks.n_items,
+        .volumes = l->disks.volumes,
+        .n_volumes = l->disks.n_volumes,
     };
     if (q->record.accelerator == ACCELERATOR_TCG && tsc_is_steady())
         inputs.tsc_khz = tsc_khz(&q->born, &now);
@@ -113,11 +115,13 @@ static int launch_arguments(QemuVm *q, Launch *l)
 
 static int launch_fork(QemuVm *q, Launch *l, char **message)
 {
-    int fds[CONTAINERS_MAX + 5] = { l->kernel, l->initrd, l->qmp, l->agent, l->bell };
+    int fds[CONTAINERS_MAX + VOLUMES_MAX + 5] = { l->kernel, l->initrd, l->qmp, l->agent, l->bell };
     size_t n = 5;
 
     for (size_t i = 0; i < l->disks.n_items; i++)
         fds[n++] = l->disks.items[i].fd;
+    for (size_t i = 0; i < l->disks.n_volumes; i++)
+        fds[n++] = l->disks.volumes[i].fd;
     VmmCommand command = {
         .arguments = l->arguments,
         .vm_dir = q->vm.context->vm_dir,

@@ -42,6 +42,7 @@ Agent *agent_free(Agent *a)
     log_ring_done(&a->ring);
     schema_done(&agent_configure_schema, &a->configure);
     bytes_done(&a->configure_bytes);
+    files_intake_done(&a->intake);
     loop_done(&a->loop);
     free(a);
     return NULL;

@@ -20,6 +20,7 @@
 #include "guest/agent/container.h"
 #include "guest/agent/ending.h"
 #include "guest/agent/exec.h"
+#include "guest/agent/files.h"
 #include "guest/agent/log-ring.h"
 #include "guest/agent/pid-namespace.h"
 #include "guest/agent/platform.h"
@@ -50,6 +51,7 @@ struct Agent {
     Container *containers;
     size_t n_containers;
     Exec *execs;
+    FileIntake intake;
     Ending ending;
     bool report_due;
 };

@@ -16,7 +16,7 @@ static int check_mounts(const AgentConfigure *configure, const ContainerDefiniti
 {
     for (size_t i = 0; i < d->n_mounts; i++) {
         const char *volume = d->mounts[i].volume;
-        bool found = false;
+        bool found = d->mounts[i].secret || d->mounts[i].config;
         for (size_t j = 0; volume && j < configure->n_volumes; j++)
             found |= streq_ptr(configure->volumes[j].name, volume);
         if (!found || !d->mounts[i].path)

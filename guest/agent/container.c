@@ -8,7 +8,9 @@
 #include "guest/agent/agent.h"
 #include "guest/agent/cgroup.h"
 #include "guest/agent/container.h"
+#include "guest/agent/files.h"
 #include "guest/agent/launch.h"
+#include "guest/agent/volumes.h"
 #include "schemas/formats.h"
 
 #define MEBIBYTE (UINT64_C(1024) * 1024)
@@ -168,7 +170,9 @@ static void on_timer(void *userdata)
 {
     Container *c = userdata;
 
-    if (c->life.phase == LIFE_WAITING)
+    if (c->life.phase == LIFE_WAITING && c->awaits_volume)
+        c->failure.error = -ENODEV;
+    else if (c->life.phase == LIFE_WAITING)
         failure_say(&c->failure, -ENODEV, "the disk of its image did not appear (SCSI id %llu)",
                     (unsigned long long)c->config->disk);
     if (c->life.phase == LIFE_STARTING)
@@ -280,11 +284,21 @@ void container_look(Container *c)
 {
     if (c->life.phase != LIFE_WAITING)
         return;
-    int r = rootfs_make(c->agent->platform, &c->agent->configure, c->config, &c->failure);
+    int r = volumes_mount(c->agent->platform, &c->agent->configure, &c->config->definition, &c->failure);
+    c->awaits_volume = r < 0;
+    if (r >= 0)
+        r = rootfs_make(c->agent->platform, &c->agent->configure, c->config, &c->failure);
+    if (r >= 0)
+        r = files_give(c->agent->platform, &c->config->definition, &c->failure);
     if (r == -ENODEV)
         c->failure.error = 0;
     else
         tell(c, r < 0 ? LIFE_REFUSED : LIFE_READY);
+}
+
+int container_files_changed(Container *c, Failure *f)
+{
+    return files_give(c->agent->platform, &c->config->definition, f);
 }
 
 void container_stop(Container *c, usec_t deadline)

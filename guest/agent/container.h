@@ -17,6 +17,8 @@ struct Container {
     const AgentContainer *config; /* not owned */
     ContainerLife life;
     Timer timer;
+    bool
+        awaits_volume; /* LIFE_WAITING: it is a volume's disk that is not there yet, and `failure` names it */
     int cgroup;
     uint64_t oom_kills; /* before the present run */
     Child child;
@@ -38,6 +40,8 @@ void container_init(Container *c, Agent *a, const AgentContainer *config);
 void container_done(Container *c);
 /* Its image's disk may be there now. */
 void container_look(Container *c);
+/* A secret or config file that it may have has come anew. 0 or negative errno with f. */
+int container_files_changed(Container *c, Failure *f);
 /* To end by the deadline, on the loop's clock. */
 void container_stop(Container *c, usec_t deadline);
 /* Reads output into the ring; true when there is more to read at once. */

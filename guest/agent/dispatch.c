@@ -54,6 +54,15 @@ static int on_exec(Agent *a, uint64_t id, const void *body, Failure *f)
     return r < 0 ? r : REPLY_LATER;
 }
 
+static int on_file(Agent *a, uint64_t id, const void *body, Failure *f)
+{
+    int r = files_take(a->platform, &a->intake, body, f);
+
+    for (size_t i = 0; r > 0 && i < a->n_containers; i++)
+        r = container_files_changed(&a->containers[i], f) < 0 ? f->error : r;
+    return MIN(r, 0);
+}
+
 static int on_signal(Agent *a, uint64_t id, const void *body, Failure *f)
 {
     const AgentStreamSignal *signal = body;
@@ -104,7 +113,7 @@ static const Handler handlers[AGENT_MESSAGE_MAX] = {
     [AGENT_CONFIGURE] = on_configure, [AGENT_STOP] = on_stop,     [AGENT_PING] = on_ping,
     [AGENT_LOG_ACK] = on_log_ack,     [AGENT_EXEC] = on_exec,     [AGENT_SIGNAL] = on_signal,
     [AGENT_RESIZE] = on_resize,       [AGENT_HANGUP] = on_hangup, [AGENT_DATA] = on_data,
-    [AGENT_CREDIT] = on_credit,       [AGENT_CLOCK] = on_clock,
+    [AGENT_CREDIT] = on_credit,       [AGENT_CLOCK] = on_clock,   [AGENT_FILE] = on_file,
 };
 
 void agent_dispatch(Agent *a, const Message *m)

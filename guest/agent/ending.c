@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "guest/agent/agent.h"
+#include "guest/agent/volumes.h"
 
 /* For what was killed to be seen dead. */
 #define KILL_GRACE (5 * USEC_PER_SEC)
@@ -82,6 +83,7 @@ static void pump_flushing(Agent *a)
     if (!flushed && !due(a))
         return;
     enter(a, ENDING_OFF, USEC_INFINITY);
+    volumes_end(a->platform, &a->configure);
     a->platform->ops->power_off(a->platform);
 }
 

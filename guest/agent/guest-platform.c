@@ -74,6 +74,29 @@ static int mount_image(Platform *p, uint64_t disk, const char *target)
     return mount_at("erofs", path, NULL, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NODEV, target);
 }
 
+/* A disk that fails is not written to any more, so that what is on it does not get worse. */
+static const char *const ext4_options[] = { "errors=remount-ro", NULL };
+
+static const struct {
+    const char *type;
+    const char *const *options;
+} filesystems[] = {
+    [DISK_EXT4] = { "ext4", ext4_options },
+    [DISK_EROFS] = { "erofs", NULL },
+};
+_Static_assert(ELEMENTSOF(filesystems) == DISK_FILESYSTEM_MAX, "a file system has no row");
+
+static int mount_disk(Platform *p, uint64_t disk, DiskFilesystem filesystem, bool read_only,
+                      const char *target)
+{
+    _cleanup_(freep) char *path = disk_path(disk);
+    unsigned attributes = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | (read_only ? MOUNT_ATTR_RDONLY : 0);
+
+    if (!path || access(path, F_OK) < 0)
+        return -ENODEV;
+    return mount_at(filesystems[filesystem].type, path, filesystems[filesystem].options, attributes, target);
+}
+
 static void step_clock(Platform *p, int64_t step)
 {
     usec_t now = now_usec(CLOCK_REALTIME);
@@ -127,6 +150,7 @@ static void power_off(Platform *p)
 
 const PlatformOps guest_platform_ops = {
     .mount_image = mount_image,
+    .mount_disk = mount_disk,
     .step_clock = step_clock,
     .set_hostname = set_hostname,
     .set_sysctl = set_sysctl,

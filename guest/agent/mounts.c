@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "guest/agent/mounts.h"
 
@@ -69,4 +70,12 @@ int mount_set(int mount, unsigned attributes)
 {
     struct mount_attr attr = { .attr_set = attributes };
     return mount_setattr(mount, "", AT_EMPTY_PATH, &attr, sizeof attr) < 0 ? -errno : 0;
+}
+
+bool mount_is_at(const char *path)
+{
+    struct statx here;
+
+    return statx(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, 0, &here) == 0 &&
+           (here.stx_attributes & STATX_ATTR_MOUNT_ROOT);
 }

@@ -19,3 +19,5 @@ int mount_attach(int mount, int target);
 int mount_at(const char *type, const char *source, const char *const *options, unsigned attributes,
              const char *target);
 int mount_set(int mount, unsigned attributes);
+/* True when something is mounted at the directory. */
+bool mount_is_at(const char *path);

@@ -5,12 +5,16 @@
  * nothing else of the agent knows whether it is process 1.
  */
 #include "base/units.h"
+#include "schemas/pod-definition.h"
 
 typedef struct Platform Platform;
 
 typedef struct PlatformOps {
     /* Mounts the image on the disk, read-only, at the directory. -ENODEV: the disk is not there (yet). */
     int (*mount_image)(Platform *p, uint64_t disk, const char *target);
+    /* Mounts the file system on the disk at the directory, and lets nothing on it be a device or give rights. -ENODEV as above. */
+    int (*mount_disk)(Platform *p, uint64_t disk, DiskFilesystem filesystem, bool read_only,
+                      const char *target);
     /* Moves this machine's CLOCK_REALTIME by so many microseconds: however long the order was under way, it is still right. */
     void (*step_clock)(Platform *p, int64_t step);
     int (*set_hostname)(Platform *p, const char *name);

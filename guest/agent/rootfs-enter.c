@@ -8,6 +8,7 @@
 
 #include "base/strings.h"
 #include "guest/agent/beneath.h"
+#include "guest/agent/files.h"
 #include "guest/agent/mounts.h"
 #include "guest/agent/rootfs.h"
 
@@ -163,6 +164,8 @@ static int mount_volumes(const Platform *p, const ContainerDefinition *d, int ro
 {
     for (size_t i = 0; i < d->n_mounts; i++) {
         const MountDefinition *mount = &d->mounts[i];
+        if (!mount->volume)
+            continue;
         _cleanup_(freep) char *source = strf("%s/volumes/%s", p->run, mount->volume);
         if (!source)
             return failure_set(f, -ENOMEM, "volume %s could not be mounted", mount->volume);
@@ -217,6 +220,8 @@ int rootfs_enter(const Platform *p, const AgentContainer *c, Failure *f)
         r = mount_etc(p, root, f);
     if (r >= 0)
         r = mount_volumes(p, &c->definition, root, f);
+    if (r >= 0)
+        r = files_mount(p, &c->definition, root, f);
     if (r >= 0)
         r = make_working_dir(c, root, f);
     if (r < 0)

@@ -9,18 +9,7 @@
 #include "guest/agent/cgroup.h"
 #include "guest/agent/mounts.h"
 #include "guest/agent/rootfs.h"
-
-static int make_volume(const Platform *p, const VolumeDefinition *v)
-{
-    _cleanup_(freep) char *path = strf("%s/volumes/%s", p->run, v->name);
-    _cleanup_(freep) char *size = strf("size=%llu", (unsigned long long)v->size);
-
-    if (!path || !size)
-        return -ENOMEM;
-    int r = dir_make_path(path, 0755);
-    const char *const options[] = { "mode=1777", size, NULL };
-    return r < 0 ? r : mount_at("tmpfs", NULL, options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, path);
-}
+#include "guest/agent/volumes.h"
 
 static int write_file(const char *dir, const char *name, const char *text)
 {
@@ -75,22 +64,11 @@ void rootfs_decide_sizes(const Platform *p, AgentConfigure *configure)
 
 int rootfs_prepare(const Platform *p, const AgentConfigure *configure, Failure *f)
 {
-    for (size_t i = 0; i < configure->n_volumes; i++) {
-        int r = make_volume(p, &configure->volumes[i]);
-        if (r < 0)
-            return failure_set(f, r, "volume %s could not be made", configure->volumes[i].name);
-    }
-    int r = write_etc(p, configure->hostname ?: "localhost");
+    int r = volumes_make(p, configure, f);
+    if (r < 0)
+        return r;
+    r = write_etc(p, configure->hostname ?: "localhost");
     return r < 0 ? failure_set(f, r, "the pod's files could not be written") : 0;
-}
-
-/* True when something is mounted at the directory, which then is on another device than its parent. */
-static bool is_mounted(const char *path)
-{
-    struct statx here;
-
-    return statx(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, 0, &here) == 0 &&
-           (here.stx_attributes & STATX_ATTR_MOUNT_ROOT);
 }
 
 static int make_shm(const Platform *p, uint64_t bytes)
@@ -102,7 +80,7 @@ static int make_shm(const Platform *p, uint64_t bytes)
         return -ENOMEM;
     int r = dir_make_path(path, 0755);
     const char *const options[] = { "mode=1777", size, NULL };
-    return r < 0 || is_mounted(path)
+    return r < 0 || mount_is_at(path)
                ? r
                : mount_at("tmpfs", NULL, options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, path);
 }
@@ -112,7 +90,7 @@ static int make_image(Platform *p, uint64_t disk, Failure *f)
     _cleanup_(freep) char *path = strf("%s/images/%llu", p->run, (unsigned long long)disk);
     int r = path ? dir_make_path(path, 0755) : -ENOMEM;
 
-    if (r >= 0 && !is_mounted(path))
+    if (r >= 0 && !mount_is_at(path))
         r = p->ops->mount_image(p, disk, path);
     return r < 0 ? failure_set(f, r, "the image could not be mounted") : 0;
 }
@@ -158,7 +136,7 @@ int rootfs_make(Platform *p, const AgentConfigure *configure, const AgentContain
 
     if (!root)
         return failure_set(f, -ENOMEM, "the root directory could not be made");
-    if (is_mounted(root))
+    if (mount_is_at(root))
         return 0;
     int r = make_image(p, c->disk, f);
     if (r < 0)

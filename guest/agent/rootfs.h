@@ -5,7 +5,8 @@
  *
  * The agent's part, once per boot, below its run directory:
  *     images/DISK               the image, read-only, shared by the containers that use it
- *     volumes/NAME              tmpfs
+ *     volumes/NAME              tmpfs or a disk (volumes.h)
+ *     files/                    secrets and config files (files.h)
  *     shm                       tmpfs, /dev/shm of all
  *     containers/NAME/layer     tmpfs for what the container writes; it outlives restarts of the container
  *     containers/NAME/root      overlay of the two

@@ -4,7 +4,7 @@
 import pathlib, re, sys
 
 # What all backends share.
-BACKENDS = {f"backends/{name}.h" for name in ("backend", "abilities", "abilities-libvirt", "accelerator", "console", "oom", "tsc",
+BACKENDS = {f"backends/{name}.h" for name in ("backend", "abilities", "abilities-libvirt", "accelerator", "console", "disk-file", "oom", "tsc",
                                              "vmm")}
 ALLOWED = {
     "base": {"base"},

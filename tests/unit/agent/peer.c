@@ -23,6 +23,21 @@ static int mount_image(Platform *platform, uint64_t disk, const char *target)
     return mount(image, target, NULL, MS_BIND, NULL) < 0 ? -errno : 0;
 }
 
+/* A file system of its own, as a disk is: it is told to be read-only at the end. */
+static int mount_disk(Platform *platform, uint64_t disk, DiskFilesystem filesystem, bool read_only,
+                      const char *target)
+{
+    Peer *p = peer_of(platform);
+
+    p->disk = disk;
+    p->disk_mounts++;
+    if (p->disk_error < 0)
+        return p->disk_error;
+    return mount("disk", target, "tmpfs", MS_NOSUID | MS_NODEV | (read_only ? MS_RDONLY : 0), "mode=0755") < 0
+               ? -errno
+               : 0;
+}
+
 static void step_clock(Platform *platform, int64_t step)
 {
     peer_of(platform)->step += step;
@@ -55,6 +70,7 @@ static void power_off(Platform *platform)
 
 static const PlatformOps ops = {
     .mount_image = mount_image,
+    .mount_disk = mount_disk,
     .step_clock = step_clock,
     .set_hostname = set_hostname,
     .set_sysctl = set_sysctl,

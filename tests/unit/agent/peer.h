@@ -40,6 +40,9 @@ typedef struct Peer {
     AgentClock clock;
     /* What the machine was told: */
     const char *image; /* a directory, or NULL while no disk is there */
+    int disk_error;    /* of a volume's disk: what becomes of its mount */
+    uint64_t disk;     /* the last one that was mounted */
+    unsigned disk_mounts;
     bool powered_off;
     int64_t step; /* of the clock */
     char hostname[64];

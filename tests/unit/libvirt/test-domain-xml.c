@@ -72,6 +72,23 @@ static void test_a_pod_under_emulation_has_its_golden_domain(void **state)
     schema_done(&run_definition_schema, &d);
 }
 
+static void test_volumes_are_disks_with_their_format_and_rights(void **state)
+{
+    static const DomainDisk volumes[] = {
+        { .id = 32, .path = "/var/lib/podvisor/volumes/web.data.raw", .format = DISK_RAW },
+        { .id = 33, .path = "/srv/a<b>&'c'.raw", .format = DISK_RAW, .read_only = true },
+        { .id = 40, .path = "/srv/image.qcow2", .format = DISK_QCOW2 },
+        { .id = 63, .path = "/dev/vg/db", .format = DISK_RAW, .device = true },
+    };
+    RunDefinition d = definition_new();
+    DomainInputs in = inputs;
+
+    in.disks = volumes;
+    in.n_disks = ELEMENTSOF(volumes);
+    assert_golden("volumes", &d, &in);
+    schema_done(&run_definition_schema, &d);
+}
+
 static void test_a_pod_with_every_option_has_its_golden_domain(void **state)
 {
     RunDefinition d = definition_new();
@@ -267,6 +284,7 @@ int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_pod_under_emulation_has_its_golden_domain),
+        cmocka_unit_test(test_volumes_are_disks_with_their_format_and_rights),
         cmocka_unit_test(test_a_pod_with_every_option_has_its_golden_domain),
         cmocka_unit_test(test_the_processor_is_what_the_accelerator_can_give_or_what_was_asked_for),
         cmocka_unit_test(test_labels_are_libvirts_own_or_none_or_the_pods),

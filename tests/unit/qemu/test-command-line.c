@@ -55,6 +55,24 @@ static void test_each_machine_under_each_accelerator_has_its_golden_command_line
         }
 }
 
+static void test_volumes_are_disks_with_their_format_and_rights(void **state)
+{
+    static const DiskFile volumes[] = {
+        { .id = 32, .fd = 22, .format = DISK_RAW },
+        { .id = 33, .fd = 23, .format = DISK_RAW, .read_only = true },
+        { .id = 40, .fd = 24, .format = DISK_QCOW2 },
+        { .id = 63, .fd = 25, .format = DISK_RAW, .device = true },
+    };
+    RunDefinition d = definition_new(MACHINE_MICROVM);
+    CommandLineInputs in = { ACCELERATOR_TCG,    .kernel_fd = 8,
+                             .initrd_fd = 9,     .qmp_fd = 10,
+                             .agent_fd = 11,     .bell_fd = 12,
+                             .volumes = volumes, .n_volumes = ELEMENTSOF(volumes) };
+
+    assert_golden("volumes", &d, &in);
+    schema_done(&run_definition_schema, &d);
+}
+
 static void test_a_name_with_commas_stays_one_value(void **state)
 {
     RunDefinition d = definition_new(MACHINE_MICROVM);
@@ -104,6 +122,7 @@ int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_each_machine_under_each_accelerator_has_its_golden_command_line),
+        cmocka_unit_test(test_volumes_are_disks_with_their_format_and_rights),
         cmocka_unit_test(test_a_name_with_commas_stays_one_value),
         cmocka_unit_test(test_no_text_of_a_pod_file_reaches_the_command_line),
     };

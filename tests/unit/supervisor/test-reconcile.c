@@ -50,6 +50,7 @@ static const Case cases[] = {
     { "an end that has begun waits for nobody", { WANTED, .hold = true }, { LINKED, .phase = MACHINE_STOPPING, .state = RUNNER_STOPPING, .depended = true }, { .operation = OPERATION_STOP, .told = true, .deadline = NOW }, STEP_KILL, RULE_STOP_DEADLINE, 0 },
     { "an end that had begun waits for nobody", { WANTED }, { LINKED, .phase = MACHINE_STOPPING, .state = RUNNER_RUNNING, .depended = true }, { 0 }, STEP_STOP, RULE_STOPPING_STILL, 0 },
     { "no image, no start, and no place in line", { WANTED }, { .image_missing = true }, { .slot = true }, STEP_REST, RULE_NO_IMAGE, 0 },
+    { "a disk is made before the start, and nobody waits for that in line", { WANTED }, { .volume_making = true }, { .slot = true }, STEP_REST, RULE_MAKING_VOLUME, 0 },
     { "no image, no restart", { WANTED }, { .phase = MACHINE_ENDED, .image_missing = true }, { 0 }, STEP_REST, RULE_NO_IMAGE, 0 },
     { "gone at rest is forgotten", { 0 }, { 0 }, { 0 }, STEP_FORGET, RULE_GONE, 0 },
     { "gone after its end is forgotten", { 0 }, { .phase = MACHINE_ENDED }, { 0 }, STEP_FORGET, RULE_GONE, 0 },
@@ -127,8 +128,8 @@ static void check(const PodWanted *w, const PodObserved *o, const PodInFlight *f
         assert_int_equal(d.step, STEP_REST);
     /* Never a second machine, never one that is not wanted, never without a turn. */
     if (starts)
-        assert_true(!alive && !o->runner && !o->image_missing && !o->awaits && !o->cyclic && !w->all_end &&
-                    w->declared && w->defined && !w->hold);
+        assert_true(!alive && !o->runner && !o->image_missing && !o->volume_making && !o->awaits &&
+                    !o->cyclic && !w->all_end && w->declared && w->defined && !w->hold);
     if (d.step == STEP_LAUNCH)
         assert_true(f->slot);
     /* Whoever is to end first does, unless an end has begun or is forced. */
@@ -154,7 +155,7 @@ static void check(const PodWanted *w, const PodObserved *o, const PodInFlight *f
 static void check_with_others(PodWanted w, PodObserved o, const PodInFlight *f)
 {
     static uint32_t turn;
-    uint32_t bits = turn++ * 2654435761U >> 24;
+    uint32_t bits = turn++ * 2654435761U >> 23;
 
     w.restart = bits & 1;
     w.all_end = bits & 2;
@@ -164,6 +165,7 @@ static void check_with_others(PodWanted w, PodObserved o, const PodInFlight *f)
     o.bereft = bits & 32;
     o.needed = bits & 64;
     o.depended = bits & 128;
+    o.volume_making = bits & 256;
     check(&w, &o, f);
 }
 

@@ -182,6 +182,24 @@ static void a_queue_that_overran_means_everything(void **state)
     loop_until(f->event, f->everything > 0);
 }
 
+static void a_directory_that_is_added_later_is_watched_like_the_others(void **state)
+{
+    Fixture *f = *state;
+    _cleanup_(freep) char *directory = strf("%s/later", f->dir.path);
+
+    assert_success(watch_add(f->watch, f->directories[0]));
+    assert_success(watch_add(f->watch, directory));
+    assert_success(watch_add(f->watch, directory));
+    assert_success(mkdirat(f->dir.fd, "later", 0755));
+    loop_until(f->event, f->everything > 0);
+    _cleanup_(closep) int later = dir_open_at(f->dir.fd, "later");
+    assert_success(file_replace_at(later, "key", "x", 1, 0600));
+    loop_until(f->event, strv_contains(f->names, "key"));
+    _cleanup_(closep) int there = dir_open_at(f->dir.fd, "there");
+    assert_success(file_replace_at(there, "web.pod", "x", 1, 0600));
+    loop_until(f->event, strv_contains(f->names, "web.pod"));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -194,6 +212,7 @@ int main(void)
         TEST(a_directory_that_is_replaced_is_watched_again),
         TEST(a_removed_directory_is_watched_when_it_is_back),
         TEST(a_queue_that_overran_means_everything),
+        TEST(a_directory_that_is_added_later_is_watched_like_the_others),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

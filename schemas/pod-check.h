@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* The checks across the keys of a pod file: for the files that make them, and nobody else. Each adds to the diagnostics what it finds. */
+#include "schemas/pod-definition.h"
+
+typedef struct Check {
+    const PodDefinition *pod;
+    const char *name; /* of the file */
+    Diagnostics *diagnostics;
+    const Locations *locations;
+} Check;
+
+/* path: "containers[0].mounts[1].volume"; the line is its, or its nearest parent's. */
+void check_complain(const Check *c, const char *path, const char *format, ...) _printf_(3, 4);
+/* Was list[i].key given? */
+bool check_given(const Check *c, const char *list, size_t i, const char *key);
+
+/* Volumes, secrets, config files, and where containers have them. */
+void check_storage(const Check *c);
