@@ -6,7 +6,7 @@ import pathlib
 import subprocess
 import unittest
 
-from instance import BIN, Instance
+from instance import BIN, Instance, until
 
 EXAMPLES = pathlib.Path(__file__).resolve().parents[2] / "examples"
 PATIENCE = 120
@@ -79,6 +79,14 @@ class Examples(unittest.TestCase):
         self.declare("database")
         self.host.wait("database")
         self.assertEqual(self.follow("database").readline(), "open\n")
+        self.host.cli("exec", "database", "--", "sh", "-c", "echo 3 apples >> /data/stock")
+        # The container, then the pod.
+        self.host.cli("exec", "database", "--", "kill", "1", check=False)
+        until("the container is back", lambda: self.host.container("database", "store")["restarts"] == 1)
+        self.host.wait("database")
+        self.assertEqual(self.host.cli("exec", "database", "--", "cat", "/data/stock").stdout, "3 apples\n")
+        self.host.cli("restart", "database")
+        self.assertEqual(self.host.cli("exec", "database", "--", "cat", "/data/stock").stdout, "3 apples\n")
 
     def test_shop_example(self):
         self.declare("shop")

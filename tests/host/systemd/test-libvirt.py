@@ -61,7 +61,30 @@ class Libvirt(MachineTest):
         self.assertEqual(page, "<h1>Served from inside of a virtual machine</h1>\n")
         self.assertIn("writer: tick\n", m.podvisor("logs", "ticker").stdout)
         self.assertEqual(m.podvisor("logs", "database").stdout, "open\n")
+        self.assertEqual(m.podvisor("exec", "database", "--", "sh", "-c", "echo 3 apples >> /data/stock; cat /data/stock").stdout, "3 apples\n")
         self.assertEqual(m.status("shop")["requires"], ["database"])
+
+    def test_a_disk_keeps_its_data_and_is_the_pods_alone(self):
+        m = self.machine
+        disk = "/var/lib/podvisor/volumes/keeper.data.raw"
+        volume = 'volumes = ( { name = "data"; type = "disk"; %s } );\nsecrets = ( { name = "key"; source = "/etc/keys/key"; } );\n'
+        m.write("/etc/keys/key", "canary-libvirt\n", 0o600)
+        text = HELLO.replace("trap", "cat /run/key; trap") % ('backend = "libvirt"; restart = { policy = "never"; };\n' + volume)
+        text = text.replace('image = "busybox";', 'image = "busybox"; mounts = ( { volume = "data"; path = "/data"; }, '
+                                                  '{ secret = "key"; path = "/run/key"; } );')
+        m.pod("keeper", text % 'format = "raw"; size = "32M"; make = true;')
+        m.wait("keeper")
+        m.podvisor("exec", "keeper", "--", "sh", "-c", "echo kept > /data/x")
+        self.assertIn(disk, m.run("virsh", "domblklist", "keeper").stdout)
+        self.assertNotIn("canary-libvirt", m.run("virsh", "dumpxml", "keeper").stdout)
+        m.pod("thief", text % f'format = "raw"; source = "{disk}";')
+        m.wait("thief", state="failed")
+        self.assertIn("the pod keeper uses it, as its volume data", m.podvisor("status", "thief", check=False).stdout)
+        m.remove_pod("thief")
+        m.podvisor("restart", "keeper")
+        m.wait("keeper")
+        self.assertEqual(m.podvisor("exec", "keeper", "--", "cat", "/data/x", "/run/key").stdout, "kept\ncanary-libvirt\n")
+        m.remove_pod("keeper")
 
     def test_examples_that_end(self):
         m = self.machine
