@@ -241,8 +241,10 @@ int pod_page_print(const PodStatus *status, usec_t now, bool colours, FILE *f)
         page_use(&p);
         page_containers(&p);
     }
-    if (status->vmm_pid > 0)
+    if (status->vmm_pid > 0) {
+        page_lines(&p, "Copies", status->copies);
         page_lines(&p, "Stale", status->stale_files);
+    }
     page_end(&p);
     page_errors(&p);
     page_lines(&p, "Pending", status->pending);

@@ -54,10 +54,11 @@ static const Field fields[] = {
     { F_ENUM(DaemonConfig, suspend, suspend_policy_table), .fallback = "ignore",
       .doc = "What becomes of the pods that run while the host sleeps." },
     { F_STRV(DaemonConfig, volume_sources), .max = 64, .format = &format_absolute_path,
-      .doc = "Directories below which the disks of volumes may lie, besides podvisord's own. Below them no "
-             "symbolic link is followed. Without it none; with --user and --root any. A pod may read "
-             "and write what is there as podvisord may, which in its unit needs ReadWritePaths=, and for "
-             "block devices below /dev, PrivateDevices=no, too.",
+      .doc =
+          "Directories below which disks and shares of pods may lie, besides podvisord's own. Below them no "
+          "symbolic link is followed. Without it /srv; with --user and --root any. What a pod writes to, "
+          "podvisord must be able to, which in its unit needs ReadWritePaths=, and for block devices below "
+          "/dev, PrivateDevices=no, too.",
       .example = "volume_sources = [ \"/srv/disks\" ];" },
     { F_STRV(DaemonConfig, file_sources), .max = 64, .format = &format_absolute_path,
       .doc =

@@ -7,13 +7,19 @@
 /* Smaller ones have no room for a journal. */
 #define DISK_SIZE_MIN (UINT64_C(8) << 20)
 
+#define IS(type) (1U << (type))
+
 /* Keys that not every type of volume has. */
 static const struct {
     const char *key;
-    VolumeType type;
+    unsigned types;
 } volume_keys[] = {
-    { "source", VOLUME_DISK },    { "format", VOLUME_DISK }, { "filesystem", VOLUME_DISK },
-    { "read_only", VOLUME_DISK }, { "make", VOLUME_DISK },
+    { "size", IS(VOLUME_TMPFS) | IS(VOLUME_DISK) },
+    { "source", IS(VOLUME_DISK) | IS(VOLUME_SHARE) },
+    { "format", IS(VOLUME_DISK) },
+    { "filesystem", IS(VOLUME_DISK) },
+    { "make", IS(VOLUME_DISK) },
+    { "read_only", IS(VOLUME_DISK) | IS(VOLUME_SHARE) },
 };
 
 static void _printf_(4, 5)
@@ -31,11 +37,12 @@ static void _printf_(4, 5)
 
 static void check_keys_of_type(const Check *c, size_t i)
 {
+    VolumeType type = c->pod->volumes[i].type;
+
     TABLE_FOREACH (row, volume_keys)
-        if (c->pod->volumes[i].type != row->type && check_given(c, "volumes", i, row->key))
-            complain_of(c, i, row->key, "is for a volume of type \"%s\"; this one is a \"%s\"",
-                        enum_to_string(&volume_type_table, (int)row->type),
-                        enum_to_string(&volume_type_table, (int)c->pod->volumes[i].type));
+        if (!(row->types & IS(type)) && check_given(c, "volumes", i, row->key))
+            complain_of(c, i, row->key, "means nothing for a volume of type \"%s\"",
+                        enum_to_string(&volume_type_table, (int)type));
 }
 
 /* What makes podvisord make a disk must leave nothing open. */
@@ -69,9 +76,21 @@ static void check_disk(const Check *c, size_t i)
     else if (check_given(c, "volumes", i, "size"))
         complain_of(c, i, "size", "is the disk's own; it is only for a disk that is made, with make = true");
     for (size_t j = 0; j < i; j++)
-        if (v->source && streq_ptr(v->source, c->pod->volumes[j].source))
+        if (v->source && c->pod->volumes[j].type == VOLUME_DISK &&
+            streq_ptr(v->source, c->pod->volumes[j].source))
             complain_of(c, i, "source", "\"%s\" is the volume \"%s\" already", v->source,
                         c->pod->volumes[j].name ?: "?");
+}
+
+static void check_share(const Check *c, size_t i)
+{
+    if (!check_given(c, "volumes", i, "source"))
+        complain_of(c, i, "", "source is missing: the directory that is copied");
+    if (!c->pod->volumes[i].read_only)
+        complain_of(
+            c, i, "",
+            "read_only = true is missing: a share is a copy, made when the pod starts, which can only be "
+            "read");
 }
 
 static void check_volumes(const Check *c)
@@ -80,6 +99,8 @@ static void check_volumes(const Check *c)
         check_keys_of_type(c, i);
         if (c->pod->volumes[i].type == VOLUME_DISK)
             check_disk(c, i);
+        if (c->pod->volumes[i].type == VOLUME_SHARE)
+            check_share(c, i);
     }
 }
 

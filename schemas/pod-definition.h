@@ -39,6 +39,7 @@ extern const EnumTable restart_policy_table;
 typedef enum VolumeType {
     VOLUME_TMPFS,
     VOLUME_DISK,
+    VOLUME_SHARE,
     VOLUME_TYPE_MAX,
 } VolumeType;
 extern const EnumTable volume_type_table;
@@ -129,15 +130,19 @@ typedef struct VolumeDefinition {
     char *name;
     VolumeType type;
     uint64_t size; /* bytes: of a tmpfs, and of a disk that is made */
-    char *source;  /* of a disk; NULL: a file in podvisord's own directory */
+    char *source;  /* of a disk or share; NULL of a disk: a file in podvisord's own directory */
     DiskFormat format;
     DiskFilesystem filesystem;
     bool read_only;
     bool make; /* the disk and its file system, where there is none yet */
 } VolumeDefinition;
 extern const Schema volume_schema;
+/* The machine gets a disk for it. */
+bool volume_has_disk(const VolumeDefinition *volume);
 /* Nothing may be written to it. */
 bool volume_is_read_only(const VolumeDefinition *volume);
+/* What is on its disk. */
+DiskFilesystem volume_filesystem(const VolumeDefinition *volume);
 
 /* Exactly one of source and credential is set. */
 typedef struct SecretDefinition {

@@ -54,6 +54,8 @@ static const Field fields[] = {
     { F_STRV(PodStatus, errors), .doc = "What is wrong with the definition on disk." },
     { F_STRING(PodStatus, unsaved),
       .doc = "Why what must be remembered of it cannot be written; it is tried again and again." },
+    { F_STRV(PodStatus, copies),
+      .doc = "The shares of the machine that runs, and which directories they are copies of." },
     { F_STRV(PodStatus, stale_files),
       .doc = "The secrets and config files whose source cannot be read now, and why; the containers have the "
              "last content." },

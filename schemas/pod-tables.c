@@ -17,7 +17,9 @@ DEFINE_ENUM_TABLE(restart_policy, "restart policy",
 DEFINE_ENUM_TABLE(
     volume_type, "volume type",
     VOLUME_TYPE_MAX, [VOLUME_TMPFS] = { "tmpfs", "memory of the pod; empty at each start of the pod" },
-    [VOLUME_DISK] = { "disk", "a disk with a file system; what is on it stays" });
+    [VOLUME_DISK] = { "disk", "a disk with a file system; what is on it stays" },
+    [VOLUME_SHARE] = {
+        "share", "a copy of a directory of the host, made at each start of the pod; for reading only" });
 
 DEFINE_ENUM_TABLE(
     disk_format, "disk format",
@@ -128,8 +130,10 @@ static const Field volume_fields[] = {
              "that is "
              "made, how large it becomes, which is taken from the host's as it fills." },
     { F_STRING(VolumeDefinition, source), .format = &format_absolute_path, .impact = IMPACT_REBOOT,
-      .doc = "The file or block device that a disk is on. It must lie below one of volume_sources of "
-             "podvisord.conf. Without it POD.NAME.FORMAT in podvisord's own directory for disks, which is "
+      .doc = "The file or block device that a disk is on, or the directory that a share is a copy of. It "
+             "must lie below one of volume_sources of "
+             "podvisord.conf. A disk without it is POD.NAME.FORMAT in podvisord's own directory for disks, "
+             "which is "
              "/var/lib/podvisor/volumes.",
       .example = "source = \"/var/lib/podvisor/volumes/db.raw\";" },
     { F_ENUM(VolumeDefinition, format, disk_format_table), .impact = IMPACT_REBOOT,
@@ -139,7 +143,7 @@ static const Field volume_fields[] = {
       .doc = "The file system on a disk, the whole of it, without partitions." },
     { F_BOOL(VolumeDefinition, read_only), .impact = IMPACT_REBOOT,
       .doc = "Whether the pod may only read a disk. The host sees to it. Pods that only read can share a "
-             "disk." },
+             "disk. A share has to say it, since whatever is written could not come back." },
     { F_BOOL(VolumeDefinition, make), .impact = IMPACT_REBOOT,
       .doc = "Whether a disk whose file is not there yet is made, of the given size and with an empty file "
              "system. A file that is there is never touched, whatever is in it." },
@@ -374,7 +378,17 @@ static const Field pod_fields[] = {
 DEFINE_SCHEMA(pod_schema, PodDefinition, "pod",
               "A pod file declares one virtual machine and the containers inside it.", pod_fields);
 
+bool volume_has_disk(const VolumeDefinition *volume)
+{
+    return volume->type == VOLUME_DISK || volume->type == VOLUME_SHARE;
+}
+
 bool volume_is_read_only(const VolumeDefinition *volume)
 {
-    return volume->read_only || volume->filesystem == DISK_EROFS;
+    return volume->read_only || volume_filesystem(volume) == DISK_EROFS;
+}
+
+DiskFilesystem volume_filesystem(const VolumeDefinition *volume)
+{
+    return volume->type == VOLUME_SHARE ? DISK_EROFS : volume->filesystem;
 }

@@ -98,7 +98,7 @@ void log_fields_of_machine(LogFields *f, const RunDefinition *d)
 const VolumeDefinition *run_disk_volume(const RunDefinition *d, const RunDisk *disk, uint64_t *ret_id)
 {
     for (size_t i = 0; i < d->pod.n_volumes; i++)
-        if (d->pod.volumes[i].type == VOLUME_DISK && streq_ptr(d->pod.volumes[i].name, disk->volume)) {
+        if (volume_has_disk(&d->pod.volumes[i]) && streq_ptr(d->pod.volumes[i].name, disk->volume)) {
             if (ret_id)
                 *ret_id = RUN_VOLUME_DISK + i;
             return &d->pod.volumes[i];

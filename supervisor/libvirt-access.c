@@ -6,7 +6,7 @@
 #include "base/file.h"
 #include "base/strings.h"
 #include "supervisor/libvirt-access.h"
-#include "supervisor/sources.h"
+
 #include "supervisor/volumes.h"
 
 /* --- whose ------------------------------------------------------------------------------------------------------------- */
@@ -178,16 +178,16 @@ static mode_t disk_rights(const RunDefinition *d, const RunDisk *disk)
     return v && volume_is_read_only(v) ? S_IROTH : S_IROTH | S_IWOTH;
 }
 
-/* Those in podvisord's own directory. */
+/* Those in podvisord's own directories. */
 static int give_disks(const Supervisor *s, const RunDefinition *d, gid_t gid)
 {
-    _cleanup_(freep) char *own = source_own_volumes(s);
-    int r = own ? 0 : -ENOMEM;
+    int r = 0;
 
     for (size_t i = 0; r >= 0 && i < d->n_disks; i++) {
-        if (!streq(d->disks[i].directory, own))
+        const char *below = str_after(d->disks[i].directory, s->paths->state);
+        if (!below || (!streq(below, "/" PATHS_VOLUMES) && !streq(below, "/" PATHS_SHARES)))
             continue;
-        _cleanup_(closep) int directory = dir_open_at(s->state_dir, PATHS_VOLUMES);
+        _cleanup_(closep) int directory = dir_open_at(s->state_dir, below + 1);
         _cleanup_(closep) int fd = directory < 0 ? directory : volume_open(d, &d->disks[i]);
         r = fd < 0 ? fd : give(directory, gid, S_IXOTH);
         if (r >= 0)

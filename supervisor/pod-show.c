@@ -140,8 +140,20 @@ static int show_volume_wait(const Pod *pod, PodStatus *s)
     if (pod->rule != RULE_MAKING_VOLUME)
         return 0;
     free(s->phase);
-    s->phase = strf("the disk of its volume %s, which is being made", volume_make_name(pod) ?: "?");
+    s->phase = strf("its volume %s, which is being made", volume_make_name(pod) ?: "?");
     return s->phase ? 0 : -ENOMEM;
+}
+
+static int show_copies(const Pod *pod, PodStatus *s)
+{
+    int r = 0;
+
+    for (size_t i = 0; r >= 0 && pod->has_running && i < pod->running.n_volumes; i++) {
+        const VolumeDefinition *v = &pod->running.volumes[i];
+        if (v->type == VOLUME_SHARE && reconcile_alive(&pod->observed))
+            r = strv_appendf(&s->copies, "%s of %s, as it was when the pod started", v->name, v->source);
+    }
+    return r;
 }
 
 static int show_files(const Pod *pod, PodStatus *s)
@@ -175,7 +187,7 @@ static int build(Pod *pod, PodStatus *s)
 {
     static int (*const parts[])(const Pod *pod, PodStatus *s) = {
         show_definition, show_report,     show_record,      show_errors, show_doubt, show_rest,
-        show_wait,       show_image_wait, show_volume_wait, show_order,  show_files,
+        show_wait,       show_image_wait, show_volume_wait, show_order,  show_files, show_copies,
     };
 
     s->state = pod->state;

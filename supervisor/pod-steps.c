@@ -403,6 +403,7 @@ static StepOutcome step_launch(Pod *pod, Rule rule)
     int making = volume_make_look(pod, &error);
     if (making > 0)
         return STEP_AGAIN;
+    pod->copied = strv_free(pod->copied);
     forget_last_run(pod);
     pod->fresh = true;
     int r = schema_init(&run_definition_schema, &d);
@@ -548,6 +549,7 @@ static StepOutcome step_forget(Pod *pod, Rule rule)
         supervisor_unsaved(s, pod, true);
         return STEP_DONE;
     }
+    volume_make_remove_copies(pod);
     pod_log_event(pod, EVENT_REMOVED, 0, "%s: its definition is gone, and so is the pod", pod->name);
     supervisor_remove(s, pod);
     return STEP_GONE;

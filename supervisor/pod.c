@@ -49,6 +49,7 @@ Pod *pod_free(Pod *pod)
     image_wait_forget(pod);
     volume_make_forget(pod);
     pod_files_forget(pod);
+    strv_free(pod->copied);
     request_queue_fail(pod, -ENOTCONN, "The pod is gone.");
     pod_drop_visitor(pod);
     pod_drop_link(pod);

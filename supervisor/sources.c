@@ -5,14 +5,14 @@
 /* Where podvisord.conf says nothing. A user's own podvisord, and one below --root, can do no more than whoever declares its pods. */
 static const char *const file_defaults[] = { "/etc/podvisor/secrets", "/etc/podvisor/configs", "/etc/keys",
                                              NULL };
-static const char *const no_defaults[] = { NULL };
+static const char *const volume_defaults[] = { "/srv", NULL };
 static const char *const everything[] = { "/", NULL };
 
 static const struct {
     const char *key; /* of podvisord.conf */
     const char *const *defaults;
 } kinds[] = {
-    [SOURCE_VOLUME] = { "volume_sources", no_defaults },
+    [SOURCE_VOLUME] = { "volume_sources", volume_defaults },
     [SOURCE_FILE] = { "file_sources", file_defaults },
 };
 _Static_assert(ELEMENTSOF(kinds) == SOURCE_KIND_MAX, "a kind has no row");
@@ -29,6 +29,11 @@ static const char *const *allowed(const Supervisor *s, SourceKind kind)
 char *source_own_volumes(const Supervisor *s)
 {
     return strf("%s/" PATHS_VOLUMES, s->paths->state);
+}
+
+char *source_own_shares(const Supervisor *s)
+{
+    return strf("%s/" PATHS_SHARES, s->paths->state);
 }
 
 /* What follows the directory in the path; NULL: it is not below it. */

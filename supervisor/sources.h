@@ -13,8 +13,9 @@ typedef enum SourceKind {
     SOURCE_KIND_MAX,
 } SourceKind;
 
-/* malloc'ed: podvisord's own directory for disks. NULL: no memory. */
+/* malloc'ed: podvisord's own directory for disks, and that for copies of directories. NULL: no memory. */
 char *source_own_volumes(const Supervisor *s);
+char *source_own_shares(const Supervisor *s);
 /*
  * Splits an absolute path: 0 with *ret_directory and *ret_file (malloc'ed), -EPERM with *ret_error (a sentence: what is allowed, and
  * by which key), -ENOMEM.

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -17,7 +18,8 @@
 #include "supervisor/volume-make.h"
 #include "supervisor/volumes.h"
 
-#define MAKE_TIMEOUT (2 * USEC_PER_MINUTE)
+#define MAKE_TIMEOUT (5 * USEC_PER_MINUTE)
+#define COPY_SIZE_MAX ((rlim_t)4 << 30)
 
 enum {
     KEPT = 3, /* the child's descriptor of the disk */
@@ -28,8 +30,35 @@ enum {
 /* Whole by the file that it is linked from, so that it is told by what it is called that it is not. */
 #define UNFINISHED ".%s.unfinished"
 
+/* How the file of one type of volume comes to be. */
+typedef struct Recipe {
+    const char *program, *package; /* Debian's, that has it */
+    const char *arguments[12];
+    rlim_t size_max;
+    bool copies; /* a directory, for one start */
+} Recipe;
+
+/* Of a new disk: no blocks for root alone, since who fills it is root in the guest, most of the time; it is zeros, so that nothing of
+ * it must be zeroed again. */
+static const Recipe recipes[VOLUME_TYPE_MAX] = {
+    [VOLUME_DISK] = { "mke2fs",
+                      "e2fsprogs",
+                      { "mke2fs", "-q", "-F", "-t", "ext4", "-m", "0", "-E",
+                        "root_owner=0:0,nodiscard,lazy_itable_init=1,lazy_journal_init=1",
+                        "/proc/self/fd/3" },
+                      RLIM_INFINITY,
+                      false },
+    [VOLUME_SHARE] = { "mkfs.erofs",
+                       "erofs-utils",
+                       { "mkfs.erofs", "-d1", "--quiet", "/proc/self/fd/3", "." },
+                       COPY_SIZE_MAX,
+                       true },
+};
+
 struct VolumeMake {
     Pod *pod;
+    const Recipe *recipe;
+    int source;   /* the directory that is copied; -1: none */
     char *volume; /* its name */
     char *path;   /* for messages */
     int directory;
@@ -54,6 +83,7 @@ static VolumeMake *volume_make_free(VolumeMake *m)
     if (m->disk >= 0)
         (void)file_remove_at(m->directory, m->unfinished);
     safe_close(m->disk);
+    safe_close(m->source);
     safe_close(m->messages);
     safe_close(m->pidfd);
     safe_close(m->directory);
@@ -78,6 +108,20 @@ void volume_make_forget(Pod *pod)
     pod->volume_error = (free(pod->volume_error), NULL);
 }
 
+void volume_make_remove_copies(const Pod *pod)
+{
+    _cleanup_(freep) char *prefix = strf("%s.", pod->name);
+    _cleanup_(closep) int shares = dir_open_at(pod->supervisor->state_dir, PATHS_SHARES);
+    int copy = shares < 0 ? -1 : fcntl(shares, F_DUPFD_CLOEXEC, 0);
+    _cleanup_(closedirp) DIR *d = copy < 0 ? NULL : fdopendir(copy);
+
+    if (!d)
+        safe_close(copy);
+    for (struct dirent *e; d && prefix && (e = readdir(d));)
+        if (str_after(e->d_name, prefix))
+            (void)file_remove_at(shares, e->d_name);
+}
+
 /* --- the child: between fork and exec only what is async-signal-safe -------------------------------------------------- */
 
 static int become_child(const VolumeMake *m, pid_t parent)
@@ -89,6 +133,9 @@ static int become_child(const VolumeMake *m, pid_t parent)
         return -errno;
     if (getppid() != parent)
         return -ESRCH;
+    const struct rlimit size = { .rlim_cur = m->recipe->size_max, .rlim_max = m->recipe->size_max };
+    if (setrlimit(RLIMIT_FSIZE, &size) < 0 || (m->source >= 0 && fchdir(m->source) < 0))
+        return -errno;
     for (int i = 1; i < NSIG; i++)
         (void)signal(i, SIG_DFL);
     sigemptyset(&none);
@@ -104,28 +151,16 @@ static int become_child(const VolumeMake *m, pid_t parent)
 
 static _Noreturn void run_child(const VolumeMake *m, pid_t parent)
 {
-    /* No blocks for root alone: who fills the disk is root in the guest, most of the time. The new file is zeros, so that nothing
-     * of it must be zeroed again. */
-    static const char *const arguments[] = {
-        "mke2fs",
-        "-q",
-        "-F",
-        "-t",
-        "ext4",
-        "-m",
-        "0",
-        "-E",
-        "root_owner=0:0,nodiscard,lazy_itable_init=1,lazy_journal_init=1",
-        "/proc/self/fd/3",
-        NULL
-    };
     static const char *const environment[] = { "LC_ALL=C", "PATH=/usr/sbin:/sbin:/usr/bin:/bin", NULL };
-    static const char *const places[] = { "/usr/sbin/mke2fs", "/sbin/mke2fs", "/usr/bin/mke2fs" };
+    static const char *const places[] = { "/usr/sbin", "/sbin", "/usr/bin" };
+    char path[64];
 
     if (become_child(m, parent) < 0)
         _exit(EXIT_FAILURE);
-    TABLE_FOREACH (place, places)
-        execve(*place, (char *const *)(uintptr_t)arguments, (char *const *)(uintptr_t)environment);
+    TABLE_FOREACH (place, places) {
+        (void)snprintf(path, sizeof path, "%s/%s", *place, m->recipe->program);
+        execve(path, (char *const *)(uintptr_t)m->recipe->arguments, (char *const *)(uintptr_t)environment);
+    }
     _exit(STATUS_NOT_FOUND);
 }
 
@@ -153,29 +188,45 @@ static char *last_words(const VolumeMake *m)
 static int finish(const VolumeMake *m)
 {
     char source[40];
+    int r;
 
     (void)snprintf(source, sizeof source, "/proc/self/fd/%d", m->disk);
-    if (fsync(m->disk) < 0 || linkat(AT_FDCWD, source, m->directory, m->name, AT_SYMLINK_FOLLOW) < 0)
+    if (fsync(m->disk) < 0)
+        return -errno;
+    r = m->recipe->copies ? renameat(m->directory, m->unfinished, m->directory, m->name)
+                          : linkat(AT_FDCWD, source, m->directory, m->name, AT_SYMLINK_FOLLOW);
+    if (r < 0)
         return -errno;
     (void)file_remove_at(m->directory, m->unfinished);
-    return fsync(m->directory) < 0 ? -errno : 0;
+    if (fsync(m->directory) < 0)
+        return -errno;
+    return m->recipe->copies ? strv_append(&m->pod->copied, m->volume) : 0;
 }
 
 /* malloc'ed: why not; NULL: it is made. */
 static char *outcome(const VolumeMake *m, const siginfo_t *info)
 {
     _cleanup_(freep) char *words = last_words(m);
+    const char *program = m->recipe->program;
 
     if (m->late)
-        return strdup("mke2fs did not come to an end in time");
+        return strf("%s did not come to an end in time", program);
+    if (info->si_code != CLD_EXITED && info->si_status == SIGXFSZ)
+        return strdup("it would be larger than 4G");
     if (info->si_code != CLD_EXITED)
-        return strf("mke2fs was killed by signal %d", info->si_status);
+        return strf("%s was killed by signal %d", program, info->si_status);
     if (info->si_status == STATUS_NOT_FOUND)
-        return strdup("mke2fs is not installed; `apt install e2fsprogs` brings it");
+        return strf("%s is not installed; `apt install %s` brings it", program, m->recipe->package);
     if (info->si_status != 0)
-        return strf("mke2fs: %s", words ?: "it failed, and does not say why");
+        return strf("%s: %s", program, words ?: "it failed, and does not say why");
     int r = finish(m);
     return r < 0 ? strdup(strerror(-r)) : NULL;
+}
+
+static char *failure(const Recipe *recipe, const char *volume, const char *path, const char *why)
+{
+    return recipe->copies ? strf("the directory of volume %s could not be copied: %s: %s", volume, path, why)
+                          : strf("the disk of volume %s could not be made: %s: %s", volume, path, why);
 }
 
 static int on_end(sd_event_source *source, int fd, uint32_t revents, void *userdata)
@@ -188,9 +239,8 @@ static int on_end(sd_event_source *source, int fd, uint32_t revents, void *userd
         return 0;
     m->pidfd = safe_close(m->pidfd);
     _cleanup_(freep) char *why = outcome(m, &info);
-    char *error =
-        why ? strf("the disk of volume %s could not be made: %s: %s", m->volume, m->path, why) : NULL;
-    if (!why)
+    char *error = why ? failure(m->recipe, m->volume, m->path, why) : NULL;
+    if (!why && !m->recipe->copies)
         pod_log(pod, LOG_NOTICE, 0, "%s: the disk of its volume %s was made: %s", pod->name, m->volume,
                 m->path);
     volume_make_forget(pod);
@@ -214,7 +264,7 @@ static int spawn(VolumeMake *m, sd_event *event)
 {
     pid_t parent = getpid();
 
-    m->messages = memfd_create("mke2fs", MFD_CLOEXEC);
+    m->messages = memfd_create("messages", MFD_CLOEXEC);
     if (m->messages < 0)
         return -errno;
     pid_t pid = fork();
@@ -247,23 +297,43 @@ static int make_file(VolumeMake *m, uint64_t size)
     return ftruncate(m->disk, (off_t)(size - size % BLOCK_SIZE)) < 0 ? -errno : 0;
 }
 
+/* The directory that is copied. */
+static int open_source(VolumeMake *m, const VolumeDefinition *v, char **ret_why)
+{
+    const Supervisor *s = m->pod->supervisor;
+    _cleanup_(freep) char *directory = NULL, *file = NULL;
+
+    int r = source_split(s, SOURCE_VOLUME, v->source, &directory, &file, ret_why);
+    _cleanup_(closep) int allowed = r < 0 ? r : dir_reach_at(AT_FDCWD, directory);
+    m->source = allowed < 0 ? allowed : dir_open_at(allowed, file);
+    return MIN(m->source, 0);
+}
+
+/* podvisord's own directory, if it is to be one of those. */
+static int make_own(const Supervisor *s, const char *directory)
+{
+    const char *below = str_after(directory, s->paths->state);
+
+    if (!below || (!streq(below, "/" PATHS_VOLUMES) && !streq(below, "/" PATHS_SHARES)))
+        return 0;
+    int fd = dir_make_at(s->state_dir, below + 1, 0700);
+    safe_close(fd);
+    return MIN(fd, 0);
+}
+
 /* The directory that is to hold it, and its name there. */
 static int open_place(VolumeMake *m, const Supervisor *s, const RunDisk *disk)
 {
     const char *slash = strrchr(disk->file, '/');
-    _cleanup_(freep) char *own = source_own_volumes(s);
     _cleanup_(freep) char *above = slash ? strndup(disk->file, (size_t)(slash - disk->file)) : strdup(".");
 
     m->name = strdup(slash ? slash + 1 : disk->file);
     m->unfinished = m->name ? strf(UNFINISHED, m->name) : NULL;
-    if (!m->unfinished || !own || !above)
+    if (!m->unfinished || !above)
         return -ENOMEM;
-    if (streq(own, disk->directory)) {
-        int made = dir_make_at(s->state_dir, PATHS_VOLUMES, 0700);
-        if (made < 0)
-            return made;
-        safe_close(made);
-    }
+    int r = make_own(s, disk->directory);
+    if (r < 0)
+        return r;
     _cleanup_(closep) int directory = dir_reach_at(AT_FDCWD, disk->directory);
     if (directory < 0)
         return directory;
@@ -271,23 +341,39 @@ static int open_place(VolumeMake *m, const Supervisor *s, const RunDisk *disk)
     return MIN(m->directory, 0);
 }
 
+static int prepare(VolumeMake *m, const RunDisk *disk, const VolumeDefinition *v, char **ret_why)
+{
+    if (m->recipe->copies && !v->source)
+        return -EINVAL;
+    m->volume = strdup(v->name);
+    m->path = m->recipe->copies ? strdup(v->source) : run_disk_path(disk);
+    int r = m->volume && m->path ? 0 : -ENOMEM;
+    if (r >= 0 && m->recipe->copies)
+        r = open_source(m, v, ret_why);
+    if (r >= 0)
+        r = open_place(m, m->pod->supervisor, disk);
+    return r < 0 ? r : make_file(m, m->recipe->copies ? 0 : v->size);
+}
+
 static int begin(Pod *pod, const RunDisk *disk, const VolumeDefinition *v, char **ret_error)
 {
     _cleanup_(volume_make_freep) VolumeMake *m = calloc(1, sizeof *m);
+    _cleanup_(freep) char *why = NULL;
 
     if (!m)
         return -ENOMEM;
-    *m = (VolumeMake){ .pod = pod, .directory = -1, .disk = -1, .messages = -1, .pidfd = -1 };
-    m->volume = strdup(v->name);
-    m->path = run_disk_path(disk);
-    int r = m->volume && m->path ? open_place(m, pod->supervisor, disk) : -ENOMEM;
-    if (r >= 0)
-        r = make_file(m, v->size);
+    *m = (VolumeMake){ .pod = pod,
+                       .recipe = &recipes[v->type],
+                       .source = -1,
+                       .directory = -1,
+                       .disk = -1,
+                       .messages = -1,
+                       .pidfd = -1 };
+    int r = prepare(m, disk, v, &why);
     if (r >= 0)
         r = spawn(m, pod->supervisor->event);
     if (r < 0) {
-        *ret_error = strf("the disk of volume %s could not be made: %s: %s", v->name, m->path ?: "?",
-                          source_error(r, true));
+        *ret_error = failure(m->recipe, v->name, m->path ?: "?", why ?: source_error(r, true));
         return r;
     }
     pod->volume_make = take_ptr(m);
@@ -295,14 +381,22 @@ static int begin(Pod *pod, const RunDisk *disk, const VolumeDefinition *v, char 
     return 1;
 }
 
+static bool is_to_be_made(const Pod *pod, const RunDefinition *d, const RunDisk *disk,
+                          const VolumeDefinition *v)
+{
+    if (v->type == VOLUME_SHARE)
+        return !strv_contains(pod->copied, v->name);
+    if (!v->make)
+        return false;
+    _cleanup_(closep) int fd = volume_open(d, disk);
+    return fd == -ENOENT;
+}
+
 static int look(Pod *pod, const RunDefinition *d, char **ret_error)
 {
     for (size_t i = 0; i < d->n_disks; i++) {
         const VolumeDefinition *v = run_disk_volume(d, &d->disks[i], NULL);
-        if (!v || !v->make)
-            continue;
-        _cleanup_(closep) int fd = volume_open(d, &d->disks[i]);
-        if (fd == -ENOENT)
+        if (v && is_to_be_made(pod, d, &d->disks[i], v))
             return begin(pod, &d->disks[i], v, ret_error);
     }
     return 0;

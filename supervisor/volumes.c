@@ -16,6 +16,13 @@ static int resolve_own(const Supervisor *s, const char *pod, const VolumeDefinit
     return ret->directory && ret->file ? 0 : -ENOMEM;
 }
 
+static int resolve_share(const Supervisor *s, const char *pod, const VolumeDefinition *v, RunDisk *ret)
+{
+    ret->directory = source_own_shares(s);
+    ret->file = strf("%s.%s.erofs", pod, v->name);
+    return ret->directory && ret->file ? 0 : -ENOMEM;
+}
+
 static int resolve(const Supervisor *s, const char *pod, const VolumeDefinition *v, RunDisk *ret,
                    char **ret_error)
 {
@@ -24,6 +31,8 @@ static int resolve(const Supervisor *s, const char *pod, const VolumeDefinition 
     int r = str_replace(&ret->volume, v->name);
     if (r < 0)
         return r;
+    if (v->type == VOLUME_SHARE)
+        return resolve_share(s, pod, v, ret);
     r = v->source ? source_split(s, SOURCE_VOLUME, v->source, &ret->directory, &ret->file, &why)
                   : resolve_own(s, pod, v, ret);
     if (why)
@@ -37,7 +46,7 @@ static int resolve_all(const Supervisor *s, const char *pod, const PodDefinition
     int r = 0;
 
     for (size_t i = 0; r >= 0 && i < d->n_volumes; i++) {
-        if (d->volumes[i].type != VOLUME_DISK)
+        if (!volume_has_disk(&d->volumes[i]))
             continue;
         RunDisk *disk = field_append(schema_field(&run_definition_schema, "disks"), ret);
         r = disk ? resolve(s, pod, &d->volumes[i], disk, ret_error) : -ENOMEM;

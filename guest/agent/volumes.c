@@ -111,13 +111,14 @@ static int mount_one(Platform *p, const AgentConfigure *configure, const VolumeD
     if (r >= 0 && mount_is_at(path))
         return 0;
     if (r >= 0)
-        r = p->ops->mount_disk(p, disk->disk, v->filesystem, volume_is_read_only(v), path);
+        r = p->ops->mount_disk(p, disk->disk, volume_filesystem(v), volume_is_read_only(v), path);
     if (r == -ENODEV)
         return failure_say(f, r, "the disk of volume %s did not appear (SCSI id %llu)", v->name,
                            (unsigned long long)disk->disk);
     if (r < 0)
         return failure_say(f, r, "volume %s could not be mounted as %s: %s", v->name,
-                           enum_to_string(&disk_filesystem_table, (int)v->filesystem), mount_error(r, v));
+                           enum_to_string(&disk_filesystem_table, (int)volume_filesystem(v)),
+                           mount_error(r, v));
     if (v->make)
         open_to_all(path);
     return 0;
@@ -129,7 +130,7 @@ int volumes_mount(Platform *p, const AgentConfigure *configure, const ContainerD
 
     for (size_t i = 0; r >= 0 && i < d->n_mounts; i++) {
         const VolumeDefinition *v = d->mounts[i].volume ? find(configure, d->mounts[i].volume) : NULL;
-        r = v && v->type == VOLUME_DISK ? mount_one(p, configure, v, f) : 0;
+        r = v && volume_has_disk(v) ? mount_one(p, configure, v, f) : 0;
     }
     return r;
 }

@@ -259,6 +259,54 @@ class Disks(Storage):
         self.assertEqual(self.host.status("db")["attempt"], 1)
 
 
+class Shares(Storage):
+    SITE = '{ name = "site"; type = "share"; source = "%s"; read_only = true; }'
+    AT_WWW = '{ volume = "site"; path = "/www"; }'
+
+    def site(self):
+        tree = self.host.root / "www"
+        if not tree.exists():
+            (tree / "deep").mkdir(parents=True)
+            (tree / "index.html").write_text("one\n")
+            (tree / "deep/link").symlink_to("/etc/shadow")
+            (tree / "index.html").chmod(0o640)
+            os.chown(tree / "index.html", 33, 33)
+        return tree
+
+    def test_a_share_is_what_its_directory_was_when_the_pod_started(self):
+        tree = self.site()
+        self.declare("web", pod(self.SITE % tree, self.AT_WWW))
+        self.host.wait("web")
+        self.assertEqual(self.sh("cat /www/index.html; stat -c '%a %u:%g' /www/index.html; readlink /www/deep/link", "web"),
+                         "one\n640 33:33\n/etc/shadow\n")
+        self.assertNotEqual(self.host.sh("web", "touch /www/x", check=False).returncode, 0)
+        (tree / "index.html").write_text("two\n")
+        self.assertEqual(self.sh("cat /www/index.html", "web"), "one\n")
+        self.assertIn(f"Copies: site of {tree}, as it was when the pod started", self.host.page("web"))
+        self.host.cli("restart", "web")
+        self.host.wait("web")
+        self.assertEqual(self.sh("cat /www/index.html", "web"), "two\n")
+        # Nothing of it is left when the pod is gone.
+        self.assertEqual([path.name for path in (self.host.root / "state/shares").iterdir()], ["web.site.erofs"])
+        self.host.clear()
+        self.assertEqual(list((self.host.root / "state/shares").iterdir()), [])
+
+    def test_what_is_no_directory_is_refused_with_its_reason(self):
+        link = self.host.root / "www-link"
+        link.symlink_to("/etc")
+        self.addCleanup(link.unlink)
+        rows = (
+            ("file", self.file("page", b"x"), "Not a directory"),
+            ("missing", self.host.root / "nowhere", "No such file or directory"),
+            ("link", link, "a symbolic link is in its path"),
+        )
+        for name, path, _ in rows:
+            self.declare(name, pod(self.SITE % path, self.AT_WWW))
+        for name, path, words in rows:
+            with self.subTest(name):
+                self.reason(name, f"the directory of volume site could not be copied: {path}: {words}")
+
+
 def qcow2_from(raw, path):
     """A qcow2 image with the content of a raw disk, by QEMU alone: it is written by a monitor's commands."""
     size = raw.stat().st_size
@@ -323,8 +371,10 @@ class Policy(Storage):
         outside = self.file("outside", b"x" * 4096)
         self.declare("disk", pod(disk(outside), AT_DATA))
         self.declare("beside", pod(disk("/srv/podvisor-test-disks2/x"), AT_DATA))
+        self.declare("share", pod('{ name = "data"; type = "share"; source = "/etc"; read_only = true; }', AT_DATA))
         self.declare("secret", pod(more=f'secrets = ( {{ name = "key"; source = "{outside}"; }} );'))
         self.reason("disk", f"{outside} is not below a directory that podvisord.conf allows: volume_sources = [ /srv/podvisor-test-disks ]")
+        self.reason("share", "/etc is not below a directory that podvisord.conf allows: volume_sources")
         self.reason("beside", "is not below a directory that podvisord.conf allows")
         self.reason("secret", f"{outside} is not below a directory that podvisord.conf allows: file_sources = [ /srv/podvisor-test-files ]")
 

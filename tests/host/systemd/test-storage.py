@@ -102,6 +102,14 @@ class Storage(PodMachineTest):
         said = subprocess.run(["dumpe2fs", "-h", m.path("/opt/disks/open.raw")], check=True, capture_output=True, text=True).stdout
         self.assertRegex(said, r"(?m)^Filesystem state: +clean$")
 
+    def test_a_share_is_copied_by_podvisord_and_read_by_the_pod(self):
+        m = self.machine
+        m.write("/srv/disks/www/index.html", "page\n", 0o640)
+        m.pod("web", POD.replace('type = "disk"', 'type = "share"') % ('source = "/srv/disks/www"; read_only = true;', KEY))
+        m.wait("web")
+        self.assertEqual(self.sh("web", "cat /data/index.html"), "page\n")
+        m.remove_pod("web")
+
     def test_a_source_elsewhere_is_refused(self):
         self.machine.pod("thief", POD % (MADE, 'source = "/etc/shadow";'))
         self.reason("thief", "the secret key cannot be read: /etc/shadow is not below a directory that podvisord.conf allows: "

@@ -42,7 +42,7 @@ static void test_the_hosts_podvisord_allows_little_by_itself(void **state)
     assert_split(SOURCE_FILE, "/etc/podvisor/secrets/a", "/etc/podvisor/secrets a");
     assert_split(
         SOURCE_VOLUME, "/etc/keys/web.pem",
-        "/etc/keys/web.pem is not below a directory that podvisord.conf allows: volume_sources = [  ]");
+        "/etc/keys/web.pem is not below a directory that podvisord.conf allows: volume_sources = [ /srv ]");
     assert_split(SOURCE_FILE, "/etc/shadow",
                  "/etc/shadow is not below a directory that podvisord.conf allows: file_sources = [ "
                  "/etc/podvisor/secrets, /etc/podvisor/configs, /etc/keys ]");
