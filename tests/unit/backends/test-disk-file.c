@@ -178,11 +178,12 @@ static void a_disk_that_somebody_uses_is_refused_to_who_would_be_in_the_way(void
     assert_refused(f, "another process uses it");
     f->volumes[1].read_only = true;
     assert_success(look(f));
-    _cleanup_(closep) int writer = lock_byte(f, WRITES);
+    int writer = lock_byte(f, WRITES);
     safe_close(reader);
     assert_refused(f, "another process uses it");
     /* Whose machine may be there already is not in its own way. */
     assert_success(disk_file_open(&f->context, &f->disk, true, &f->file, &f->message));
+    safe_close(writer);
 }
 
 static void who_has_a_file_open_is_found(void **state)
