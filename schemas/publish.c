@@ -80,7 +80,7 @@ static int address_parse(const char *text, Publish *p, char **ret_why)
 
 static int ports_parse(const char *host, const char *guest, Publish *p, char **ret_why)
 {
-    Range of_host, of_guest;
+    Range of_host = { 0 }, of_guest = { 0 };
 
     int r = range_parse(host, &of_host, ret_why);
     if (r < 0 || (r = range_parse(guest, &of_guest, ret_why)) < 0)

@@ -6,6 +6,7 @@
 #include "schemas/pod-status.h"
 #include "schemas/publish.h"
 #include "schemas/schema-json.h"
+#include "schemas/uplink-protocol.h"
 #include "tests/unit/test.h"
 
 static const EnumTable *const enum_tables[] = {
@@ -26,7 +27,8 @@ static const Schema *const schemas[] = {
     &daemon_config_schema, &pod_status_schema,
 };
 
-static const MessageTable *const protocols[] = { &runner_protocol, &stream_protocol, &agent_protocol };
+static const MessageTable *const protocols[] = { &runner_protocol, &stream_protocol, &agent_protocol,
+                                                 &uplink_protocol };
 
 static void each_word_of_each_enum_round_trips_and_is_explained(void **state)
 {
