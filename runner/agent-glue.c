@@ -262,6 +262,13 @@ static void on_welcome(void *userdata, void *body)
         refused(r, "the agent has no protocol version in common", range);
         return;
     }
+    if (!w->configured && r->definition.pod.network.mode != NETWORK_NONE &&
+        w->version < AGENT_PROTOCOL_NETWORK) {
+        (void)snprintf(range, sizeof range, "it speaks version %llu, and a network needs %d",
+                       (unsigned long long)w->version, AGENT_PROTOCOL_NETWORK);
+        refused(r, "the guest's agent is too old to set up a network", range);
+        return;
+    }
     g->welcome = true;
     g->return_due = 0;
     g->patience = AGENT_CHANNEL_PATIENCE;
