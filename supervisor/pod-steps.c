@@ -10,6 +10,7 @@
 #include "supervisor/introduction.h"
 #include "supervisor/libvirt-access.h"
 #include "supervisor/pod-images.h"
+#include "supervisor/pod-network.h"
 #include "supervisor/restart.h"
 #include "supervisor/run-path.h"
 #include "supervisor/supervisor.h"
@@ -282,6 +283,8 @@ static int describe(Pod *pod, RunDefinition *d, char **ret_error)
     if (pod->supervisor->units && copy.backend == BACKEND_LIBVIRT &&
         !(d->libvirt_socket = strf("%s/" PATHS_LIBVIRT, pod->supervisor->paths->run)))
         return -ENOMEM;
+    if (pod_network_describe(pod->supervisor, d) < 0)
+        return -ENOMEM;
     return pod_images_resolve(pod->supervisor->state_dir, pod->supervisor->paths->state, d, ret_error);
 }
 
@@ -299,6 +302,8 @@ static int record_intent(Pod *pod)
         record->restarts++;
     record->attempt++;
     record->backend = pod->definition.backend;
+    if ((r = pod_network_record(pod)) < 0)
+        return r;
     record->running_since = 0;
     record->runner_pid = 0;
     record->stop_rule = (free(record->stop_rule), NULL);
@@ -362,7 +367,8 @@ static int launch(Pod *pod, RunDefinition *d, char **ret_error)
             strf("podvisord has no file descriptors left for another pod (LimitNOFILE= of its unit)");
         return r;
     }
-    if ((r = check_program(pod, pod->definition.backend, ret_error)) < 0 ||
+    if ((r = pod_network_check(pod, ret_error)) < 0 ||
+        (r = check_program(pod, pod->definition.backend, ret_error)) < 0 ||
         (r = describe(pod, d, ret_error)) < 0)
         return r;
     if ((r = run_path_freeze(pod->supervisor->pods_dir, d)) < 0) {
