@@ -54,6 +54,18 @@ DEFINE_ENUM_TABLE(ability_word, "support",
 #define NO_MACHINE "there is no machine"
 #define NO_PROGRAM "no program runs; each container counts as running until the pod ends"
 
+/* libvirt would start passt itself, without what stands between it and the guest (uplink/filter.h). */
+static bool refuses_user_network(const PodDefinition *pod, const AbilitySettings *settings,
+                                 char **ret_sentence)
+{
+    if (pod->network.mode != NETWORK_USER)
+        return false;
+    *ret_sentence = strdup(
+        "is \"user\", which the libvirt backend has not: libvirt starts passt without what keeps a guest "
+        "from the host's loopback addresses; the qemu backend has it");
+    return true;
+}
+
 const AbilityRow ability_rows[] = {
     { "description", EVERYWHERE },
     { "backend", EVERYWHERE },
@@ -68,6 +80,11 @@ const AbilityRow ability_rows[] = {
     { "share_pids", WITH_A_MACHINE(NO_PROGRAM) },
     { "shm_size", WITH_A_MACHINE(NO_MACHINE) },
     { "sysctls", WITH_A_MACHINE(NO_MACHINE) },
+    { "network", WITH_A_MACHINE(NO_MACHINE) },
+    { "network.mode",
+      { [BACKEND_QEMU] = WORKS_AS("\"user\" needs passt"),
+        [BACKEND_LIBVIRT] = PARTLY("\"user\" is refused", refuses_user_network),
+        [BACKEND_NULL] = NO_EFFECT(NO_MACHINE) } },
     { "volumes", WITH_A_MACHINE(NO_MACHINE) },
     { "volumes.source",
       { [BACKEND_QEMU] = WORKS,

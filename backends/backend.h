@@ -134,6 +134,9 @@ typedef enum BackendEventType {
     BACKEND_OUTPUT,
     /* Containers of a backend without an agent have changed. Uses `containers`. */
     BACKEND_CONTAINERS,
+    /* The pod's network has come, or is gone while the machine goes on; `message` says why, and is NULL when it is there. Only of pods
+     * that have one, and only of what is not as it was at STARTED, when it is there. */
+    BACKEND_NETWORK,
     /* An operation (pause, resume, stop) that had been accepted did not work; the machine goes on. Uses `message`. */
     BACKEND_REFUSED,
     /* The VMM is gone (its process is seen dead), or could not be started. Exactly once, and the last event. The checkpoint

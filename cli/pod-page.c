@@ -115,6 +115,29 @@ static void page_use(const Page *p)
         line(p, "Recovered", strdup(verdict_table.rows[s->verdict].doc));
 }
 
+static void page_lines(const Page *p, const char *label, char **lines)
+{
+    STRV_FOREACH (text, lines) {
+        line(p, label, text_safe(*text));
+        label = "";
+    }
+}
+
+static void page_network(const Page *p)
+{
+    const PodStatus *s = p->status;
+    _cleanup_(freep) char *address = text_safe(s->address), *lost = text_safe(s->network_lost);
+
+    if (str_empty(address))
+        return;
+    line(p, "Network", strf("user, %s", address));
+    page_lines(p, "Published", s->published);
+    if (!str_empty(lost))
+        line(p, "",
+             strf("%sthe network is gone: %s; it is made again%s", colour_begin(COLOUR_WARNING, p->colours),
+                  lost, colour_end(COLOUR_WARNING, p->colours)));
+}
+
 static char *container_end(const ContainerReport *c, usec_t now)
 {
     _cleanup_(freep) char *exit = text_exit(c->exit_code, c->exit_signal), *age = text_age(c->ended, now);
@@ -176,14 +199,6 @@ static char *end_text(const PodStatus *s)
                 enum_to_string(&end_reason_table, (int)s->reason), known ? ", " : "", known ? exit : "");
 }
 
-static void page_lines(const Page *p, const char *label, char **lines)
-{
-    STRV_FOREACH (text, lines) {
-        line(p, label, text_safe(*text));
-        label = "";
-    }
-}
-
 bool container_is_lost(const ContainerReport *c)
 {
     return c->state == CONTAINER_FAILED ||
@@ -239,6 +254,7 @@ int pod_page_print(const PodStatus *status, usec_t now, bool colours, FILE *f)
     if (was_ever_right(status) || status->vmm_pid > 0 || status->state == POD_INDETERMINATE) {
         page_machine(&p);
         page_use(&p);
+        page_network(&p);
         page_containers(&p);
     }
     if (status->vmm_pid > 0) {

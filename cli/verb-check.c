@@ -10,6 +10,7 @@
 #include "base/strings.h"
 #include "cli/daemon-settings.h"
 #include "cli/exit-status.h"
+#include "cli/published.h"
 #include "cli/verbs.h"
 #include "images/image-store.h"
 #include "schemas/formats.h"
@@ -24,6 +25,7 @@ typedef struct Check {
     char **good;          /* and with none that others make of it */
     ImageStore *images;   /* NULL: this host has none */
     Order *order;         /* of the pods that were read */
+    PublishedPorts published;
     AbilitySettings settings;
     bool complete; /* whole directories were read, so that a pod which is not among them is missing */
 } Check;
@@ -78,6 +80,14 @@ static void note_order(Check *c, const char *path, const PodDefinition *pod, Pod
         c->diagnostics.lost = true;
 }
 
+static void note_published(Check *c, const char *path, const PodDefinition *pod, PodLines lines)
+{
+    _cleanup_(freep) char *name = pod_name_from_file(file_name_of(path));
+
+    if (name && published_add(&c->published, name, path, lines.publish, pod) < 0)
+        c->diagnostics.lost = true;
+}
+
 static void check_text(Check *c, const char *path, const Bytes *text)
 {
     size_t before = c->diagnostics.n_items;
@@ -91,6 +101,7 @@ static void check_text(Check *c, const char *path, const Bytes *text)
     if (c->diagnostics.n_items == before) {
         check_images(c, path, &pod);
         note_order(c, path, &pod, lines);
+        note_published(c, path, &pod, lines);
     }
     pod_definition_done(&pod);
 }
@@ -216,6 +227,7 @@ static void check_order(Check *c)
 {
     order_each(c->order, check_circle, c);
     order_each(c->order, check_missing, c);
+    published_check(&c->published, &c->diagnostics);
     STRV_FOREACH (file, c->read)
         if (!complained_about(&c->diagnostics, *file) && strv_append(&c->good, *file) < 0)
             c->diagnostics.lost = true;
@@ -290,6 +302,7 @@ static void check_done(Check *c)
     strv_free(c->read);
     strv_free(c->good);
     order_free(c->order);
+    published_done(&c->published);
     image_store_free(c->images);
 }
 

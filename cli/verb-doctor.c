@@ -149,7 +149,11 @@ static Health examine_umoci(const Doctor *d, char **ret)
 
 static Health examine_passt(const Doctor *d, char **ret)
 {
-    return examine_program("passt", NULL, ret);
+    if (access(d->config.passt, X_OK) == 0)
+        return told(HEALTH_OK, ret, strdup(d->config.passt));
+    return told(
+        HEALTH_MISSING, ret,
+        strf("%s: %s; pods with network.mode = \"user\" do not start", d->config.passt, strerror(errno)));
 }
 
 static Health examine_virtiofsd(const Doctor *d, char **ret)
@@ -265,7 +269,8 @@ static const Examination examinations[] = {
     { "journald", false, examine_journal, "nothing to do; podvisor logs reads the files" },
     { "vhost-vsock", false, examine_vsock, "modprobe vhost_vsock" },
     { "virtiofsd", false, examine_virtiofsd, "apt install qemu-system-common, for shared directories" },
-    { "passt", false, examine_passt, "apt install passt, for networks without privileges" },
+    { "passt", false, examine_passt,
+      "apt install passt, for pods with a network; podvisord.conf may name another program" },
 };
 
 static const Column doctor_columns[] = {

@@ -3,6 +3,7 @@
 
 #include "base/strings.h"
 #include "runner/agent-configure.h"
+#include "schemas/user-network.h"
 
 enum { ENTROPY_SIZE = 64 };
 
@@ -77,6 +78,27 @@ static int container_fill(const RunDefinition *d, const ContainerDefinition *fro
     return str_replace(&to->stop_signal, image->stop_signal);
 }
 
+static int network_fill(const RunDefinition *d, AgentNetwork *n)
+{
+    char mac[USER_NETWORK_MAC_SIZE];
+
+    if (d->pod.network.mode != NETWORK_USER)
+        return 0;
+    n->mtu = USER_NETWORK_MTU;
+    int r = user_network_mac(d->name, mac);
+    if (r >= 0)
+        r = str_replace(&n->mac, mac);
+    if (r >= 0)
+        r = strv_append(&n->addresses, USER_NETWORK_ADDRESS "/" USER_NETWORK_BITS);
+    if (r >= 0)
+        r = strv_append(&n->addresses, USER_NETWORK_ADDRESS6 "/" USER_NETWORK_BITS6);
+    if (r >= 0)
+        r = strv_append(&n->gateways, USER_NETWORK_GATEWAY);
+    if (r >= 0)
+        r = strv_append(&n->gateways, USER_NETWORK_GATEWAY6);
+    return r < 0 ? r : strv_append(&n->nameservers, USER_NETWORK_DNS);
+}
+
 static int fill(const RunDefinition *d, AgentConfigure *c)
 {
     const Field *field = schema_field(&agent_configure_schema, "containers");
@@ -88,7 +110,7 @@ static int fill(const RunDefinition *d, AgentConfigure *c)
         return -ENOMEM;
     int r = str_replace(&c->hostname, d->name);
     if (r < 0 || (r = entropy_fill(&c->entropy)) < 0 || (r = volumes_fill(&d->pod, c)) < 0 ||
-        (r = disks_fill(d, c)) < 0)
+        (r = disks_fill(d, c)) < 0 || (r = network_fill(d, &c->network)) < 0)
         return r;
     for (size_t i = 0; i < d->pod.n_containers; i++) {
         AgentContainer *to = field_append(field, c);

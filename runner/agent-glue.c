@@ -336,6 +336,11 @@ static void on_welcome(void *userdata, void *body)
         refused(r, "the agent is of an older podvisor", "it knows no disks, no secrets and no config files");
         return;
     }
+    if (!w->configured && r->definition.pod.network.mode != NETWORK_NONE &&
+        w->version < AGENT_PROTOCOL_NETWORK) {
+        refused(r, "the agent is of an older podvisor", "it knows no networks");
+        return;
+    }
     g->welcome = true;
     g->return_due = 0;
     g->patience = AGENT_CHANNEL_PATIENCE;

@@ -89,6 +89,7 @@ static void on_started(Runner *r, const BackendEvent *e)
     report->vmm_started = e->vmm.started;
     report->isolated = e->vmm.isolated;
     (void)str_replace(&report->accelerator, e->vmm.accelerator);
+    (void)str_replace(&report->network_lost, NULL);
     runner_report_changed(r);
     runner_dispatch(r, RUNNER_EVENT_STARTED);
     if (e->vmm.paused)
@@ -156,6 +157,18 @@ static void on_output(Runner *r, const BackendEvent *e)
     log_writer_say(r->logs, e->output.stream, e->output.data, e->output.size);
 }
 
+static void on_network(Runner *r, const BackendEvent *e)
+{
+    RunnerReport *report = &r->record.report;
+
+    if (e->message)
+        runner_log(r, LOG_WARNING, 0, "Pod %s: its network is gone: %s", r->definition.name, e->message);
+    else
+        runner_log(r, LOG_NOTICE, 0, "Pod %s: its network is back", r->definition.name);
+    (void)str_replace(&report->network_lost, e->message);
+    runner_report_changed(r);
+}
+
 static void on_refused(Runner *r, const BackendEvent *e)
 {
     const char *message = e->message ?: "an operation was refused";
@@ -179,6 +192,7 @@ static void (*const handlers[BACKEND_EVENT_MAX])(Runner *r, const BackendEvent *
     [BACKEND_GUEST_ENDING] = on_guest_ending,
     [BACKEND_OUTPUT] = on_output,
     [BACKEND_CONTAINERS] = on_containers,
+    [BACKEND_NETWORK] = on_network,
     [BACKEND_REFUSED] = on_refused,
     [BACKEND_ENDED] = on_ended,
 };

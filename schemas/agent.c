@@ -48,6 +48,16 @@ static const Field disk_fields[] = {
 };
 DEFINE_SCHEMA(agent_disk_schema, AgentDisk, "agent disk", "The disk of a volume.", disk_fields);
 
+static const Field network_fields[] = {
+    { F_STRING(AgentNetwork, mac), .doc = "The interface's hardware address." },
+    { F_STRV(AgentNetwork, addresses), .max = 8, .doc = "Its addresses, each with the bits of its network." },
+    { F_STRV(AgentNetwork, gateways), .max = 8, .doc = "Where all else is reached by." },
+    { F_STRV(AgentNetwork, nameservers), .max = 8, .doc = "What resolves names." },
+    { F_UNSIGNED(AgentNetwork, mtu), .max = 65535, .doc = "The largest packet; 0 leaves it." },
+};
+DEFINE_SCHEMA(agent_network_schema, AgentNetwork, "network", "The machine's network interface.",
+              network_fields);
+
 static const Field configure_fields[] = {
     { F_STRING(AgentConfigure, hostname), .doc = "The pod's name." },
     { F_BYTES(AgentConfigure, entropy), .doc = "Randomness of the host." },
@@ -61,6 +71,7 @@ static const Field configure_fields[] = {
       .doc = "The containers." },
     { F_DURATION(AgentConfigure, stop_timeout), .fallback = "30s",
       .doc = "How long an end may take that the power button asks for." },
+    { F_GROUP(AgentConfigure, network, agent_network_schema), .doc = "The network interface." },
 };
 DEFINE_SCHEMA(agent_configure_schema, AgentConfigure, "configure", "What to run.", configure_fields);
 

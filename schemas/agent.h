@@ -45,6 +45,7 @@ enum {
     AGENT_PROTOCOL_MAX = 3,
     AGENT_PROTOCOL_CLOCK = 2,   /* the first version with `clock` */
     AGENT_PROTOCOL_STORAGE = 3, /* the first with `file`, and with disks in `configure` */
+    AGENT_PROTOCOL_NETWORK = 3, /* the first version with `network` in `configure` */
     AGENT_MESSAGE_SIZE_MAX = FRAME_PAYLOAD_MAX,
     AGENT_STREAM_CREDIT = 128 * 1024,
     AGENT_LOG_WINDOW = 256 * 1024,
@@ -122,6 +123,16 @@ typedef struct AgentDisk {
 } AgentDisk;
 extern const Schema agent_disk_schema;
 
+/* Of the one network interface that the machine has; addresses of IPv4 and IPv6 alike. All empty: it has none. */
+typedef struct AgentNetwork {
+    char *mac;        /* "02:...": which interface */
+    char **addresses; /* "10.0.2.15/24" */
+    char **gateways;  /* of the default routes: "10.0.2.2" */
+    char **nameservers;
+    uint64_t mtu; /* 0: the interface's own */
+} AgentNetwork;
+extern const Schema agent_network_schema;
+
 typedef struct AgentConfigure {
     char *hostname;
     Bytes entropy;
@@ -135,6 +146,8 @@ typedef struct AgentConfigure {
     AgentContainer *containers;
     size_t n_containers;
     usec_t stop_timeout; /* the pod's: of an end that the machine's power button asks for */
+    AgentNetwork
+        network; /* an agent of a version before AGENT_PROTOCOL_NETWORK passes it over: its machine has no interface */
 } AgentConfigure;
 extern const Schema agent_configure_schema;
 

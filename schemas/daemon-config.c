@@ -33,6 +33,8 @@ static const Field fields[] = {
       .doc = "The guests' initial file system, instead of the one that came with podvisor." },
     { F_STRING(DaemonConfig, qemu), .fallback = "/usr/bin/qemu-system-x86_64",
       .format = &format_absolute_path, .doc = "The QEMU program." },
+    { F_STRING(DaemonConfig, passt), .fallback = "/usr/bin/passt", .format = &format_absolute_path,
+      .doc = "The passt program, for pods whose network.mode is \"user\"." },
     { F_STRING(DaemonConfig, libvirt_user), .fallback = PODVISOR_LIBVIRT_USER, .format = &format_user,
       .doc = "The user as whom libvirt runs machines: `user` in its qemu.conf. Pods with the libvirt backend "
              "let "

@@ -36,6 +36,7 @@ typedef struct DaemonConfig {
     char *kernel; /* NULL: the one that came with podvisor */
     char *initrd;
     char *qemu;
+    char *passt;
     char *libvirt_user; /* whose processes libvirt's machines are */
     bool libvirt_xml;   /* pod files may add to their domains */
     char *log_level;

@@ -44,6 +44,7 @@ void paths_done(Paths *p);
 
 #define PATHS_BUS "bus"                /* below run */
 #define PATHS_RUNNERS "runners"        /* below run: the socket for runners */
+#define PATHS_UPLINK "uplink.socket"   /* below run: the way to a network for pods that have units */
 #define PATHS_LIBVIRT "libvirt.socket" /* below run: the way to libvirt for pods that have units */
 #define PATHS_LOCK "lock"              /* below run */
 #define PATHS_PODS "pods"              /* below run */

@@ -18,6 +18,7 @@ enum {
     POD_FILE_CONTENT_MAX = 512 * 1024, /* of one secret or config file */
     CONFIG_TEXT_MAX = 64 * 1024,       /* of one that stands in the pod file */
     ORDER_MAX = 64,                    /* pods that one pod comes after */
+    PUBLISH_MAX = 64,
 };
 
 typedef enum BackendKind {
@@ -184,6 +185,20 @@ typedef struct ContainerDefinition {
 } ContainerDefinition;
 extern const Schema container_schema;
 
+typedef enum NetworkMode {
+    NETWORK_NONE,
+    NETWORK_USER,
+    NETWORK_MODE_MAX,
+} NetworkMode;
+extern const EnumTable network_mode_table;
+
+/* How the pod is on a network. */
+typedef struct NetworkDefinition {
+    NetworkMode mode;
+    char **publish; /* as schemas/publish.h reads them */
+} NetworkDefinition;
+extern const Schema network_schema;
+
 typedef struct QemuOptions {
     Machine machine;
     Accelerator accelerator;
@@ -240,6 +255,7 @@ typedef struct PodDefinition {
     bool share_pids;
     uint64_t shm_size; /* bytes; 0: as the agent decides */
     char **sysctls;    /* "name=value" */
+    NetworkDefinition network;
     VolumeDefinition *volumes;
     size_t n_volumes;
     SecretDefinition *secrets;
@@ -256,7 +272,7 @@ extern const Schema pod_schema;
 
 /* Where in its file a pod says something about others; 0: it does not. */
 typedef struct PodLines {
-    unsigned after, requires;
+    unsigned after, requires, publish;
 } PodLines;
 PodLines pod_lines(const Locations *locations);
 

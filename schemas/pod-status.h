@@ -67,8 +67,11 @@ typedef struct PodStatus {
     char *accelerator;
     bool isolated;
     char *kernel;
-    uint64_t memory; /* resident bytes of the VMM */
-    usec_t cpu_time; /* used by the VMM so far */
+    char *address;      /* of its machine on its network; NULL: it has none */
+    char **published;   /* ports of the host that lead into it, as the definition has them */
+    char *network_lost; /* why its network is gone for now */
+    uint64_t memory;    /* resident bytes of the VMM */
+    usec_t cpu_time;    /* used by the VMM so far */
     ContainerReport *containers;
     size_t n_containers;
 } PodStatus;

@@ -45,6 +45,10 @@ DEFINE_ENUM_TABLE(
     [ACCELERATOR_KVM] = { "kvm", "hardware virtualisation, or an error" },
     [ACCELERATOR_TCG] = { "tcg", "emulation: slow, and QEMU promises no isolation with it" });
 
+DEFINE_ENUM_TABLE(network_mode, "network mode",
+                  NETWORK_MODE_MAX, [NETWORK_NONE] = { "none", "no network: only the loopback interface" },
+                  [NETWORK_USER] = { "user", "the host's network as an unprivileged user has it, by passt" });
+
 static const Field restart_fields[] = {
     { F_ENUM(RestartSettings, policy, restart_policy_table), .fallback = "always",
       .doc = "When it is started again after it has ended." },
@@ -178,6 +182,19 @@ static const Field config_fields[] = {
       .doc = "Instead of source: the text itself.", .example = "content = \"worker_processes 1;\\n\";" },
 };
 DEFINE_SCHEMA(config_schema, ConfigDefinition, "config", "A file that containers read.", config_fields);
+
+static const Field network_fields[] = {
+    { F_ENUM(NetworkDefinition, mode, network_mode_table), .fallback = "none", .impact = IMPACT_REBOOT,
+      .doc = "Which network the pod has. With user, its containers reach what this host reaches, except the "
+             "host's own loopback addresses, and are reached by the ports in publish alone.",
+      .example = "network = { mode = \"user\"; };" },
+    { F_STRV(NetworkDefinition, publish), .max = PUBLISH_MAX, .format = &format_line, .impact = IMPACT_REBOOT,
+      .doc = "Ports of the host that lead into the pod: an address of the host, a port or range of the host, "
+             "the port or range in the pod, and /udp where it is not TCP. Without an address, all of the "
+             "host's; an IPv6 address goes in []. Each port of the host once.",
+      .example = "publish = [ \"127.0.0.1:8080:80\", \"5000-5010:5000-5010/udp\" ];" },
+};
+DEFINE_SCHEMA(network_schema, NetworkDefinition, "network", "How the pod is on a network.", network_fields);
 
 static const Field container_fields[] = {
     { F_STRING(ContainerDefinition, name), .flags = FIELD_REQUIRED | FIELD_KEY, .format = &format_name,
@@ -354,6 +371,9 @@ static const Field pod_fields[] = {
              "communication between processes, and vm.max_map_count, can be set; a pod whose kernel "
              "refuses one does not start.",
       .example = "sysctls = [ \"net.core.somaxconn=1024\" ];" },
+    { F_GROUP(PodDefinition, network, network_schema), .impact = IMPACT_REBOOT,
+      .doc = "How the pod is on a network. All of its containers share it.",
+      .example = "network = { mode = \"user\"; publish = [ \"127.0.0.1:8080:80\" ]; };" },
     { F_LIST(PodDefinition, volumes, volume_schema), .max = VOLUMES_MAX, .impact = IMPACT_REBOOT,
       .doc = "Storage that the pod's containers share.",
       .example = "volumes = ( { name = \"cache\"; type = \"tmpfs\"; size = \"32M\"; } );" },

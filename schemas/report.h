@@ -95,6 +95,7 @@ typedef struct RunnerReport {
     bool ready;           /* running, and every container runs or has ended as it should */
     char *accelerator;    /* "kvm", "tcg"; NULL: none */
     bool isolated;        /* by hardware */
+    char *network_lost;   /* why the pod's network is gone for now; NULL: it is there, or the pod has none */
     char *kernel;         /* release of the guest's kernel */
     Id128 guest_boot;
     ContainerReport *containers;

@@ -72,7 +72,11 @@ typedef struct RunDefinition {
     char *supervisor_socket; /* absolute path of podvisord's socket for runners */
     char *kernel;            /* absolute paths */
     char *initrd;
-    char *qemu;           /* the QEMU program, from podvisord.conf */
+    char *qemu;   /* the QEMU program, from podvisord.conf */
+    char *passt;  /* the program for network.mode = "user" */
+    char *uplink; /* podvisor-uplink, for the runner to start; NULL: it asks at uplink_socket */
+    char *
+        uplink_socket; /* absolute path of whoever starts one, where the runner may not; NULL: the runner does */
     char *libvirt_socket; /* absolute path of the way to libvirt; NULL: libvirt's own */
     bool libvirt_xml;     /* the pod may add to its domain */
     PathsMode mode;       /* of podvisord's paths */

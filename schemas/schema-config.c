@@ -189,11 +189,17 @@ static void read_strv(Reader *r, const Field *field, void *object, const config_
     }
     *at = strv_free(*at);
     for (int i = 0; i < config_setting_length(s); i++) {
-        _cleanup_(freep) char *where = strf("%s[%d]", path, i);
-        if (where)
-            read_scalar(r, field, object, config_setting_get_elem(s, (unsigned)i), where);
-        else
+        const config_setting_t *element = config_setting_get_elem(s, (unsigned)i);
+        size_t before = strv_length(*at);
+        _cleanup_(freep) char *where = strf("%s[%d]", path, i), *taken = strf("%s[%zu]", path, before);
+        if (!where || !taken) {
             r->out_of_memory = true;
+            return;
+        }
+        read_scalar(r, field, object, element, where);
+        /* By its place among those that were taken: checks across fields see no others. */
+        if (strv_length(*at) > before)
+            locations_add(r, taken, line_of(element));
     }
     size_t n = strv_length(*at);
     if (field->max > 0 && n > field->max)

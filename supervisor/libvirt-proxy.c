@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <stdio.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/un.h>
 
 #include "base/file.h"
-#include "base/process.h"
 #include "base/socket.h"
 #include "base/strings.h"
 #include "schemas/log-fields.h"
@@ -21,37 +19,6 @@ static const char *const libvirt_sockets[] = {
     "/run/libvirt/libvirt-sock",
     NULL,
 };
-
-/* --- whose process ----------------------------------------------------------------------------------------------------- */
-
-/* All four numbers of the process's user are this one: it has not come to it by a set-user-ID program. */
-static bool runs_as(pid_t pid, uid_t uid)
-{
-    enum { STATUS_MAX = 64 * 1024 };
-    _cleanup_(bytes_done) Bytes text = { 0 };
-    _cleanup_(freep) char *path = strf("/proc/%d/status", (int)pid);
-    unsigned real, effective, saved, file;
-
-    if (!path || file_read_at(AT_FDCWD, path, STATUS_MAX, &text) < 0 || bytes_terminate(&text) < 0)
-        return false;
-    const char *line = strstr((const char *)text.data, "\nUid:");
-    return line && sscanf(line, "\nUid: %u %u %u %u", &real, &effective, &saved, &file) == 4 && real == uid &&
-           effective == uid && saved == uid && file == uid;
-}
-
-/* The pod in whose unit the peer is; NULL: none. Looked at while a pidfd proves that the number stays this process's. */
-static char *pod_of_peer(int socket, pid_t *ret_pid)
-{
-    uid_t uid;
-
-    if (socket_peer(socket, ret_pid, &uid) < 0)
-        return NULL;
-    _cleanup_(closep) int pidfd = (int)syscall(SYS_pidfd_open, *ret_pid, 0);
-    if (pidfd < 0)
-        return NULL;
-    _cleanup_(freep) char *pod = unit_pod_of_process(*ret_pid);
-    return pod && runs_as(*ret_pid, uid) && !process_ended(pidfd) ? take_ptr(pod) : NULL;
-}
 
 /* --- whose machine ----------------------------------------------------------------------------------------------------- */
 
@@ -94,7 +61,7 @@ static int check_backend(const Paths *paths, const char *pod, char **ret_why)
 int libvirt_proxy_admit(const Paths *paths, int socket, char **ret_pod, char **ret_why)
 {
     pid_t pid = 0;
-    _cleanup_(freep) char *pod = pod_of_peer(socket, &pid);
+    _cleanup_(freep) char *pod = unit_pod_of_peer(socket, &pid);
     _cleanup_(freep) char *why = NULL;
 
     if (!pod) {

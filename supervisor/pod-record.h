@@ -22,6 +22,8 @@ typedef struct PodRecord {
     uint64_t attempt; /* of the machine that phase is about; 0: none yet */
     BackendKind
         backend; /* of that machine; believed by whoever guards a way to libvirt (supervisor/libvirt-proxy.h) */
+    NetworkDefinition network; /* of that machine; believed by whoever makes it (supervisor/uplink-door.h) */
+    char *passt;               /* the program for that; NULL: none is needed */
     Id128 uuid;
     Id128 token;
     uint64_t runner_pid; /* 0: none, or not recorded any more */

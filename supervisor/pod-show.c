@@ -4,6 +4,7 @@
 
 #include "base/file.h"
 #include "base/strings.h"
+#include "schemas/user-network.h"
 #include "supervisor/pod-order.h"
 #include "supervisor/supervisor.h"
 #include "supervisor/volume-make.h"
@@ -61,6 +62,7 @@ static int show_report(const Pod *pod, PodStatus *s)
         s->phase = take_ptr(copy.phase);
         s->accelerator = take_ptr(copy.accelerator);
         s->kernel = take_ptr(copy.kernel);
+        s->network_lost = take_ptr(copy.network_lost);
     }
     schema_done(&runner_report_schema, &copy);
     return 0;
@@ -90,6 +92,18 @@ static int show_record(const Pod *pod, PodStatus *s)
     if (r >= 0)
         r = str_replace(&s->end_cause, rule_words(record->end_rule));
     return r < 0 ? r : str_replace(&s->message, record->message);
+}
+
+/* Of the machine that runs; its definition may be another by now. */
+static int show_network(const Pod *pod, PodStatus *s)
+{
+    const NetworkDefinition *network = &pod->record.network;
+
+    if (!reconcile_alive(&pod->observed) || network->mode != NETWORK_USER)
+        return 0;
+    if (network->publish && !(s->published = strv_copy(network->publish)))
+        return -ENOMEM;
+    return str_replace(&s->address, USER_NETWORK_ADDRESS);
 }
 
 static int show_errors(const Pod *pod, PodStatus *s)
@@ -186,8 +200,8 @@ static int show_wait(const Pod *pod, PodStatus *s)
 static int build(Pod *pod, PodStatus *s)
 {
     static int (*const parts[])(const Pod *pod, PodStatus *s) = {
-        show_definition, show_report,     show_record,      show_errors, show_doubt, show_rest,
-        show_wait,       show_image_wait, show_volume_wait, show_order,  show_files, show_copies,
+        show_definition, show_report,     show_record,      show_network, show_errors, show_doubt,  show_rest,
+        show_wait,       show_image_wait, show_volume_wait, show_order,   show_files,  show_copies,
     };
 
     s->state = pod->state;

@@ -11,6 +11,7 @@
 #include "supervisor/libvirt-access.h"
 #include "supervisor/pod-files.h"
 #include "supervisor/pod-images.h"
+#include "supervisor/pod-network.h"
 #include "supervisor/restart.h"
 #include "supervisor/run-path.h"
 #include "supervisor/supervisor.h"
@@ -288,6 +289,8 @@ static int describe(Pod *pod, RunDefinition *d, char **ret_error)
         return -ENOMEM;
     if ((r = volumes_resolve(pod->supervisor, d, ret_error)) < 0)
         return r;
+    if (pod_network_describe(pod->supervisor, d) < 0)
+        return -ENOMEM;
     return pod_images_resolve(pod->supervisor->state_dir, pod->supervisor->paths->state, d, ret_error);
 }
 
@@ -305,6 +308,8 @@ static int record_intent(Pod *pod)
         record->restarts++;
     record->attempt++;
     record->backend = pod->definition.backend;
+    if ((r = pod_network_record(pod)) < 0)
+        return r;
     record->running_since = 0;
     record->runner_pid = 0;
     record->stop_rule = (free(record->stop_rule), NULL);
@@ -368,7 +373,8 @@ static int launch(Pod *pod, RunDefinition *d, char **ret_error)
             strf("podvisord has no file descriptors left for another pod (LimitNOFILE= of its unit)");
         return r;
     }
-    if ((r = check_program(pod, pod->definition.backend, ret_error)) < 0 ||
+    if ((r = pod_network_check(pod, ret_error)) < 0 ||
+        (r = check_program(pod, pod->definition.backend, ret_error)) < 0 ||
         (r = describe(pod, d, ret_error)) < 0 || (r = volumes_check(pod, d, ret_error)) < 0 ||
         (r = pod_files_check(pod->supervisor, &d->pod, ret_error)) < 0)
         return r;

@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <dirent.h>
+#include <stdio.h>
+#include <sys/syscall.h>
 #include <systemd/sd-login.h>
 
 #include "base/file.h"
+#include "base/process.h"
+#include "base/socket.h"
 #include "base/strings.h"
 #include "supervisor/unit.h"
 
@@ -102,4 +106,32 @@ bool unit_has_controller(const char *cgroups, const char *controller)
     _cleanup_(freep) char *words = strndup((const char *)text.data ?: "", text.size);
     bytes_done(&text);
     return !words || has_word(words, controller);
+}
+
+/* All four numbers of the process's user are this one: it has not come to it by a set-user-ID program. */
+static bool runs_as(pid_t pid, uid_t uid)
+{
+    enum { STATUS_MAX = 64 * 1024 };
+    _cleanup_(bytes_done) Bytes text = { 0 };
+    _cleanup_(freep) char *path = strf("/proc/%d/status", (int)pid);
+    unsigned real, effective, saved, file;
+
+    if (!path || file_read_at(AT_FDCWD, path, STATUS_MAX, &text) < 0 || bytes_terminate(&text) < 0)
+        return false;
+    const char *line = strstr((const char *)text.data, "\nUid:");
+    return line && sscanf(line, "\nUid: %u %u %u %u", &real, &effective, &saved, &file) == 4 && real == uid &&
+           effective == uid && saved == uid && file == uid;
+}
+
+char *unit_pod_of_peer(int socket, pid_t *ret_pid)
+{
+    uid_t uid;
+
+    if (socket_peer(socket, ret_pid, &uid) < 0)
+        return NULL;
+    _cleanup_(closep) int pidfd = (int)syscall(SYS_pidfd_open, *ret_pid, 0);
+    if (pidfd < 0)
+        return NULL;
+    _cleanup_(freep) char *pod = unit_pod_of_process(*ret_pid);
+    return pod && runs_as(*ret_pid, uid) && !process_ended(pidfd) ? take_ptr(pod) : NULL;
 }

@@ -17,6 +17,13 @@ char *unit_of_pod(const char *name);
 /* The pod in whose unit the process is, by its cgroup: the caller frees. NULL: in none, or it is gone. */
 char *unit_pod_of_process(pid_t pid);
 
+/*
+ * The pod in whose unit the process is that connected this unix socket; NULL: none. Looked at while a pidfd proves that the
+ * number stays this process's, and the process must be the user's still that it was then: each pod's unit has a user of
+ * its own, so a number that went to another pod's process does not pass.
+ */
+char *unit_pod_of_peer(int socket, pid_t *ret_pid);
+
 /* Whether the host can hold units to limits of this controller ("memory", "cpu"); true when it cannot be told. cgroups:
  * /sys/fs/cgroup. */
 bool unit_has_controller(const char *cgroups, const char *controller);

@@ -2,17 +2,19 @@
 #include "backends/qemu/command-line.h"
 #include "base/strings.h"
 #include "schemas/agent.h"
+#include "schemas/user-network.h"
 
 typedef struct MachineRow {
     const char *options;
     const char *transport; /* suffix of virtio devices */
+    const char *nic;       /* further options of a network interface */
 } MachineRow;
 
 static const MachineRow machines[] = {
     [MACHINE_MICROVM] = { "microvm,acpi=on,pic=on,pit=on,rtc=on,isa-serial=on,pcie=off,usb=off,ioapic2=off,"
                           "auto-kernel-cmdline=off,dump-guest-core=off",
-                          "device" },
-    [MACHINE_Q35] = { "q35,dump-guest-core=off,smbus=off,sata=off,vmport=off,usb=off", "pci" },
+                          "device", "" },
+    [MACHINE_Q35] = { "q35,dump-guest-core=off,smbus=off,sata=off,vmport=off,usb=off", "pci", ",romfile=" },
 };
 _Static_assert(ELEMENTSOF(machines) == MACHINE_MAX, "a machine has no row");
 
@@ -150,6 +152,28 @@ static void virtio(Words *w, const RunDefinition *d)
     option(w, "-device", "virtio-balloon-%s,id=balloon0,deflate-on-oom=on,free-page-reporting=on", transport);
 }
 
+/*
+ * What is at the other end connects to us: so it can end, and another come, while the machine goes on. Its frames end there,
+ * and QEMU has no other way to a network.
+ */
+static void network(Words *w, const RunDefinition *d, const CommandLineInputs *in)
+{
+    const MachineRow *row = &machines[d->pod.qemu.machine];
+    char mac[USER_NETWORK_MAC_SIZE];
+
+    if (in->network_fd < 0)
+        return;
+    int r = user_network_mac(d->name, mac);
+    if (r < 0)
+        w->error = r;
+    else {
+        option(w, "-netdev", "stream,id=" COMMAND_LINE_NETWORK ",server=on,addr.type=fd,addr.str=%d",
+               in->network_fd);
+        option(w, "-device", "virtio-net-%s,id=nic0,netdev=" COMMAND_LINE_NETWORK ",mac=%s%s", row->transport,
+               mac, row->nic);
+    }
+}
+
 /* read-only on both layers: the lower one would otherwise try to open for writing what is open for reading. */
 static void disk(Words *w, const CommandLineDisk *d)
 {
@@ -196,6 +220,7 @@ int command_line_build(const RunDefinition *definition, const CommandLineInputs 
     kernel(&w, inputs);
     channels(&w, inputs);
     virtio(&w, definition);
+    network(&w, definition, inputs);
     for (size_t i = 0; i < inputs->n_disks; i++)
         disk(&w, &inputs->disks[i]);
     for (size_t i = 0; i < inputs->n_volumes; i++)

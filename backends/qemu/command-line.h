@@ -17,6 +17,7 @@
 #include "schemas/run-definition.h"
 
 #define COMMAND_LINE_FD "/proc/self/fd/%d"
+#define COMMAND_LINE_NETWORK "network0"         /* as QEMU's events name it */
 #define COMMAND_LINE_CONSOLE "console"          /* the ring's id, for ringbuf-read */
 enum { COMMAND_LINE_CONSOLE_SIZE = 64 * 1024 }; /* a power of two */
 
@@ -31,6 +32,7 @@ typedef struct CommandLineInputs {
     int kernel_fd, initrd_fd;
     int qmp_fd, agent_fd; /* listening */
     int bell_fd;          /* rung by the console, see words.h */
+    int network_fd;       /* listening; -1: the pod has no network */
     const CommandLineDisk *disks;
     size_t n_disks;
     const DiskFile *volumes;

@@ -125,7 +125,8 @@ int qemu_kill(Vm *vm)
         if (q->seen.reason == END_NONE)
             seen_set(q, END_KILLED, NULL);
         strike(q);
-    }
+    } else if (q->state == QEMU_STARTING && q->pidfd < 0)
+        qemu_start_go_on(q); /* it may wait for its network */
     return 0;
 }
 
@@ -135,6 +136,7 @@ static void sources_end(QemuVm *q)
 {
     words_of_vmm(q);
     words_end(q);
+    qemu_network_done(&q->network);
     q->qmp = q->qmp ? (qmp_close(q->qmp), q->qmp) : NULL;
     q->process = sd_event_source_disable_unref(q->process);
     q->deferred = sd_event_source_disable_unref(q->deferred);

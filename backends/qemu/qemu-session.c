@@ -3,6 +3,7 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
+#include "backends/qemu/command-line.h"
 #include "backends/qemu/qemu-vm.h"
 #include "backends/qemu/vmm-log.h"
 #include "base/file.h"
@@ -48,6 +49,8 @@ static void started(QemuVm *q)
     qemu_tell(q, &event);
     if (q->state == QEMU_RUNNING)
         words_begin(q);
+    if (q->state == QEMU_RUNNING)
+        qemu_network_keep(q);
 }
 
 static void proved(QemuVm *q, const char *status)
@@ -188,6 +191,14 @@ static void on_resumed(QemuVm *q, const QmpValue *data)
     set_paused(q, false);
 }
 
+static void on_network_closed(QemuVm *q, const QmpValue *data)
+{
+    const char *name = qmp_string(data, "netdev-id");
+
+    if (q->state == QEMU_RUNNING && name && streq(name, COMMAND_LINE_NETWORK))
+        qemu_network_closed(q);
+}
+
 static const struct {
     const char *name;
     void (*func)(QemuVm *q, const QmpValue *data);
@@ -196,6 +207,7 @@ static const struct {
     { "GUEST_PANICKED", on_panicked },
     { "STOP", on_stopped },
     { "RESUME", on_resumed },
+    { "NETDEV_STREAM_DISCONNECTED", on_network_closed },
 };
 
 static void on_event(const char *name, const QmpValue *data, void *userdata)

@@ -4,6 +4,7 @@
  * without a further word from us. The steps, each of which may end the start with a sentence:
  *
  *     plan      accelerator; the second sample of the clock (a moment later, when the first is too young)
+ *     network   qemu-network.c, where the pod has one: the start goes on when it is there
  *     open      images, kernel, sockets, log
  *     spawn     checkpoint SPAWNING, child at its gate, checkpoint SPAWNED with the process, gate opened
  *     session   qemu-session.c: QMP, the proof of identity, checkpoint RUNNING, STARTED
@@ -103,6 +104,7 @@ static int launch_arguments(QemuVm *q, Launch *l)
         .qmp_fd = l->qmp,
         .agent_fd = l->agent,
         .bell_fd = l->bell,
+        .network_fd = q->network.listening,
         .disks = l->disks.items,
         .n_disks = l->disks.n_items,
         .volumes = l->disks.volumes,
@@ -115,9 +117,11 @@ static int launch_arguments(QemuVm *q, Launch *l)
 
 static int launch_fork(QemuVm *q, Launch *l, char **message)
 {
-    int fds[CONTAINERS_MAX + VOLUMES_MAX + 5] = { l->kernel, l->initrd, l->qmp, l->agent, l->bell };
+    int fds[CONTAINERS_MAX + VOLUMES_MAX + 6] = { l->kernel, l->initrd, l->qmp, l->agent, l->bell };
     size_t n = 5;
 
+    if (q->network.listening >= 0)
+        fds[n++] = q->network.listening;
     for (size_t i = 0; i < l->disks.n_items; i++)
         fds[n++] = l->disks.items[i].fd;
     for (size_t i = 0; i < l->disks.n_volumes; i++)
@@ -161,6 +165,8 @@ static int launch_spawn(QemuVm *q, Launch *l, char **message)
     q->pidfd = take_fd(&l->child.pidfd);
     q->log = take_fd(&l->log);
     q->words.bell = take_fd(&l->bell);
+    /* QEMU alone has it now: with QEMU it closes, and so does what the uplink is connected to. */
+    q->network.listening = safe_close(q->network.listening);
     q->ours = true;
     return 0;
 }
@@ -250,6 +256,8 @@ static int on_start(sd_event_source *source, void *userdata)
     int r = plan(q, &message);
     if (r >= 0 && wait_for_clock(q))
         return 0;
+    if (r >= 0 && (r = qemu_network_make(q, &message)) == 0)
+        return 0;
     if (r >= 0)
         r = launch(q, &message);
     if (r >= 0)
@@ -257,6 +265,22 @@ static int on_start(sd_event_source *source, void *userdata)
     if (r < 0)
         start_failed(q, r, message);
     return 0;
+}
+
+void qemu_start_go_on(QemuVm *q)
+{
+    int r = qemu_defer(q, on_start);
+
+    if (r < 0)
+        start_failed(q, r, NULL);
+}
+
+void qemu_start_network_failed(QemuVm *q, const char *message)
+{
+    if (q->kill_wanted)
+        qemu_end(q, END_KILLED, -1, 0, NULL);
+    else
+        qemu_end(q, END_START_FAILED, -1, 0, strf("its network cannot be made: %s", message));
 }
 
 int qemu_start(Vm *vm)
@@ -296,5 +320,6 @@ bool qemu_start_again(QemuVm *q)
     words_of_vmm(q);
     words_end(q);
     q->log = safe_close(q->log);
+    qemu_network_done(&q->network);
     return qemu_defer(q, on_start) >= 0;
 }

@@ -20,6 +20,7 @@
 #include "backends/accelerator.h"
 #include "backends/oom.h"
 #include "backends/qemu/qemu-checkpoint.h"
+#include "backends/qemu/qemu-network.h"
 #include "backends/qemu/qmp.h"
 #include "backends/tsc.h"
 #include "backends/qemu/words.h"
@@ -68,6 +69,7 @@ typedef struct QemuVm {
     usec_t greeting_timeout, adopt_timeout;
     BackendEnd seen; /* what is known of the end before the process is gone; END_NONE: nothing */
     Words words;
+    QemuNetwork network;
     OomWatch oom;
     sd_event_source *process;  /* of pidfd */
     sd_event_source *deferred; /* start and adopt, out of the caller's stack */
@@ -92,6 +94,10 @@ int qemu_deadline(QemuVm *q, usec_t delay, sd_event_time_handler_t handler);
 int qemu_start(Vm *vm);
 /* KVM had failed and `auto` was asked for: begins again with TCG. True when it did. */
 bool qemu_start_again(QemuVm *q);
+
+/* There is a network, for which the start waited; or there will be none, and the start is over. */
+void qemu_start_go_on(QemuVm *q);
+void qemu_start_network_failed(QemuVm *q, const char *message);
 
 /* --- qemu-adopt.c --- */
 int qemu_adopt(Vm *vm);

@@ -74,12 +74,30 @@ static char *check_accelerator(const RunDefinition *d)
     return NULL;
 }
 
+static char *check_network(const RunDefinition *d)
+{
+    if (d->pod.network.mode != NETWORK_USER)
+        return NULL;
+    if (!d->passt)
+        return strf("network.mode is \"user\", and podvisord.conf names no passt program");
+    if (access(d->passt, X_OK) == 0)
+        return NULL;
+    if (errno == ENOENT)
+        return strf("network.mode is \"user\", and passt is not installed: there is no %s; install the "
+                    "package passt, "
+                    "or set `passt` in podvisord.conf",
+                    d->passt);
+    return strf("network.mode is \"user\", and passt cannot be run: %s: %s", d->passt, strerror(errno));
+}
+
 static int qemu_check(const RunDefinition *d, char **ret_message)
 {
     char *message = check_program(d);
 
     if (!message)
         message = check_accelerator(d);
+    if (!message)
+        message = check_network(d);
     *ret_message = message;
     return message ? -EINVAL : 0;
 }
@@ -95,6 +113,7 @@ static int qemu_new(const BackendContext *context, Vm **ret)
     *q = (QemuVm){ .vm = { &qemu_backend, context },
                    .pidfd = -1,
                    .log = -1,
+                   .network = { .listening = -1 },
                    .words = { .bell = -1, .memory = -1, .inotify = -1 },
                    .born = tsc_sample() };
     q->greeting_timeout = QEMU_GREETING_TIMEOUT;
@@ -118,6 +137,7 @@ static Vm *qemu_free(Vm *vm)
     QemuVm *q = qemu_of(vm);
     qmp_free(q->qmp);
     words_end(q);
+    qemu_network_done(&q->network);
     sd_event_source_disable_unref(q->process);
     sd_event_source_disable_unref(q->deferred);
     sd_event_source_disable_unref(q->deadline);
@@ -189,8 +209,9 @@ static int qemu_inspect(Vm *vm, BackendFacts *ret)
 
 static int qemu_clean(Vm *vm)
 {
-    static const char *const files[] = { QEMU_QMP_SOCKET,      QEMU_AGENT_SOCKET, VMM_LOG_FILE,
-                                         BACKEND_CONSOLE_FILE, VMM_LOCK_FILE,     "qemu.msgpack" };
+    static const char *const files[] = { QEMU_QMP_SOCKET,      QEMU_AGENT_SOCKET,   VMM_LOG_FILE,
+                                         BACKEND_CONSOLE_FILE, QEMU_NETWORK_SOCKET, VMM_LOCK_FILE,
+                                         "qemu.msgpack" };
     int dir = vm->context->vm_dir;
 
     int r = vmm_is_locked(dir);

@@ -2,6 +2,7 @@
 #include "base/strings.h"
 #include "guest/agent/agent.h"
 #include "guest/agent/cgroup.h"
+#include "guest/agent/network.h"
 
 /* The bytes by which two configurations are compared: entropy is another each time and says nothing. */
 static int comparable(const AgentConfigure *configure, Bytes *ret)
@@ -101,6 +102,8 @@ static int prepare_platform(Agent *a, const AgentConfigure *configure, Failure *
         return failure_set(f, r, "randomness could not be added");
     if (configure->hostname && (r = p->ops->set_hostname(p, configure->hostname)) < 0)
         return failure_set(f, r, "the host name could not be set");
+    if (network_is_wanted(&configure->network) && (r = p->ops->set_network(p, &configure->network, f)) < 0)
+        return r;
     if ((r = set_sysctls(p, configure, f)) < 0)
         return r;
     return rootfs_prepare(p, configure, f);

@@ -13,6 +13,7 @@
 #include "base/strings.h"
 #include "guest/agent/guest-platform.h"
 #include "guest/agent/mounts.h"
+#include "guest/agent/network.h"
 #include "schemas/agent.h"
 
 #define PORTS "/sys/class/virtio-ports"
@@ -123,6 +124,11 @@ static int set_sysctl(Platform *p, const char *path, const char *value)
     return fd < 0 ? -errno : write_all(fd, value, strlen(value));
 }
 
+static int set_network(Platform *p, const AgentNetwork *network, Failure *f)
+{
+    return network_apply(network, f);
+}
+
 static int add_entropy(Platform *p, const void *data, size_t size)
 {
     enum { SIZE_MAX_USED = 512 };
@@ -154,6 +160,7 @@ const PlatformOps guest_platform_ops = {
     .step_clock = step_clock,
     .set_hostname = set_hostname,
     .set_sysctl = set_sysctl,
+    .set_network = set_network,
     .add_entropy = add_entropy,
     .power_off = power_off,
 };

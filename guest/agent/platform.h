@@ -4,8 +4,8 @@
  * What the agent asks of the machine that it is the init of. The guest's own is guest-platform.c; a test brings another, and
  * nothing else of the agent knows whether it is process 1.
  */
-#include "base/units.h"
-#include "schemas/pod-definition.h"
+#include "guest/agent/failure.h"
+#include "schemas/agent.h"
 
 typedef struct Platform Platform;
 
@@ -20,6 +20,8 @@ typedef struct PlatformOps {
     int (*set_hostname)(Platform *p, const char *name);
     /* path as sysctl_path(). */
     int (*set_sysctl)(Platform *p, const char *path, const char *value);
+    /* Of a pod that has one. Can be repeated. */
+    int (*set_network)(Platform *p, const AgentNetwork *network, Failure *f);
     int (*add_entropy)(Platform *p, const void *data, size_t size);
     /* Does not return on a real machine. All containers have ended. */
     void (*power_off)(Platform *p);

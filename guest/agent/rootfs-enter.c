@@ -73,7 +73,8 @@ static const struct {
     { "/proc/fs", false },
 };
 
-static const char *const etc_files[] = { "hostname", "hosts" };
+/* Those that the agent has written. */
+static const char *const etc_files[] = { "hostname", "hosts", "resolv.conf" };
 
 static int mount_filesystems(int root, Failure *f)
 {
@@ -143,6 +144,19 @@ static int guard_paths(int root, Failure *f)
     return 0;
 }
 
+/* A link that leads nowhere, as /etc/resolv.conf is in many images, gives way; the image itself keeps it. */
+static int etc_target(int root, const char *path, const char *name)
+{
+    int fd = make_file_beneath(root, path);
+
+    if (fd != -EEXIST)
+        return fd;
+    _cleanup_(closep) int etc = open_beneath(root, "/etc", O_PATH | O_DIRECTORY, 0);
+    if (etc < 0)
+        return etc;
+    return unlinkat(etc, name, 0) < 0 ? -errno : make_file_beneath(root, path);
+}
+
 static int mount_etc(const Platform *p, int root, Failure *f)
 {
     TABLE_FOREACH (name, etc_files) {
@@ -150,7 +164,9 @@ static int mount_etc(const Platform *p, int root, Failure *f)
         _cleanup_(freep) char *path = strf("/etc/%s", *name);
         if (!source || !path)
             return failure_set(f, -ENOMEM, "/etc could not be filled");
-        _cleanup_(closep) int target = make_file_beneath(root, path);
+        if (access(source, F_OK) < 0)
+            continue;
+        _cleanup_(closep) int target = etc_target(root, path, *name);
         _cleanup_(closep) int fd =
             target < 0 ? target : mount_view(AT_FDCWD, source, PLAIN | MOUNT_ATTR_RDONLY);
         int r = fd < 0 ? fd : mount_attach(fd, target);

@@ -8,6 +8,7 @@
 #include "base/strings.h"
 #include "guest/agent/cgroup.h"
 #include "guest/agent/mounts.h"
+#include "guest/agent/network.h"
 #include "guest/agent/rootfs.h"
 #include "guest/agent/volumes.h"
 
@@ -20,17 +21,41 @@ static int write_file(const char *dir, const char *name, const char *text)
     return fd < 0 ? -errno : write_all(fd, text, strlen(text));
 }
 
-static int write_etc(const Platform *p, const char *hostname)
+/* A pod with a network goes by its address there; its name must not lead others of its programs to loopback alone. */
+static char *hosts_text(const AgentNetwork *n, const char *hostname)
 {
+    static const char rest[] = "::1\tlocalhost ip6-localhost ip6-loopback\n";
+    const char *address = n->addresses ? n->addresses[0] : NULL;
+
+    if (!network_is_wanted(n) || !address)
+        return strf("127.0.0.1\tlocalhost %s\n%s", hostname, rest);
+    return strf("127.0.0.1\tlocalhost\n%s%.*s\t%s\n", rest, (int)strcspn(address, "/"), address, hostname);
+}
+
+/* Without a network there are no servers of names either, and an image keeps the file that it has. */
+static int write_resolv_conf(const char *dir, const AgentNetwork *n)
+{
+    _cleanup_(freep) char *text = NULL;
+
+    if (!network_is_wanted(n))
+        return 0;
+    text = network_resolv_conf(n);
+    return write_file(dir, "resolv.conf", text);
+}
+
+static int write_etc(const Platform *p, const AgentConfigure *configure)
+{
+    const char *hostname = configure->hostname ?: "localhost";
     _cleanup_(freep) char *dir = strf("%s/etc", p->run);
     _cleanup_(freep) char *name = strf("%s\n", hostname);
-    _cleanup_(freep) char *hosts =
-        strf("127.0.0.1\tlocalhost %s\n::1\tlocalhost ip6-localhost ip6-loopback\n", hostname);
+    _cleanup_(freep) char *hosts = hosts_text(&configure->network, hostname);
 
     int r = dir ? dir_make_path(dir, 0755) : -ENOMEM;
     if (r >= 0)
         r = write_file(dir, "hostname", name);
-    return r < 0 ? r : write_file(dir, "hosts", hosts);
+    if (r >= 0)
+        r = write_file(dir, "hosts", hosts);
+    return r < 0 ? r : write_resolv_conf(dir, &configure->network);
 }
 
 static uint64_t memory_of_containers(const Platform *p)
@@ -67,7 +92,7 @@ int rootfs_prepare(const Platform *p, const AgentConfigure *configure, Failure *
     int r = volumes_make(p, configure, f);
     if (r < 0)
         return r;
-    r = write_etc(p, configure->hostname ?: "localhost");
+    r = write_etc(p, configure);
     return r < 0 ? failure_set(f, r, "the pod's files could not be written") : 0;
 }
 

@@ -1,15 +1,23 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Every example does what its comment says, and the command line shows it."""
+import contextlib
 import json
 import pathlib
+import socket
 import subprocess
 import unittest
+import urllib.request
 
 from instance import BIN, Instance, until
 
 EXAMPLES = pathlib.Path(__file__).resolve().parents[2] / "examples"
 PATIENCE = 120
+
+
+def page(port):
+    with contextlib.suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=10) as answer:
+        return answer.read().decode()
 
 
 class Examples(unittest.TestCase):
@@ -18,8 +26,8 @@ class Examples(unittest.TestCase):
         cls.host = cls.enterClassContext(Instance())
         cls.host.import_busybox()
 
-    def declare(self, name):
-        self.host.write(name, (EXAMPLES / f"{name}.pod").read_text())
+    def declare(self, name, text=None):
+        self.host.write(name, text or (EXAMPLES / f"{name}.pod").read_text())
         self.addCleanup(self.host.wait, name, state="gone")
         self.addCleanup(self.host.remove, name)
 
@@ -54,6 +62,17 @@ class Examples(unittest.TestCase):
         self.assertEqual(answer.stdout, "<h1>Served from inside of a virtual machine</h1>\n")
         self.assertNotEqual(self.host.cli("exec", "web", "--", "touch", "/x", check=False).returncode, 0)
         self.assertRegex(self.host.cli("status", "web").stdout, r"(?m)^ +Machine: qemu with (kvm, isolated|tcg, NOT isolated) by hardware")
+
+    def test_published_example(self):
+        text = (EXAMPLES / "published.pod").read_text()
+        # Whatever else runs on this host may have the example's port.
+        with socket.socket() as s:
+            s.bind(("127.0.0.1", 0))
+            port = s.getsockname()[1]
+        self.assertIn('"127.0.0.1:8080:80"', text)
+        self.declare("published", text.replace("127.0.0.1:8080:80", f"127.0.0.1:{port}:80"))
+        self.host.wait("published")
+        self.assertEqual(until("the page is served", lambda: page(port)), "<h1>Reached from outside</h1>\n")
 
     def test_ticker_example(self):
         self.declare("ticker")

@@ -4,7 +4,7 @@
 import pathlib, re, sys
 
 # What all backends share.
-BACKENDS = {f"backends/{name}.h" for name in ("backend", "abilities", "abilities-libvirt", "accelerator", "console", "disk-file", "oom", "tsc",
+BACKENDS = {f"backends/{name}.h" for name in ("backend", "abilities", "abilities-libvirt", "accelerator", "console", "disk-file", "oom", "tsc", "uplink",
                                              "vmm")}
 ALLOWED = {
     "base": {"base"},
@@ -13,6 +13,7 @@ ALLOWED = {
     "backends": {"base", "schemas"} | BACKENDS,
     "runner": {"base", "schemas", "runner", "backends/backend.h"},
     "images": {"base", "schemas", "images"},
+    "uplink": {"base", "schemas", "uplink"},
     "supervisor": {"base", "schemas", "images", "backends/abilities.h", "supervisor"},
     "cli": {"base", "schemas", "images", "backends/abilities.h", "cli"},
     "guest/agent": {"base", "guest/agent", "schemas"},
@@ -28,7 +29,7 @@ DOORS = {
     "jansson.h": {"schemas/schema-json.c", "schemas/schema-json-read.c", "backends/qemu/", "images/oci-layout.c", "runner/log-line.c"},
     "libvirt/": {"backends/libvirt/"},
     "expat.h": {"backends/libvirt/domain-fragment.c"},
-    "seccomp.h": {"guest/agent/seccomp-compile.c"},
+    "seccomp.h": {"guest/agent/seccomp-compile.c", "uplink/guard.c"},
     "sha2.h": {"base/digest.c"},
     "zlib.h": {"base/digest.c"},
     "systemd/sd-bus.h": {"schemas/schema-bus.", "supervisor/", "cli/"},
@@ -48,7 +49,7 @@ def folder_rule(path):
     return parts[0], parts[0]
 
 
-files = [p for f in ("base", "schemas", "backends", "runner", "images", "supervisor", "cli", "guest", "doc")
+files = [p for f in ("base", "schemas", "backends", "runner", "uplink", "images", "supervisor", "cli", "guest", "doc")
          for p in (root / f).rglob("*.[ch]")]
 for file in files:
     path = file.relative_to(root)

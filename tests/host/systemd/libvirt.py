@@ -3,7 +3,6 @@
 it is kept in the build directory from one machine to the next, and shared with the contract tests."""
 import pathlib
 import shutil
-import subprocess
 
 from machine import BUILD
 from pods import PodMachine
@@ -51,16 +50,3 @@ class LibvirtMachine(PodMachine):
     def emulators(self):
         """{name: pid} of the domains' QEMUs, by the files that libvirt itself goes by."""
         return {file.stem: int(file.read_text()) for file in self.path("/run/libvirt/qemu").glob("*.pid")}
-
-    def as_process_of(self, pod, script):
-        """What a process says that is to systemd and to the kernel what the pod's own are: in its cgroup and its name spaces, with
-        its user and its groups."""
-        unit = self.unit(f"podvisor-pod@{pod}.service")
-        proc = self.path(f"/proc/{unit['MainPID']}")
-        status = dict(line.split(":\t", 1) for line in (proc / "status").read_text().splitlines() if ":\t" in line)
-        uid, gid = (status[key].split()[0] for key in ("Uid", "Gid"))
-        words = self.words("nsenter", "--target", unit["MainPID"], "--mount", "--net", "--ipc", "--root", "--wd", "setpriv", f"--reuid={uid}",
-                           f"--regid={gid}", f"--groups={','.join(status['Groups'].split())}", "--no-new-privs",
-                           "--bounding-set=-all", "python3", "-c", script)
-        words[3] = self.group / unit["ControlGroup"].lstrip("/") / "cgroup.procs"
-        return subprocess.run(words, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=60)

@@ -79,6 +79,19 @@ class PodMachine(Machine):
             raise Trouble(f"{pod} has the machines {pids}; all: {self.machines()}")
         return pids[0]
 
+    def as_process_of(self, pod, script):
+        """What a process says that is to systemd and to the kernel what the pod's own are: in its cgroup and its name spaces, with
+        its user and its groups."""
+        unit = self.unit(f"podvisor-pod@{pod}.service")
+        proc = self.path(f"/proc/{unit['MainPID']}")
+        status = dict(line.split(":\t", 1) for line in (proc / "status").read_text().splitlines() if ":\t" in line)
+        uid, gid = (status[key].split()[0] for key in ("Uid", "Gid"))
+        words = self.words("nsenter", "--target", unit["MainPID"], "--mount", "--net", "--ipc", "--root", "--wd", "setpriv", f"--reuid={uid}",
+                           f"--regid={gid}", f"--groups={','.join(status['Groups'].split())}", "--no-new-privs",
+                           "--bounding-set=-all", "python3", "-c", script)
+        words[3] = self.group / unit["ControlGroup"].lstrip("/") / "cgroup.procs"
+        return subprocess.run(words, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=60)
+
 
 class PodMachineTest(MachineTest):
     kind = PodMachine

@@ -19,6 +19,7 @@ int make_image(void **state)
     assert_success(mkdirat(dir, "bin", 0755));
     assert_success(mkdirat(dir, "etc", 0755));
     assert_success(file_read_at(AT_FDCWD, fixture_probe, 64 << 20, &program));
+    assert_success(symlinkat("../run/nowhere/stub-resolv.conf", dir, "etc/resolv.conf"));
     _cleanup_(closep) int bin = dir_open_at(dir, "bin"), etc = dir_open_at(dir, "etc");
     assert_success(file_replace_at(bin, "probe", program.data, program.size, 0755));
     assert_success(file_replace_at(bin, "foreign", foreign, sizeof foreign, 0755));

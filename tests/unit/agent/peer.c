@@ -57,6 +57,13 @@ static int set_sysctl(Platform *platform, const char *path, const char *value)
     return str_after(path, "net/nothing") ? -ENOENT : 0;
 }
 
+static int set_network(Platform *platform, const AgentNetwork *network, Failure *f)
+{
+    Peer *p = peer_of(platform);
+    (void)snprintf(p->network, sizeof p->network, "%s", network->addresses ? network->addresses[0] : "");
+    return 0;
+}
+
 static int add_entropy(Platform *platform, const void *data, size_t size)
 {
     peer_of(platform)->entropy += size;
@@ -74,6 +81,7 @@ static const PlatformOps ops = {
     .step_clock = step_clock,
     .set_hostname = set_hostname,
     .set_sysctl = set_sysctl,
+    .set_network = set_network,
     .add_entropy = add_entropy,
     .power_off = power_off,
 };
@@ -356,6 +364,7 @@ void peer_configure(Peer *p, const AgentContainer *containers, size_t n)
         .stop_timeout = 30 * USEC_PER_SEC,
     };
 
+    configure.network = p->network_asked;
     peer_hello(p, 7, p->token, 1, 1);
     if (peer_ask(p, AGENT_CONFIGURE, &configure) != 0)
         fail_msg("configure: %s", p->reply);

@@ -46,7 +46,9 @@ typedef struct Peer {
     bool powered_off;
     int64_t step; /* of the clock */
     char hostname[64];
-    char sysctl[128]; /* the last one */
+    char sysctl[128];           /* the last one */
+    AgentNetwork network_asked; /* of peer_configure(); empty: none */
+    char network[64];           /* the first address that the interface was given */
     size_t entropy;
 } Peer;
 

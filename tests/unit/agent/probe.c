@@ -92,6 +92,18 @@ static int do_status(char **argv)
     return 0;
 }
 
+static int do_show(char **argv)
+{
+    char line[256];
+    FILE *f = fopen(argv[0], "re");
+
+    while (f && fgets(line, sizeof line, f))
+        fputs(line, stdout);
+    if (!f)
+        printf("%s: %s\n", argv[0], strerror(errno));
+    return 0;
+}
+
 static int do_write(char **argv)
 {
     int fd = open(argv[0], O_WRONLY | O_CREAT, 0644);
@@ -151,7 +163,7 @@ static const struct {
     { "stubborn", do_stubborn }, { "cat", do_cat },          { "lines", do_lines, 1 },
     { "zeroes", do_zeroes, 1 },  { "status", do_status, 1 }, { "write", do_write, 1 },
     { "terminal", do_terminal }, { "once", do_once },        { "call", do_call, 1 },
-    { "limit", do_limit, 1 },    { "leave", do_leave },
+    { "limit", do_limit, 1 },    { "leave", do_leave },      { "show", do_show, 1 },
 };
 
 int main(int argc, char **argv)

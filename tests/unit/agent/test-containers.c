@@ -154,6 +154,36 @@ static void what_is_read_only_cannot_be_written(void **state)
         container_done_test(&c[i]);
 }
 
+/* The image's own /etc/resolv.conf is a link that leads nowhere, as it is in many. */
+static void a_pod_with_a_network_knows_its_address_and_who_resolves_names(void **state)
+{
+    AgentContainer c[] = { container("names", "probe show /etc/resolv.conf"),
+                           container("hosts", "probe show /etc/hosts") };
+    char *addresses[] = { (char[]){ "10.0.2.15/24" }, NULL }, *servers[] = { (char[]){ "10.0.2.3" }, NULL };
+    Peer *p = *state;
+
+    p->network_asked = (AgentNetwork){ .mac = (char[]){ "02:11:22:33:44:55" },
+                                       .addresses = addresses,
+                                       .nameservers = servers };
+    start(state, c, ELEMENTSOF(c));
+    assert_string_equal(p->network, "10.0.2.15/24");
+    peer_until(p, p->powered_off);
+    assert_true(peer_log_has(p, "names stdout nameserver 10.0.2.3\n"));
+    assert_true(peer_log_has(p, "hosts stdout 10.0.2.15\tweb\n"));
+    for (size_t i = 0; i < ELEMENTSOF(c); i++)
+        container_done_test(&c[i]);
+}
+
+static void a_pod_without_a_network_keeps_what_its_image_says_of_names(void **state)
+{
+    CONTAINER(c, "names", "probe show /etc/resolv.conf");
+    Peer *p = start(state, &c, 1);
+
+    assert_string_equal(p->network, "");
+    peer_until(p, p->powered_off);
+    assert_true(peer_log_has(p, "names stdout /etc/resolv.conf: No such file or directory\n"));
+}
+
 static void no_line_is_lost_to_a_runner_that_listens(void **state)
 {
     CONTAINER(c, "web", "probe lines 100000");
@@ -190,6 +220,8 @@ int main(int argc, char **argv)
         WITH_PEER(a_press_of_the_power_button_is_a_stop_in_the_pods_own_time),
         WITH_PEER(power_is_what_was_declared),
         WITH_PEER(what_is_read_only_cannot_be_written),
+        WITH_PEER(a_pod_with_a_network_knows_its_address_and_who_resolves_names),
+        WITH_PEER(a_pod_without_a_network_keeps_what_its_image_says_of_names),
         WITH_PEER(no_line_is_lost_to_a_runner_that_listens),
         WITH_PEER(a_container_waits_for_its_disk),
     };

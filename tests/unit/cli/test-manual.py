@@ -5,7 +5,7 @@ import os, re, subprocess, sys, unittest
 
 PODVISOR, PODVISORD, PAGES = sys.argv[1], sys.argv[2], {os.path.basename(p): p for p in sys.argv[3:]}
 # Of other projects, on every host that podvisor is for.
-OTHERS = ("busctl.1", "libvirtd.8", "pkttyagent.1", "polkit.8", "sd_bus_path_encode.3", "virsh.1")
+OTHERS = ("busctl.1", "libvirtd.8", "passt.1", "pkttyagent.1", "polkit.8", "sd_bus_path_encode.3", "virsh.1")
 # Without a root of its own, a podvisor on this host would be asked.
 ENVIRONMENT = {"PATH": os.environ["PATH"], "PODVISOR_ROOT": "/nonexistent", "LC_ALL": "C.UTF-8"}
 

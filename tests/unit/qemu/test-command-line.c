@@ -45,8 +45,9 @@ static void test_each_machine_under_each_accelerator_has_its_golden_command_line
     for (int m = 0; m < MACHINE_MAX; m++)
         for (int a = ACCELERATOR_KVM; a <= ACCELERATOR_TCG; a++) {
             RunDefinition d = definition_new((Machine)m);
-            CommandLineInputs in = { (Accelerator)a, .kernel_fd = 8, .initrd_fd = 9, .qmp_fd = 10,
-                                     .agent_fd = 11, .bell_fd = 12,  .disks = disks, .n_disks = 2 };
+            CommandLineInputs in = { (Accelerator)a, .kernel_fd = 8, .initrd_fd = 9,
+                                     .qmp_fd = 10,   .agent_fd = 11, .bell_fd = 12,
+                                     .disks = disks, .n_disks = 2,   .network_fd = -1 };
             in.tsc_khz = m == MACHINE_MICROVM && a == ACCELERATOR_TCG ? 2596128 : 0;
             _cleanup_(freep) char *name =
                 strf("%s-%s", enum_to_string(&machine_table, m), enum_to_string(&accelerator_table, a));
@@ -67,17 +68,30 @@ static void test_volumes_are_disks_with_their_format_and_rights(void **state)
     CommandLineInputs in = { ACCELERATOR_TCG,    .kernel_fd = 8,
                              .initrd_fd = 9,     .qmp_fd = 10,
                              .agent_fd = 11,     .bell_fd = 12,
-                             .volumes = volumes, .n_volumes = ELEMENTSOF(volumes) };
+                             .volumes = volumes, .n_volumes = ELEMENTSOF(volumes),
+                             .network_fd = -1 };
 
     assert_golden("volumes", &d, &in);
     schema_done(&run_definition_schema, &d);
 }
 
+static void test_a_pod_with_a_network_has_one_interface_whose_other_end_connects_to_it(void **state)
+{
+    for (int m = 0; m < MACHINE_MAX; m++) {
+        RunDefinition d = definition_new((Machine)m);
+        CommandLineInputs in = { ACCELERATOR_KVM, .kernel_fd = 8, .initrd_fd = 9,  .qmp_fd = 10,
+                                 .agent_fd = 11,  .bell_fd = 12,  .network_fd = 13 };
+        _cleanup_(freep) char *name = strf("%s-network", enum_to_string(&machine_table, m));
+        assert_golden(name, &d, &in);
+        schema_done(&run_definition_schema, &d);
+    }
+}
+
 static void test_a_name_with_commas_stays_one_value(void **state)
 {
     RunDefinition d = definition_new(MACHINE_MICROVM);
-    CommandLineInputs in = { ACCELERATOR_TCG, .kernel_fd = 8, .initrd_fd = 9,
-                             .qmp_fd = 10,    .agent_fd = 11, .bell_fd = 12 };
+    CommandLineInputs in = { ACCELERATOR_TCG, .kernel_fd = 8, .initrd_fd = 9,  .qmp_fd = 10,
+                             .agent_fd = 11,  .bell_fd = 12,  .network_fd = 13 };
     _cleanup_(strv_freep) char **v = NULL;
 
     assert_success(str_replace(&d.name, "a,debug-threads=on,"));
@@ -106,8 +120,8 @@ static void canary_fill(const Schema *schema, void *object)
 static void test_no_text_of_a_pod_file_reaches_the_command_line(void **state)
 {
     RunDefinition d = definition_new(MACHINE_MICROVM);
-    CommandLineInputs in = { ACCELERATOR_TCG, .kernel_fd = 8, .initrd_fd = 9,
-                             .qmp_fd = 10,    .agent_fd = 11, .bell_fd = 12 };
+    CommandLineInputs in = { ACCELERATOR_TCG, .kernel_fd = 8, .initrd_fd = 9,  .qmp_fd = 10,
+                             .agent_fd = 11,  .bell_fd = 12,  .network_fd = 13 };
     _cleanup_(strv_freep) char **v = NULL;
 
     canary_fill(&pod_schema, &d.pod);
@@ -123,6 +137,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_each_machine_under_each_accelerator_has_its_golden_command_line),
         cmocka_unit_test(test_volumes_are_disks_with_their_format_and_rights),
+        cmocka_unit_test(test_a_pod_with_a_network_has_one_interface_whose_other_end_connects_to_it),
         cmocka_unit_test(test_a_name_with_commas_stays_one_value),
         cmocka_unit_test(test_no_text_of_a_pod_file_reaches_the_command_line),
     };

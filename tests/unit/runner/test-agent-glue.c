@@ -294,6 +294,30 @@ static void no_version_in_common_is_a_refusal(void **state)
     assert_non_null(strstr(f->runner->record.report.message, "7 to 9"));
 }
 
+static void an_agent_that_is_too_old_for_a_network_is_not_left_without_one(void **state)
+{
+    Fixture *f = *state;
+    f->runner->definition.pod.network.mode = NETWORK_USER;
+    fake_welcome_version(&f->agent, AGENT_PROTOCOL_NETWORK - 1);
+    assert_int_equal(f->kills, 1);
+    machine_ends(END_VMM_SIGNAL, 9);
+    assert_int_equal(f->runner->record.report.reason, END_AGENT_REFUSED);
+    assert_non_null(strstr(f->runner->record.report.message, "knows no networks"));
+}
+
+static void an_agent_is_told_of_the_network(void **state)
+{
+    Fixture *f = *state;
+    f->runner->definition.pod.network.mode = NETWORK_USER;
+    fake_welcome_version(&f->agent, AGENT_PROTOCOL_NETWORK);
+    assert_int_equal(clock_answer(f, 0), 0);
+    const AgentConfigure *c = fake_expect(&f->agent, AGENT_CONFIGURE);
+    assert_string_equal(c->network.addresses[0], "10.0.2.15/24");
+    assert_string_equal(c->network.gateways[0], "10.0.2.2");
+    assert_string_equal(c->network.nameservers[0], "10.0.2.3");
+    assert_non_null(str_after(c->network.mac, "02:"));
+}
+
 static void a_refused_token_is_an_end_of_its_own(void **state)
 {
     Fixture *f = *state;
@@ -488,6 +512,8 @@ int main(void)
         TEST(the_clock_is_seen_to_when_a_paused_guest_goes_on),
         TEST(a_lying_clock_is_asked_a_bounded_number_of_times),
         TEST(no_version_in_common_is_a_refusal),
+        TEST(an_agent_that_is_too_old_for_a_network_is_not_left_without_one),
+        TEST(an_agent_is_told_of_the_network),
         TEST(a_refused_token_is_an_end_of_its_own),
         TEST(a_configuration_that_is_refused_says_why),
         TEST(only_declared_containers_are_believed),

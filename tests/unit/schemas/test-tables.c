@@ -4,37 +4,31 @@
 #include "schemas/checkpoint.h"
 #include "schemas/daemon-config.h"
 #include "schemas/pod-status.h"
+#include "schemas/publish.h"
 #include "schemas/schema-json.h"
+#include "schemas/uplink-protocol.h"
 #include "tests/unit/test.h"
 
 static const EnumTable *const enum_tables[] = {
-    &field_type_table,         &impact_table,         &backend_kind_table,    &restart_policy_table,
-    &volume_type_table,        &machine_table,        &accelerator_table,     &runner_state_table,
-    &end_reason_table,         &verdict_table,        &container_state_table, &log_target_table,
-    &checkpoint_outcome_table, &stream_channel_table, &pod_state_table,       &json_style_table,
-    &launcher_kind_table,      &machined_use_table,   &suspend_policy_table,  &seccomp_profile_table,
+    &field_type_table,         &impact_table,           &backend_kind_table,    &restart_policy_table,
+    &volume_type_table,        &machine_table,          &accelerator_table,     &runner_state_table,
+    &end_reason_table,         &verdict_table,          &container_state_table, &log_target_table,
+    &checkpoint_outcome_table, &stream_channel_table,   &pod_state_table,       &json_style_table,
+    &launcher_kind_table,      &machined_use_table,     &suspend_policy_table,  &seccomp_profile_table,
+    &network_mode_table,       &publish_protocol_table,
 };
 
 static const Schema *const schemas[] = {
-    &pod_schema,
-    &container_schema,
-    &restart_schema,
-    &limits_schema,
-    &rlimits_schema,
-    &mount_schema,
-    &volume_schema,
-    &qemu_options_schema,
-    &null_options_schema,
-    &run_definition_schema,
-    &run_image_schema,
-    &runner_report_schema,
-    &container_report_schema,
-    &checkpoint_envelope_schema,
-    &daemon_config_schema,
-    &pod_status_schema,
+    &pod_schema,           &container_schema,        &restart_schema,
+    &limits_schema,        &rlimits_schema,          &mount_schema,
+    &volume_schema,        &network_schema,          &qemu_options_schema,
+    &null_options_schema,  &run_definition_schema,   &run_image_schema,
+    &runner_report_schema, &container_report_schema, &checkpoint_envelope_schema,
+    &daemon_config_schema, &pod_status_schema,
 };
 
-static const MessageTable *const protocols[] = { &runner_protocol, &stream_protocol, &agent_protocol };
+static const MessageTable *const protocols[] = { &runner_protocol, &stream_protocol, &agent_protocol,
+                                                 &uplink_protocol };
 
 static void each_word_of_each_enum_round_trips_and_is_explained(void **state)
 {

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <net/if.h>
+#include <net/if_arp.h>
+#include <stdio.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
+#include "base/strings.h"
+#include "guest/agent/netlink.h"
+#include "guest/agent/network.h"
+
+bool network_is_wanted(const AgentNetwork *n)
+{
+    return !str_empty(n->mac);
+}
+
+static bool has_mac(int socket, const char *name, const char *wanted)
+{
+    struct ifreq request = { 0 };
+    char text[18];
+
+    (void)snprintf(request.ifr_name, sizeof request.ifr_name, "%s", name);
+    if (ioctl(socket, SIOCGIFHWADDR, &request) < 0 || request.ifr_hwaddr.sa_family != ARPHRD_ETHER)
+        return false;
+    const uint8_t *m = (const uint8_t *)request.ifr_hwaddr.sa_data;
+    (void)snprintf(text, sizeof text, "%02x:%02x:%02x:%02x:%02x:%02x", m[0], m[1], m[2], m[3], m[4], m[5]);
+    return streq(text, wanted);
+}
+
+/* Its number; 0: there is none. */
+static unsigned find_interface(const char *mac)
+{
+    _cleanup_(closep) int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    struct if_nameindex *all = fd < 0 ? NULL : if_nameindex();
+    unsigned found = 0;
+
+    for (struct if_nameindex *i = all; i && i->if_index > 0 && found == 0; i++)
+        if (has_mac(fd, i->if_name, mac))
+            found = i->if_index;
+    if (all)
+        if_freenameindex(all);
+    return found;
+}
+
+typedef void (*Encode)(NetlinkMessage *m, unsigned interface, const NetlinkAddress *address);
+
+static int apply_all(int socket, unsigned interface, char *const *texts, Encode encode, const char *what,
+                     Failure *f)
+{
+    NetlinkAddress address;
+    NetlinkMessage m;
+
+    STRV_FOREACH (text, (char **)texts) {
+        int r = netlink_address_parse(*text, &address);
+        if (r >= 0) {
+            encode(&m, interface, &address);
+            r = netlink_talk(socket, &m);
+        }
+        if (r < 0)
+            return failure_set(f, r, "the %s %s could not be set", what, *text);
+    }
+    return 0;
+}
+
+int network_apply(const AgentNetwork *n, Failure *f)
+{
+    unsigned interface = find_interface(n->mac);
+    _cleanup_(closep) int fd = netlink_open();
+    NetlinkMessage m;
+
+    if (interface == 0)
+        return failure_say(f, -ENODEV, "the machine has no network interface %s", n->mac);
+    if (fd < 0)
+        return failure_set(f, fd, "the network interface could not be set up");
+    netlink_link(&m, interface, (uint32_t)n->mtu);
+    int r = netlink_talk(fd, &m);
+    if (r < 0)
+        return failure_set(f, r, "the network interface could not be raised");
+    r = apply_all(fd, interface, n->addresses, netlink_address, "address", f);
+    return r < 0 ? r : apply_all(fd, interface, n->gateways, netlink_route, "route by", f);
+}
+
+char *network_resolv_conf(const AgentNetwork *n)
+{
+    char *text = strdup("");
+
+    for (char **server = n->nameservers; text && server && *server; server++) {
+        char *longer = strf("%snameserver %s\n", text, *server);
+        free(text);
+        text = longer;
+    }
+    return text;
+}

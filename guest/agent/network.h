@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* The machine's network interface, as the runner says it is to be. */
+#include "guest/agent/failure.h"
+#include "schemas/agent.h"
+
+/* Whether there is anything to set up. */
+bool network_is_wanted(const AgentNetwork *n);
+/* Addresses, routes, MTU, and up. Can be repeated. 0, or negative errno with f. */
+int network_apply(const AgentNetwork *n, Failure *f);
+/* The file by which programs resolve names: malloc'ed; NULL: out of memory. */
+char *network_resolv_conf(const AgentNetwork *n);

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "schemas/formats.h"
+#include "schemas/uplink-protocol.h"
+
+static const Field begin_fields[] = {
+    { F_GROUP(UplinkBegin, network, network_schema), .doc = "The pod's network." },
+    { F_STRING(UplinkBegin, passt), .format = &format_absolute_path, .doc = "The passt program." },
+};
+DEFINE_SCHEMA(uplink_begin_schema, UplinkBegin, "begin", "Which network is to be made.", begin_fields);
+
+static const Field ended_fields[] = {
+    { F_STRING(UplinkEnded, message), .doc = "Why, in words." },
+};
+DEFINE_SCHEMA(uplink_ended_schema, UplinkEnded, "ended", "There is no network any more.", ended_fields);
+
+static const MessageType types[] = {
+    [UPLINK_LOCK] = { "lock", NULL, "what shows that the uplink lives" },
+    [UPLINK_BEGIN] = { "begin", &uplink_begin_schema,
+                       "the connection to the guest, and which network it gets" },
+    [UPLINK_READY] = { "ready", NULL, "the network is there" },
+    [UPLINK_ENDED] = { "ended", &uplink_ended_schema, "the network is gone, or could not be made" },
+};
+_Static_assert(ELEMENTSOF(types) == UPLINK_MESSAGE_MAX, "every message has a row");
+
+const MessageTable uplink_protocol = {
+    .what = "uplink protocol",
+    .types = types,
+    .n_types = UPLINK_MESSAGE_MAX,
+    .limits = { .size = UPLINK_PACKET_MAX, .depth = 4, .count = 256 },
+};

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What podvisor-uplink takes for an order, of a runner that may be anybody's. */
+#include <sys/socket.h>
+
+#include "base/socket.h"
+#include "tests/unit/test.h"
+#include "uplink/uplink.h"
+
+typedef struct Ends {
+    int runner, uplink; /* the socket between them */
+    int file, stream;   /* descriptors that a runner may send */
+} Ends;
+
+static int open_ends(void **state)
+{
+    Ends *e = calloc(1, sizeof *e);
+    int pair[2], stream[2];
+
+    assert_non_null(e);
+    assert_success(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair));
+    assert_success(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, stream));
+    e->runner = pair[0];
+    e->uplink = pair[1];
+    e->stream = stream[0];
+    safe_close(stream[1]);
+    e->file = open("/dev/null", O_RDWR | O_CLOEXEC);
+    *state = e;
+    return 0;
+}
+
+static int close_ends(void **state)
+{
+    Ends *e = *state;
+
+    safe_close(e->runner);
+    safe_close(e->uplink);
+    safe_close(e->file);
+    safe_close(e->stream);
+    free(e);
+    return 0;
+}
+
+static void say(const Ends *e, UplinkMessageType type, const UplinkBegin *body, int fd)
+{
+    _cleanup_(bytes_done) Bytes packet = { 0 };
+
+    assert_success(message_to_bytes(&uplink_protocol, (int)type, 0, body, &packet));
+    assert_success(packet_send(e->runner, packet.data, packet.size, fd));
+}
+
+static int receive(const Ends *e, UplinkOrder *order)
+{
+    int r = uplink_order_receive(e->uplink, order);
+
+    uplink_order_done(order);
+    return r;
+}
+
+static void a_lock_and_a_connection_are_an_order(void **state)
+{
+    const Ends *e = *state;
+    char *publish[] = { (char *)(uintptr_t) "8080:80", NULL };
+    const UplinkBegin begin = { .network = { NETWORK_USER, publish },
+                                .passt = (char *)(uintptr_t) "/usr/bin/passt" };
+    UplinkOrder order;
+
+    say(e, UPLINK_LOCK, NULL, e->file);
+    say(e, UPLINK_BEGIN, &begin, e->stream);
+    assert_success(uplink_order_receive(e->uplink, &order));
+    assert_true(order.lock >= 0 && order.guest >= 0);
+    assert_string_equal(order.begin.network.publish[0], "8080:80");
+    uplink_order_done(&order);
+}
+
+static void what_is_no_order_is_refused(void **state)
+{
+    const Ends *e = *state;
+    const UplinkBegin begin = { .passt = (char *)(uintptr_t) "/usr/bin/passt" };
+    UplinkOrder order;
+
+    /* No lock first. */
+    say(e, UPLINK_BEGIN, &begin, e->stream);
+    assert_int_equal(receive(e, &order), -EPROTO);
+    /* A lock without a descriptor. */
+    say(e, UPLINK_LOCK, NULL, -1);
+    assert_int_equal(receive(e, &order), -EPROTO);
+    /* Two locks. */
+    say(e, UPLINK_LOCK, NULL, e->file);
+    say(e, UPLINK_LOCK, NULL, e->file);
+    assert_int_equal(receive(e, &order), -EPROTO);
+    /* What is to be written to is no connection. */
+    say(e, UPLINK_LOCK, NULL, e->file);
+    say(e, UPLINK_BEGIN, &begin, e->file);
+    assert_int_equal(receive(e, &order), -EPROTO);
+    /* A word of the other side. */
+    say(e, UPLINK_READY, NULL, e->file);
+    assert_int_equal(receive(e, &order), -EPROTO);
+    /* No message. */
+    assert_success(packet_send(e->runner, "\xc1", 1, e->file));
+    assert_true(receive(e, &order) < 0);
+}
+
+static void a_runner_that_goes_away_has_ordered_nothing(void **state)
+{
+    Ends *e = *state;
+    UplinkOrder order;
+
+    say(e, UPLINK_LOCK, NULL, e->file);
+    e->runner = safe_close(e->runner);
+    assert_int_equal(receive(e, &order), -ECONNRESET);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(a_lock_and_a_connection_are_an_order, open_ends, close_ends),
+        cmocka_unit_test_setup_teardown(what_is_no_order_is_refused, open_ends, close_ends),
+        cmocka_unit_test_setup_teardown(a_runner_that_goes_away_has_ordered_nothing, open_ends, close_ends),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
