@@ -142,6 +142,11 @@ static Health examine_umoci(const Doctor *d, char **ret)
     return examine_program("umoci", NULL, ret);
 }
 
+static Health examine_skopeo(const Doctor *d, char **ret)
+{
+    return examine_program("skopeo", NULL, ret);
+}
+
 static Health examine_passt(const Doctor *d, char **ret)
 {
     return examine_program("passt", NULL, ret);
@@ -250,7 +255,9 @@ static const Examination examinations[] = {
     { "guest kernel", true, examine_kernel, "tools/build makes it; podvisord.conf may name another" },
     { "guest initrd", true, examine_initrd, "tools/build makes it; podvisord.conf may name another" },
     { "mkfs.erofs", true, examine_mkfs, "apt install erofs-utils" },
-    { "umoci", false, examine_umoci, "apt install umoci, to import OCI layouts" },
+    { "umoci", false, examine_umoci, "apt install umoci, to import OCI layouts and pull images" },
+    { "skopeo", false, examine_skopeo,
+      "apt install skopeo, to pull images and import what docker save writes" },
     { "cgroups", false, examine_cgroups, "boot with systemd.unified_cgroup_hierarchy=1" },
     { "systemd", false, examine_systemd, "nothing to do in a container or for development" },
     { "machined", false, examine_machined, "apt install systemd-container" },

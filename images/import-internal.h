@@ -18,6 +18,7 @@ typedef struct Import {
     TreeSurvey survey;
     char *architecture; /* as the source says */
     ImageRecord record;
+    ImageNameRecord *name; /* borrowed: what the image will be called, and where it is from */
     ImportPhase phase;
     uint64_t total;
 } Import;
@@ -31,6 +32,13 @@ int import_run(Import *import, const ChildProgram *program, char **arguments, ch
 
 /* Appends n words. 0 or -ENOMEM. */
 int import_words(char ***v, const char *const *words, size_t n);
+
+/*
+ * All that image_import() does once there are a work directory and an opened source, both of which are taken, also on failure. name is what
+ * is known of the name by now; its digest and blobs are added.
+ */
+int import_into(ImageWork *work, const ImportSource *source, const ImportOptions *options,
+                ImageNameRecord *name, ImageRecord *ret, char **ret_error);
 
 /* Makes `tree` of the source, and takes from it what it says about itself. */
 typedef int (*ImportUnpacker)(Import *import, char **ret_error);

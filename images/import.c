@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <stdio.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 
 #include "base/strings.h"
 #include "images/import-internal.h"
@@ -38,8 +39,11 @@ int import_run(Import *import, const ChildProgram *program, char **arguments, ch
         .environment = environment,
         .path = import->options->programs,
         .input = input,
+        .output = -1,
         .directory = directory,
         .kept = import->work->fd,
+        .also = -1,
+        .file_max = import->options->size_max ?: IMPORT_SIZE_MAX,
         .failure = -EBADMSG,
         .stall_timeout = import->options->stall_timeout ?: default_stall_timeout,
         .tick = tick,
@@ -68,7 +72,31 @@ static const struct {
     { -ELOOP, "the image store lies in there" },
     { -ENAMETOOLONG, "directories are nested too deep" },
     { -EACCES, "this user cannot read it; import as root" },
+    { -E2BIG, "there are more files in it than an image may have" },
 };
+
+/* Before a sparse file of terabytes becomes so many zeros. */
+static int check_room(const Import *import, char **ret_error)
+{
+    uint64_t size = import->survey.size, most = import->options->size_max ?: IMPORT_SIZE_MAX;
+    struct statvfs disk;
+
+    if (fstatvfs(import->work->fd, &disk) < 0)
+        return -errno;
+    uint64_t room = (uint64_t)disk.f_bavail * disk.f_frsize;
+    _cleanup_(freep) char *needed = size_format(size);
+    _cleanup_(freep) char *limit = size_format(size > most ? most : room);
+    if (size > most)
+        return image_fail(
+            ret_error, -EFBIG,
+            "\"%s\" cannot be imported: its files have %s, more than the %s that an image may have",
+            import->options->source, needed ?: "?", limit ?: "?");
+    if (size > room)
+        return image_fail(ret_error, -ENOSPC,
+                          "the disk of the image store is full: \"%s\" needs %s, and %s are left",
+                          import->options->source, needed ?: "?", limit ?: "?");
+    return 0;
+}
 
 static int survey(Import *import, char **ret_error)
 {
@@ -80,11 +108,12 @@ static int survey(Import *import, char **ret_error)
     const TreeLimits limits = { .born = import->born,
                                 .store_device = store.st_dev,
                                 .store_inode = store.st_ino,
-                                .readable = geteuid() != 0 };
+                                .readable = geteuid() != 0,
+                                .entries_max = import->options->entries_max ?: IMPORT_ENTRIES_MAX };
     int r = tree_survey(import->tree, &limits, &import->survey, &where);
     if (r >= 0)
         return import->survey.n_entries > 0
-                   ? 0
+                   ? check_room(import, ret_error)
                    : image_fail(ret_error, -ENODATA, "\"%s\" holds no files", import->options->source);
     _cleanup_(freep) char *escaped = str_escape(where ?: "?", strlen(where ?: "?"));
     TABLE_FOREACH (row, survey_failures)
@@ -220,7 +249,7 @@ static int seal(Import *import, char **ret_error)
     return str_replace(&import->record.digest, digest);
 }
 
-static int import_steps(Import *import, const char *name, char **ret_error)
+static int import_steps(Import *import, char **ret_error)
 {
     const ImportSource *source = &import->source;
     int r;
@@ -234,12 +263,13 @@ static int import_steps(Import *import, const char *name, char **ret_error)
         (r = run_mkfs(import, ret_error)) < 0 || (r = enter_phase(import, IMPORT_DIGEST, 0)) < 0 ||
         (r = seal(import, ret_error)) < 0 || (r = enter_phase(import, IMPORT_STORE, 0)) < 0)
         return r;
-    return image_work_publish(import->work, &import->record, name, ret_error);
+    return image_work_publish(import->work, &import->record, import->name, ret_error);
 }
 
 static void import_done(Import *import)
 {
     safe_close(import->tree);
+    safe_close(import->source.blobs);
     safe_close(import->source.fd);
     image_work_free(import->work);
     image_record_done(&import->record);
@@ -256,32 +286,62 @@ static int explain_rest(const ImportOptions *options, int r, char **error, char 
     return r;
 }
 
-int image_import(ImageStore *store, const ImportOptions *options, ImageRecord *ret, char **ret_error)
+int import_into(ImageWork *work, const ImportSource *source, const ImportOptions *options,
+                ImageNameRecord *name, ImageRecord *ret, char **ret_error)
 {
-    _cleanup_(freep) char *name = NULL;
     _cleanup_(freep) char *error = NULL;
     _cleanup_(import_done) Import import = {
         .options = options,
-        .store = store,
-        .source.fd = -1,
+        .store = work->store,
+        .work = work,
+        .source = *source,
         .tree = -1,
         .all_root = options->all_root || geteuid() != 0,
+        .name = name,
     };
+    int r;
 
-    int r = image_name_canonical(options->name, &name);
+    if ((r = schema_init(&image_record_schema, &import.record)) < 0 ||
+        (r = str_replace(&import.record.source, options->source)) < 0 ||
+        (r = import_steps(&import, &error)) < 0)
+        return explain_rest(options, r, &error, ret_error);
+    if (ret)
+        *ret = take_struct(import.record);
+    return 0;
+}
+
+static int check_name(const char *name, char **ret, char **ret_error)
+{
+    int r = image_name_canonical(name, ret);
+
     if (r < 0)
         return image_fail(
             ret_error, r,
             "\"%s\" cannot be a name of an image; names look like \"busybox\" or \"example.org/app:1.2\"",
-            options->name);
-    if ((r = import_source_open(options->source, &import.source, &error)) < 0 ||
-        (r = schema_init(&image_record_schema, &import.record)) < 0 ||
-        (r = str_replace(&import.record.source, options->source)) < 0 ||
-        (r = image_work_new(store, &import.work)) < 0 || (r = import_steps(&import, name, &error)) < 0)
+            name);
+    return image_name_pin(name)
+               ? image_fail(ret_error, -EINVAL,
+                            "\"%s\" cannot be given as a name: only what is pulled is named by "
+                            "the digest of a registry",
+                            name)
+               : 0;
+}
+
+int image_import(ImageStore *store, const ImportOptions *options, ImageRecord *ret, char **ret_error)
+{
+    _cleanup_(image_name_record_done) ImageNameRecord name = { 0 };
+    _cleanup_(freep) char *error = NULL;
+    ImportSource source;
+    ImageWork *work;
+
+    int r = check_name(options->name, &name.name, ret_error);
+    if (r < 0)
+        return r;
+    if ((r = import_source_open(options->source, &source, &error)) < 0)
         return explain_rest(options, r, &error, ret_error);
-    if (ret) {
-        *ret = import.record;
-        import.record = (ImageRecord){ 0 };
+    if ((r = image_work_new(store, &work)) < 0) {
+        safe_close(source.fd);
+        return explain_rest(options, r, &error, ret_error);
     }
-    return 0;
+    return import_into(work, &source, options, &name, ret, ret_error);
 }

@@ -53,6 +53,11 @@ static const Field fields[] = {
              "of their own; never with --user or --root." },
     { F_ENUM(DaemonConfig, suspend, suspend_policy_table), .fallback = "ignore",
       .doc = "What becomes of the pods that run while the host sleeps." },
+    { F_STRV(DaemonConfig, insecure_registries), .max = 256, .format = &format_registry,
+      .doc = "Registries that images are pulled from although they have no certificate that this host "
+             "trusts, or "
+             "speak without TLS. Who is on the way to them can then put other images in the place of theirs; "
+             "what is pinned by its digest is safe from that." },
 };
 DEFINE_SCHEMA(daemon_config_schema, DaemonConfig, "podvisord.conf", "How podvisord works on this host.",
               fields);

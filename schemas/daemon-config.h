@@ -42,5 +42,6 @@ typedef struct DaemonConfig {
     char *bus; /* "auto", "no" or an address */
     MachinedUse machined;
     SuspendPolicy suspend;
+    char **insecure_registries; /* "HOST" or "HOST:PORT" */
 } DaemonConfig;
 extern const Schema daemon_config_schema;
