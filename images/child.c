@@ -108,15 +108,12 @@ static int arrange_descriptors(const Child *child, int messages)
     return syscall(SYS_close_range, last + 1, ~0U, 0) < 0 ? -errno : 0;
 }
 
-/* Where a file would grow beyond it, the write fails; without its handler the signal would only hide why. */
+/* The signal that comes then is left to end the program: tar takes the mere failure for nothing but a warning. */
 static int limit_files(uint64_t size)
 {
     const struct rlimit limit = { .rlim_cur = size, .rlim_max = size };
 
-    if (size == 0)
-        return 0;
-    (void)signal(SIGXFSZ, SIG_IGN);
-    return setrlimit(RLIMIT_FSIZE, &limit) < 0 ? -errno : 0;
+    return size > 0 && setrlimit(RLIMIT_FSIZE, &limit) < 0 ? -errno : 0;
 }
 
 static int become_child(const Child *child, int messages, pid_t parent)
@@ -306,12 +303,14 @@ static char *said(const Run *run)
     return joined ? str_escape(joined, strlen(joined)) : NULL;
 }
 
+#define TOO_LARGE "it holds a file that is larger than an image may be"
+
 /* What programs say when it is not their input's fault. */
 static const ChildFailure known_failures[] = {
     { "No space left on device", -ENOSPC, "the disk of the image store is full" },
     { "Wrote only", -ENOSPC, "the disk of the image store is full" }, /* tar, of a short write */
-    { "File too large", -EFBIG, "it holds a file that is larger than an image may be" },
-    { "file size limit exceeded", -EFBIG, "it holds a file that is larger than an image may be" }, /* Go */
+    { "File too large", -EFBIG, TOO_LARGE },
+    { "file size limit exceeded", -EFBIG, TOO_LARGE }, /* Go, of SIGXFSZ */
     { "Disk quota exceeded", -EDQUOT, "the quota on the image store's disk is used up" },
     { "Cannot mknod: Operation not permitted", -EPERM,
       "it holds device nodes, which only root can make; import it as root, or leave them out" },
@@ -353,6 +352,8 @@ static int explain(const Run *run, int r, const siginfo_t *end, char **ret_error
     }
     if (r < 0)
         return r;
+    if (end->si_code != CLD_EXITED && end->si_status == SIGXFSZ)
+        return image_fail(ret_error, -EFBIG, "%s (%s was stopped)", TOO_LARGE, name);
     if (end->si_code != CLD_EXITED)
         return image_fail(ret_error, run->child->failure, "%s was killed by signal %d (%s)", name,
                           end->si_status, sigabbrev_np(end->si_status) ?: "unknown");

@@ -34,12 +34,12 @@ static int tick_archive(void *userdata)
     Import *import = userdata;
     off_t at = lseek(import->source.fd, 0, SEEK_CUR);
 
-    return import_report(import, at < 0 ? 0 : MIN((uint64_t)at, import->total));
+    return import_tick(import, at < 0 ? 0 : MIN((uint64_t)at, import->total));
 }
 
 static int tick(void *userdata)
 {
-    return import_report(userdata, 0);
+    return import_tick(userdata, 0);
 }
 
 static int run_tar(Import *import, int directory, char **ret_error)
@@ -65,7 +65,29 @@ static int run_tar(Import *import, int directory, char **ret_error)
     }
     if (r < 0)
         return r;
-    return import_run(import, &program_tar, arguments, NULL, import->source.fd, directory, tick_archive,
+    return import_run(import,
+                      &(Child){ .program = &program_tar,
+                                .arguments = arguments,
+                                .input = import->source.fd,
+                                .output = -1,
+                                .directory = directory,
+                                .tick = tick_archive },
+                      ret_error);
+}
+
+/* One of those that are written in Go: a trace of its insides explains nothing to anybody. */
+static int run_go(Import *import, const ChildProgram *program, char **arguments, int input, char **ret_error)
+{
+    char *environment[] = { (char *)"GOTRACEBACK=none", NULL };
+
+    return import_run(import,
+                      &(Child){ .program = program,
+                                .arguments = arguments,
+                                .environment = environment,
+                                .input = input,
+                                .output = -1,
+                                .directory = import->work->fd,
+                                .tick = tick },
                       ret_error);
 }
 
@@ -75,16 +97,13 @@ static int run_umoci(Import *import, char **ret_error)
                                          "unpack", "--image",     ("layout:" OCI_STAGED_TAG) };
     static const char *const rootless = "--rootless", *const target = "rootfs";
     _cleanup_(strv_freep) char **arguments = NULL;
-    char **environment = (char *[]){ (char *)"GOTRACEBACK=none", NULL };
 
     int r = import_words(&arguments, words, ELEMENTSOF(words));
     if (r >= 0 && import->all_root)
         r = import_words(&arguments, &rootless, 1);
     if (r >= 0)
         r = import_words(&arguments, &target, 1);
-    return r < 0 ? r
-                 : import_run(import, &program_umoci, arguments, environment, -1, import->work->fd, tick,
-                              ret_error);
+    return r < 0 ? r : run_go(import, &program_umoci, arguments, -1, ret_error);
 }
 
 /* The path of a directory that is held, for programs that take nothing else. */
@@ -143,40 +162,63 @@ static int unpack_layout(Import *import, char **ret_error)
                                   ret_error);
 }
 
-/* skopeo reads the archive once more, and makes a layout of the image that was chosen. */
-static int convert_docker_archive(Import *import, size_t index, char **ret_error)
+/* skopeo 1.9 takes compressed archives, and reads them wrong. *ret is the archive as it can be read. */
+static int uncompress(Import *import, int *ret, char **ret_error)
 {
-    static const char *const words[] = { "skopeo",
-                                         "--insecure-policy",
-                                         "--tmpdir",
-                                         CHILD_KEPT_PATH,
-                                         "copy",
-                                         "--quiet",
-                                         "--dest-oci-accept-uncompressed-layers" };
+    const Compression *compression = import->source.compression;
+    char *arguments[] = { NULL, (char *)"-dc", NULL };
+
+    if (!compression)
+        return (*ret = fcntl(import->source.fd, F_DUPFD_CLOEXEC, 0)) < 0 ? -errno : 0;
+    arguments[0] = (char *)compression->program;
+    _cleanup_(closep) int fd =
+        file_open_at(import->work->fd, "uncompressed", O_RDWR | O_CREAT | O_EXCL, 0600);
+    if (fd < 0)
+        return fd;
+    if (lseek(import->source.fd, 0, SEEK_SET) < 0)
+        return -errno;
+    int r = import_run(import,
+                       &(Child){ .program = &(ChildProgram){ compression->program, compression->package },
+                                 .arguments = arguments,
+                                 .input = import->source.fd,
+                                 .output = fd,
+                                 .directory = import->work->fd,
+                                 .tick = tick_archive },
+                       ret_error);
+    if (r >= 0)
+        *ret = take_fd(&fd);
+    return r;
+}
+
+/* skopeo makes a layout of the image that was chosen. */
+static int convert_docker_archive(Import *import, int archive, size_t index, char **ret_error)
+{
+    static const char *const words[] = { "skopeo", "--insecure-policy", "--tmpdir", CHILD_KEPT_PATH, "copy",
+                                         "--quiet" };
     static const char *const target = "oci:converted:" OCI_STAGED_TAG;
     _cleanup_(strv_freep) char **arguments = NULL;
-    char **environment = (char *[]){ (char *)"GOTRACEBACK=none", NULL };
 
     int r = import_words(&arguments, words, ELEMENTSOF(words));
     if (r >= 0)
         r = strv_appendf(&arguments, "docker-archive:" CHILD_INPUT_PATH ":@%zu", index);
     if (r >= 0)
         r = import_words(&arguments, &target, 1);
-    return r < 0 ? r
-                 : import_run(import, &program_skopeo, arguments, environment, import->source.fd,
-                              import->work->fd, tick, ret_error);
+    return r < 0 ? r : run_go(import, &program_skopeo, arguments, archive, ret_error);
 }
 
 static int unpack_docker_archive(Import *import, const Bytes *manifest, char **ret_error)
 {
     size_t index;
+    _cleanup_(closep) int archive = -1;
 
     int r = docker_archive_choose(manifest, import->options->tag, &index, ret_error);
     /* It is all in the archive, and the disk may be small. */
     if (r >= 0)
         r = tree_discard(import->work->fd, ARCHIVE_DIR);
     if (r >= 0)
-        r = convert_docker_archive(import, index, ret_error);
+        r = uncompress(import, &archive, ret_error);
+    if (r >= 0)
+        r = convert_docker_archive(import, archive, index, ret_error);
     if (r < 0)
         return r;
     _cleanup_(closep) int converted = dir_open_at(import->work->fd, "converted");

@@ -16,40 +16,46 @@ static const ChildProgram program_mkfs = { "mkfs.erofs", "erofs-utils" };
 
 static const usec_t default_stall_timeout = 2 * USEC_PER_MINUTE;
 
-int import_report(Import *import, uint64_t done)
+static int report(Import *import, uint64_t done)
 {
     const ImportOptions *options = import->options;
 
     return options->progress ? options->progress(options->userdata, import->phase, done, import->total) : 0;
 }
 
+int import_tick(Import *import, uint64_t done)
+{
+    enum { RESERVED_PART = 64 };
+    const uint64_t reserved_max = UINT64_C(1) << 30;
+    struct statvfs disk;
+
+    if (fstatvfs(import->work->fd, &disk) == 0) {
+        uint64_t reserved = MIN(disk.f_blocks / RESERVED_PART, reserved_max / MAX(disk.f_frsize, 1UL));
+        if (disk.f_bavail < reserved || disk.f_favail < disk.f_files / RESERVED_PART)
+            return -ENOSPC;
+    }
+    return report(import, done);
+}
+
 static int enter_phase(Import *import, ImportPhase phase, uint64_t total)
 {
     import->phase = phase;
     import->total = total;
-    return import_report(import, 0);
+    return report(import, 0);
 }
 
-int import_run(Import *import, const ChildProgram *program, char **arguments, char **environment, int input,
-               int directory, int (*tick)(void *), char **ret_error)
+int import_run(Import *import, const Child *child, char **ret_error)
 {
-    const Child child = {
-        .program = program,
-        .arguments = arguments,
-        .environment = environment,
-        .path = import->options->programs,
-        .input = input,
-        .output = -1,
-        .directory = directory,
-        .kept = import->work->fd,
-        .also = -1,
-        .file_max = import->options->size_max ?: IMPORT_SIZE_MAX,
-        .failure = -EBADMSG,
-        .stall_timeout = import->options->stall_timeout ?: default_stall_timeout,
-        .tick = tick,
-        .userdata = import,
-    };
-    return child_run(&child, ret_error);
+    Child c = *child;
+
+    c.path = import->options->programs;
+    c.kept = import->work->fd;
+    c.also = -1;
+    c.file_max = import->options->size_max ?: IMPORT_SIZE_MAX;
+    c.failure = -EBADMSG;
+    c.stall_timeout = import->options->stall_timeout ?: default_stall_timeout;
+    c.userdata = import;
+    return child_run(&c, ret_error);
 }
 
 int import_words(char ***v, const char *const *words, size_t n)
@@ -201,9 +207,9 @@ static int tick_pack(void *userdata)
     Import *import = userdata;
     struct stat st;
 
-    return import_report(import, fstatat(import->work->fd, WORK_IMAGE_FILE, &st, AT_SYMLINK_NOFOLLOW) < 0
-                                     ? 0
-                                     : (uint64_t)st.st_size);
+    return import_tick(import, fstatat(import->work->fd, WORK_IMAGE_FILE, &st, AT_SYMLINK_NOFOLLOW) < 0
+                                   ? 0
+                                   : (uint64_t)st.st_size);
 }
 
 static int run_mkfs(Import *import, char **ret_error)
@@ -226,7 +232,15 @@ static int run_mkfs(Import *import, char **ret_error)
         r = strv_appendf(&environment, "SOURCE_DATE_EPOCH=%jd", (intmax_t)import->survey.newest);
     if (r < 0)
         return r;
-    return import_run(import, &program_mkfs, arguments, environment, -1, import->tree, tick_pack, ret_error);
+    return import_run(import,
+                      &(Child){ .program = &program_mkfs,
+                                .arguments = arguments,
+                                .environment = environment,
+                                .input = -1,
+                                .output = -1,
+                                .directory = import->tree,
+                                .tick = tick_pack },
+                      ret_error);
 }
 
 /* --- the end --------------------------------------------------------------------------------------------------------- */
@@ -281,6 +295,10 @@ static int explain_rest(const ImportOptions *options, int r, char **error, char 
 {
     if (*error && ret_error)
         *ret_error = take_ptr(*error);
+    else if (r == -ENOSPC)
+        return image_fail(ret_error, r,
+                          "the disk of the image store is full, or would be: \"%s\" was given up",
+                          options->source);
     else if (ret_error && r < 0)
         return image_fail_errno(ret_error, r, "\"%s\" cannot be imported", options->source);
     return r;
