@@ -6,6 +6,7 @@
 #include "images/oci-layout.h"
 #include "images/oci-manifest.h"
 #include "images/skopeo.h"
+#include "images/store-internal.h"
 
 static const ChildProgram program_skopeo = { "skopeo", "skopeo" };
 
@@ -128,6 +129,11 @@ int skopeo_inspect(const Skopeo *s, const ImageReference *reference, const char 
         r = add_source(&arguments, reference, digest);
     if (r >= 0)
         r = run(s, arguments, output, OCI_DOCUMENT_SIZE_MAX, ret_error);
+    if (r == -EFBIG) {
+        if (ret_error)
+            free(*ret_error);
+        return image_fail(ret_error, r, "its manifest is larger than %d bytes", OCI_DOCUMENT_SIZE_MAX);
+    }
     if (r < 0)
         return r;
     if (lseek(output, 0, SEEK_SET) < 0)
