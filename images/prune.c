@@ -98,7 +98,7 @@ int image_prune(ImageStore *store, const PruneOptions *options, ImagePruned *ret
                 .before = usec_sub(now_usec(CLOCK_REALTIME), options->older_than) };
 
     if (options->older_than == 0)
-        p.before = USEC_INFINITY; /* whatever the clock was when it came */
+        p.before = USEC_INFINITY; /* also what the clock says is from the future */
     int r = store->blobs < 0 || store->names < 0 ? 0 : prune_images(&p, ret_error);
     if (r >= 0 && store->names >= 0)
         r = prune_cache(&p, ret_error);
