@@ -1,17 +1,19 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Images from a real registry: what comes is what was asked for, nothing is fetched twice, and each failure says why."""
+import contextlib
 import hashlib
 import json
 import os
 import pathlib
+import pty
 import signal
 import subprocess
 import tempfile
 import threading
 import unittest
 
-from instance import BIN, HostTest, processes_below, until
+from instance import BIN, HostTest, nobodys_instance, processes_below, until
 from registry import Layout, Registry, Way, busybox, cut, hold, instead, noise, pack_with_zstd, run
 
 PATIENCE = 120
@@ -142,6 +144,21 @@ class Pull(PullTest):
         self.pull_ok(f"{self.way.host}/team/docker:1")
         self.assertEqual(self.image(f"{self.way.host}/team/docker:1")["record"]["config"]["entrypoint"], ["/bin/sh"])
 
+    def test_the_list_says_what_images_and_layers_take(self):
+        self.pull_ok(f"{self.app}:1")
+        said = self.host.cli("image", "list").stdout
+        self.assertRegex(said, r"\n2 images, [\d.]+M; cached layers: 3\.\dM\n")
+        self.host.cli("image", "remove", f"{self.app}:1")
+        self.assertRegex(self.host.cli("image", "list").stdout, r"\n1 image, [\d.]+M; cached layers: (3\.\dM), of which \1 are of no image\n")
+
+    def test_a_user_who_may_do_nothing_can_pull(self):
+        user = self.enterContext(nobodys_instance(self))
+        environment = {"PATH": os.environ["PATH"], "HOME": "/nonexistent"}
+        end = subprocess.run([*map(str, user.words("image", "pull", "--tls-verify=false", f"{self.app}:1"))], capture_output=True,
+                             text=True, timeout=PATIENCE, env=environment)
+        self.assertEqual((end.returncode, end.stderr), (0, ""))
+        user.cli("image", "verify", f"{self.app}:1")
+
     def test_what_is_shown_for_programs_has_the_name_and_the_digest(self):
         record = json.loads(self.pull_ok(f"{self.app}:1", "--json=short"))
         self.assertEqual((record["name"], record["manifest"]), (f"{self.app}:1", self.registry.digest("team/app:1")))
@@ -251,6 +268,36 @@ class Interrupted(PullTest):
         self.pull_ok(f"{self.app}:1")
         self.assertEqual(self.way.fetched(self.base), 1)
         self.assertEqual(list((self.host.root / "state/images/work").iterdir()), [])
+
+    def test_what_an_interrupted_pull_has_left_can_be_pruned(self):
+        self.way.rules[self.big] = cut(1_000_000, self.wait_for_the_base)
+        self.pull_fails(f"{self.app}:1", "stopped in the middle")
+        self.assertNotIn("removed", self.host.cli("image", "prune", "--older-than=1h").stdout)
+        self.assertIn("1M of cached layers would be removed", self.host.cli("image", "prune", "--dry-run").stdout)
+        self.assertIn(self.base, self.cached())
+        self.assertIn("1M of cached layers were removed", self.host.cli("image", "prune").stdout)
+        self.assertEqual(self.cached(), set())
+
+    def test_on_a_terminal_it_is_shown_how_much_is_there(self):
+        released, began = threading.Event(), threading.Event()
+        self.addCleanup(released.set)
+        self.way.rules[self.big] = hold(released, began)
+        ours, theirs = pty.openpty()
+        process = subprocess.Popen([BIN / "podvisor", "--root", self.host.root, "image", "pull", "--tls-verify=false", f"{self.app}:1"],
+                                   stdout=subprocess.PIPE, stderr=theirs, text=True)
+        os.close(theirs)
+        seen = b""
+        with contextlib.suppress(OSError): # the other end is closed
+            while data := os.read(ours, 4096):
+                seen += data
+                if b"fetching, 1 of 2 layers, 1M of 3.9M" in seen:
+                    released.set()
+                    self.way.rules.clear()
+                    process.send_signal(signal.SIGINT)
+        self.assertIn(b"asking the registry", seen)
+        self.assertIn(b"fetching, 1 of 2 layers, 1M of 3.9M", seen)
+        process.communicate(timeout=PATIENCE)
+        os.close(ours)
 
     def test_layers_are_not_pruned_under_a_pull(self):
         process = self.stalled()
