@@ -53,6 +53,11 @@ static const Field fields[] = {
              "of their own; never with --user or --root." },
     { F_ENUM(DaemonConfig, suspend, suspend_policy_table), .fallback = "ignore",
       .doc = "What becomes of the pods that run while the host sleeps." },
+    { F_DURATION(DaemonConfig, pull_timeout), .fallback = "15min", .min = USEC_PER_SEC,
+      .max = 24 * USEC_PER_HOUR,
+      .doc = "How long it may take to fetch an image that a pod file wants to be pulled. What was fetched by "
+             "then is kept, and "
+             "the next try goes on from there." },
     { F_STRV(DaemonConfig, insecure_registries), .max = 256, .format = &format_registry,
       .doc = "Registries that images are pulled from although they have no certificate that this host "
              "trusts, or "

@@ -42,6 +42,7 @@ typedef struct DaemonConfig {
     char *bus; /* "auto", "no" or an address */
     MachinedUse machined;
     SuspendPolicy suspend;
+    usec_t pull_timeout;
     char **insecure_registries; /* "HOST" or "HOST:PORT" */
 } DaemonConfig;
 extern const Schema daemon_config_schema;

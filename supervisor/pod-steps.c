@@ -393,6 +393,7 @@ static StepOutcome step_launch(Pod *pod, Rule rule)
 
     if (image_wait_look(pod))
         return STEP_AGAIN;
+    image_wait_started(pod);
     forget_last_run(pod);
     pod->fresh = true;
     int r = schema_init(&run_definition_schema, &d);

@@ -47,6 +47,8 @@ struct Pod {
     char **pending;                    /* what differs between running and definition */
     char *doubt;                       /* why observed.doubt is set */
     char *missing_image, *missing_why; /* observed.image_missing: its name, and a sentence (image-wait.h) */
+    bool image_pulled;                 /* and it is being pulled */
+    usec_t image_round;                /* since when it is about to start; 0: it is not */
 
     unsigned order_bits; /* what its neighbours ask of it (pod-order.c) */
     PodInFlight in_flight;

@@ -231,6 +231,8 @@ static int definitions_start(Supervisor *s)
     }
     if (r >= 0)
         r = image_wait_new(&s->image_wait, s);
+    if (r >= 0)
+        r = image_pulls_new(&s->image_pulls, s);
     /* Watched first and read then, so that nothing falls between. */
     if (r >= 0)
         r = watch_new(&s->watch, s->event, s->paths->definitions, on_watch, s);
@@ -530,6 +532,7 @@ Supervisor *supervisor_free(Supervisor *s)
     inhibitor_free(s->inhibitor);
     listener_free(s->runners);
     image_wait_free(s->image_wait);
+    image_pulls_free(s->image_pulls);
     watch_free(s->watch);
     definitions_free(s->definitions);
     launcher_free(s->launcher);

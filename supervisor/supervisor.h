@@ -11,6 +11,7 @@
 #include "schemas/order.h"
 #include "schemas/log-file.h"
 #include "schemas/paths.h"
+#include "supervisor/image-pull.h"
 #include "supervisor/image-wait.h"
 #include "supervisor/launcher.h"
 #include "supervisor/listener.h"
@@ -36,6 +37,7 @@ struct Supervisor {
     Definitions *definitions;
     Watch *watch;
     ImageWait *image_wait;
+    ImagePulls *image_pulls;
     Listener *runners;
     Bus *bus;
     Notify *notify;

@@ -33,15 +33,15 @@ def run(*words, **more):
 
 
 class Layout:
-    """An OCI layout by umoci, layer by layer: each is a function that changes the root file system."""
+    """An OCI layout by umoci, layer by layer: each is a function that changes the root file system. owners=(): root may give files away."""
 
-    def __init__(self, folder, *layers, config=()):
+    def __init__(self, folder, *layers, config=(), owners=("--rootless",)):
         self.path, self.bundle = pathlib.Path(folder) / "layout", pathlib.Path(folder) / "bundle"
         image = f"{self.path}:latest"
         run("umoci", "init", "--layout", self.path)
         run("umoci", "new", "--image", image)
         for layer in layers:
-            run("umoci", "unpack", "--rootless", "--image", image, self.bundle)
+            run("umoci", "unpack", *owners, "--image", image, self.bundle)
             layer(self.bundle / "rootfs")
             run("umoci", "repack", "--image", image, self.bundle)
             run("chmod", "-R", "u+rwx", self.bundle)

@@ -16,7 +16,7 @@ import unittest
 from instance import BIN, HostTest, nobodys_instance, processes_below, until
 from registry import Layout, Registry, Way, busybox, cut, hold, instead, noise, pack_with_zstd, run
 
-PATIENCE = 120
+PATIENCE = 60
 ABSENT = "sha256:" + 64 * "0"
 
 
@@ -376,6 +376,102 @@ class Reasons(PullTest):
                             (b'{"config":{"digest":"' + ABSENT.encode() + b'","size":-1},"layers":[]}', "without a usable size")):
             self.way.rules["/manifests/bad"] = instead(body, "application/vnd.oci.image.manifest.v1+json")
             self.pull_fails(f"{self.app}:bad", words)
+
+
+class Policy(PullTest):
+    """podvisord has images pulled for pods."""
+    def setUp(self):
+        super().setUp()
+        # What is insecure is read when podvisord starts.
+        (self.host.root / "podvisord.conf").write_text(f'insecure_registries = [ "{self.way.host}" ];\n')
+        self.host.kill(signal.SIGTERM)
+        self.host.start()
+
+    def declare(self, name, tag="1", policy="missing"):
+        self.host.write(name, f'containers = ( {{ name = "app"; image = "{self.app}:{tag}"; pull = "{policy}"; }} );')
+
+    def test_an_image_that_is_missing_is_pulled_and_the_pod_starts(self):
+        self.declare("web")
+        self.host.wait("web")
+        until("its program speaks", lambda: "I was pulled" in self.host.cli("logs", "web").stdout)
+        self.assertIsNotNone(self.image(f"{self.app}:1"))
+        self.assertEqual(list((self.host.run / "pulls").iterdir()), [])
+
+    def test_while_it_is_pulled_the_pod_says_so_and_podvisord_answers(self):
+        released, began = threading.Event(), threading.Event()
+        self.addCleanup(released.set)
+        self.way.rules[self.big] = hold(released, began)
+        self.declare("web")
+        self.assertTrue(began.wait(PATIENCE))
+        self.assertIn("it is being pulled", self.host.page("web"))
+        self.assertEqual(self.host.status("web")["state"], "waiting")
+        self.way.rules.clear()
+        # podvisord that is started anew asks for it anew, beside the puller that was left; what is complete is fetched once.
+        self.host.kill()
+        self.host.start()
+        self.host.wait("web")
+        self.assertEqual(self.way.fetched(self.base), 1)
+
+    def test_why_it_cannot_be_pulled_is_what_the_pod_waits_for(self):
+        self.declare("web", tag="nope")
+        until("the failure is told", lambda: "no such image, tag or digest" in self.host.page("web"))
+        self.assertEqual(self.host.status("web")["missing_image"], f"{self.app}:nope")
+        self.assertIn("no such image, tag or digest", (self.host.root / "podvisord.out").read_text())
+        # Once it is there, an operator need not wait for the next try.
+        self.registry.push(self.layout.path, "team/app:nope")
+        self.host.cli("start", "web")
+
+    def test_what_two_pods_want_is_pulled_once(self):
+        self.declare("one")
+        self.declare("two")
+        self.host.wait("one", "two")
+        self.assertEqual((self.way.fetched(self.base), self.way.fetched(self.big)), (1, 1))
+
+    def test_a_puller_that_is_killed_is_told(self):
+        released, began = threading.Event(), threading.Event()
+        self.addCleanup(released.set)
+        self.way.rules[self.big] = hold(released, began)
+        self.declare("web")
+        self.assertTrue(began.wait(PATIENCE))
+        puller = next(pid for pid, (program, _) in processes_below(self.host.root).items() if program == "podvisor-puller")
+        os.kill(puller, signal.SIGKILL)
+        until("the failure is told", lambda: "killed by signal 9" in self.host.page("web"))
+        self.way.rules.clear()
+        self.host.cli("start", "web")
+
+    def test_a_newer_image_is_taken_at_the_next_start(self):
+        self.registry.push(self.layout.path, "team/app:moves")
+        self.declare("web", tag="moves", policy="newer")
+        self.host.wait("web")
+        before = self.image(f"{self.app}:moves")["record"]["digest"]
+        self.host.cli("restart", "web")
+        self.assertEqual(self.image(f"{self.app}:moves")["record"]["digest"], before)
+        with tempfile.TemporaryDirectory() as folder:
+            run("cp", "-r", self.layout.path, folder)
+            run("umoci", "config", "--image", f"{folder}/layout:latest", "--config.env", "NEWER=yes")
+            self.registry.push(f"{folder}/layout", "team/app:moves")
+        self.host.cli("restart", "web")
+        self.assertEqual(self.host.sh("web", "echo $NEWER").stdout, "yes\n")
+        self.assertEqual(self.way.fetched(self.big), 1)
+
+    def test_a_registry_that_is_away_does_not_keep_what_is_here_from_starting(self):
+        self.declare("web", policy="newer")
+        self.host.wait("web")
+        self.way.rules["/manifests/"] = cut(0)
+        self.host.cli("restart", "web")
+        self.assertIn("stopped in the middle", (self.host.root / "podvisord.out").read_text())
+
+    def test_without_the_key_nothing_is_pulled(self):
+        self.declare("web", policy="never")
+        until("it waits", lambda: "there is no image" in self.host.page("web"))
+        self.assertEqual(self.way.asked, [])
+
+    def test_a_short_name_cannot_be_pulled(self):
+        pod = self.folder / "short.pod"
+        pod.write_text('containers = ( { name = "app"; image = "busybox"; pull = "missing"; } );')
+        end = self.host.cli("check", pod, check=False)
+        self.assertEqual(end.returncode, 1)
+        self.assertIn('"docker.io/library/busybox"', end.stderr + end.stdout)
 
 
 class Credentials(PullTest):

@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "images/image-reference.h"
 #include "images/oci-manifest.h"
+#include "images/pull-request.h"
 #include "images/pull.h"
 #include "tests/unit/images/fixture.h"
 
@@ -249,6 +250,50 @@ static void what_skopeo_says_is_explained(void **state)
     }
 }
 
+/* --- requests of podvisord ------------------------------------------------------------------------------------------- */
+
+static void a_request_waits_until_it_is_done_or_says_why_not(void **state)
+{
+    Fixture *f = *state;
+    char id[PULL_ID_SIZE];
+    char *why = NULL;
+    const PullRequest request = { .reference = (char *)"nowhere.invalid/app", .timeout = USEC_PER_MINUTE };
+    _cleanup_(closep) int pulls = dir_make_at(AT_FDCWD, "pulls", 0700);
+    pull_request_id(request.reference, id);
+
+    assert_true(pull_request_id_valid(id));
+    assert_success(pull_request_look(pulls, id, &why));
+    assert_success(pull_request_write(pulls, &request));
+    assert_int_equal(pull_request_look(pulls, id, &why), PULL_REQUEST_WAITS);
+    assert_success(pull_request_serve(pulls, f->state, id, NULL));
+    assert_int_equal(pull_request_look(pulls, id, &why), -EIO);
+    assert_non_null(strstr(why, "\"nowhere.invalid/app\" cannot be pulled"));
+    free(why);
+
+    /* Asked for anew, the old failure counts no more; and nobody else's name is one of a request. */
+    assert_success(pull_request_write(pulls, &request));
+    assert_int_equal(pull_request_look(pulls, id, &why), PULL_REQUEST_WAITS);
+    assert_success(pull_request_remove(pulls, id));
+    assert_int_equal(pull_request_serve(pulls, f->state, id, NULL), -ENOENT);
+    assert_false(pull_request_id_valid("../../../etc/passwd"));
+    assert_false(pull_request_id_valid(""));
+}
+
+static void a_request_that_is_damaged_is_not_served(void **state)
+{
+    Fixture *f = *state;
+    char id[PULL_ID_SIZE];
+    const PullRequest request = { .reference = (char *)"nowhere.invalid/app" };
+    _cleanup_(closep) int pulls = dir_make_at(AT_FDCWD, "pulls", 0700);
+    pull_request_id(request.reference, id);
+    assert_success(pull_request_write(pulls, &request));
+
+    shell("for i in $(seq 30); do head -c $i pulls/%s.request >cut; done; mv cut pulls/%s.request", id, id);
+
+    assert_true(pull_request_serve(pulls, f->state, id, NULL) < 0);
+    assert_clean(f);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_new, fixture_free)
 
 int main(void)
@@ -266,6 +311,8 @@ int main(void)
         TEST(skopeo_that_gets_nothing_is_given_up),
         TEST(a_manifest_without_end_is_cut_off),
         TEST(what_skopeo_says_is_explained),
+        TEST(a_request_waits_until_it_is_done_or_says_why_not),
+        TEST(a_request_that_is_damaged_is_not_served),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
