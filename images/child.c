@@ -129,8 +129,7 @@ static int become_child(const Child *child, int messages, pid_t parent)
     /* The wall comes last: /dev/null is outside of it. */
     if (r >= 0)
         r = arrange_descriptors(child, messages);
-    return r < 0 ? r
-                 : confine_writes((const int[]){ KEPT, ALSO }, (size_t)(last_descriptor(child) - KEPT + 1));
+    return r < 0 ? r : confine_writes((const int[]){ KEPT, ALSO }, child->also >= 0 ? 2 : 1);
 }
 
 static _Noreturn void run_child(const Child *child, int messages, pid_t parent, const char *file,
@@ -296,8 +295,8 @@ static char *said(const Run *run)
     _cleanup_(freep) char *text = strndup(run->last, run->n_last);
     _cleanup_(strv_freep) char **lines = text ? strv_split(text, "\r\n") : NULL;
     size_t n = strv_length(lines), from = n > 3 ? n - 3 : 0;
-    for (size_t i = from; i < n; i++)
-        keep_message(lines[i]);
+    STRV_FOREACH (line, lines ? lines + from : NULL)
+        keep_message(*line);
     _cleanup_(freep) char *joined = n > 0 ? strv_join(lines + from, "; ") : NULL;
 
     return joined ? str_escape(joined, strlen(joined)) : NULL;

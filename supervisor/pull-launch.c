@@ -131,7 +131,7 @@ static int spawn(const Paths *paths, const char *id, pid_t *ret)
 static int launch_child(Puller *p)
 {
     Supervisor *s = p->launcher->supervisor;
-    pid_t pid;
+    pid_t pid = 0;
 
     int r = spawn(s->paths, p->id, &pid);
     if (r < 0)

@@ -274,8 +274,8 @@ static void a_program_that_is_missing_is_named_with_its_package(void **state)
               "%s",
               row->there, row->make);
         _cleanup_(freep) char *programs = strf("%s/programs", f->top);
-        import_fails(f, &(ImportOptions){ .source = "source", .name = "x", .programs = programs },
-                     -ENOPKG, row->words);
+        import_fails(f, &(ImportOptions){ .source = "source", .name = "x", .programs = programs }, -ENOPKG,
+                     row->words);
         clear();
     }
 }
