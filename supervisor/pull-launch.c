@@ -18,7 +18,8 @@
 typedef struct Puller {
     PullLauncher *launcher;
     char id[PULL_ID_SIZE];
-    int pidfd; /* of a child; -1: it has a unit */
+    int pidfd;      /* of a child; -1: it has a unit */
+    bool abandoned; /* it is only waited for, to be reaped */
     sd_event_source *source;
     sd_bus_slot *call;
     TAILQ_ENTRY(Puller) entry;
@@ -50,7 +51,7 @@ static Puller *puller_find(PullLauncher *l, const char *id)
     Puller *p;
 
     TAILQ_FOREACH(p, &l->pullers, entry)
-    if (streq(p->id, id))
+    if (streq(p->id, id) && !p->abandoned)
         return p;
     return NULL;
 }
@@ -79,7 +80,10 @@ static int on_child_end(sd_event_source *source, int fd, uint32_t events, void *
         why = strf("its puller was killed by signal %d", info.si_status);
     else if (info.si_status != 0)
         why = strf("its puller ended with exit status %d", info.si_status);
-    puller_ended(p, why);
+    if (p->abandoned)
+        puller_free(p);
+    else
+        puller_ended(p, why);
     return 0;
 }
 
@@ -237,7 +241,7 @@ static void on_lost(void *userdata)
 
 int pull_launch(PullLauncher *l, const char *id)
 {
-    puller_free(puller_find(l, id));
+    pull_abandon(l, id);
     Puller *p = calloc(1, sizeof *p);
     if (!p)
         return -ENOMEM;
@@ -251,6 +255,16 @@ int pull_launch(PullLauncher *l, const char *id)
     return MIN(r, 0);
 }
 
+static void stop_unit(const Puller *p)
+{
+    sd_bus *bus = system_bus_get(p->launcher->supervisor->system_bus);
+    _cleanup_(freep) char *unit = unit_of(p->id);
+
+    if (bus && unit)
+        (void)sd_bus_call_method_async(bus, NULL, SYSTEMD_NAME, SYSTEMD_PATH, SYSTEMD_MANAGER, "StopUnit",
+                                       NULL, NULL, "ss", unit, "replace");
+}
+
 void pull_abandon(PullLauncher *l, const char *id)
 {
     Puller *p = puller_find(l, id);
@@ -258,9 +272,11 @@ void pull_abandon(PullLauncher *l, const char *id)
     if (!p)
         return;
     if (p->pidfd >= 0) {
+        p->abandoned = true;
         (void)process_signal(p->pidfd, SIGKILL);
-        (void)waitid(P_PIDFD, (id_t)p->pidfd, &(siginfo_t){ 0 }, WEXITED);
+        return;
     }
+    stop_unit(p);
     puller_free(p);
 }
 

@@ -382,8 +382,11 @@ class Policy(PullTest):
     """podvisord has images pulled for pods."""
     def setUp(self):
         super().setUp()
-        # What is insecure is read when podvisord starts.
-        (self.host.root / "podvisord.conf").write_text(f'insecure_registries = [ "{self.way.host}" ];\n')
+        self.configure()
+
+    def configure(self, more=""):
+        """What podvisord reads when it starts."""
+        (self.host.root / "podvisord.conf").write_text(f'insecure_registries = [ "{self.way.host}" ];\n{more}')
         self.host.kill(signal.SIGTERM)
         self.host.start()
 
@@ -438,6 +441,14 @@ class Policy(PullTest):
         until("the failure is told", lambda: "killed by signal 9" in self.host.page("web"))
         self.way.rules.clear()
         self.host.cli("start", "web")
+
+    def test_a_pull_ends_by_its_timeout(self):
+        self.configure('pull_timeout = "2s";\n')
+        released, began = threading.Event(), threading.Event()
+        self.addCleanup(released.set)
+        self.way.rules[self.big] = hold(released, began)
+        self.declare("web")
+        until("the failure is told", lambda: "takes longer than it may" in self.host.page("web"))
 
     def test_a_newer_image_is_taken_at_the_next_start(self):
         self.registry.push(self.layout.path, "team/app:moves")
