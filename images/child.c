@@ -17,7 +17,7 @@
 #include "images/child.h"
 #include "images/store-internal.h"
 
-enum { KEPT = 3, ALSO = 4, MESSAGES_MAX = 4096, TICK_MSEC = 200, CHILD_STATUS_EXEC = 127 };
+enum { KEPT = 3, MESSAGES_MAX = 4096, TICK_MSEC = 200, CHILD_STATUS_EXEC = 127 };
 
 static const char *const system_path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
@@ -84,28 +84,22 @@ static void reset_signals(void)
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-static int last_descriptor(const Child *child)
-{
-    return child->also >= 0 ? ALSO : KEPT;
-}
-
-/* Descriptors 0 to 3, or 4, as promised, and no others. */
+/* Descriptors 0 to 3 as promised, and no others. */
 static int arrange_descriptors(const Child *child, int messages)
 {
     enum { FREE_FROM = 10 };
-    int sources[ALSO + 1];
-    const int wanted[ALSO + 1] = { child->input, child->output, messages, child->kept, child->also };
-    const int last = last_descriptor(child);
+    int sources[KEPT + 1];
+    const int wanted[KEPT + 1] = { child->input, child->output, messages, child->kept };
 
-    for (int i = 0; i <= last; i++) {
+    for (int i = 0; i <= KEPT; i++) {
         int fd = wanted[i] >= 0 ? wanted[i] : open("/dev/null", i == 0 ? O_RDONLY : O_WRONLY);
         if ((sources[i] = fcntl(fd, F_DUPFD, FREE_FROM)) < 0)
             return -errno;
     }
-    for (int i = 0; i <= last; i++)
+    for (int i = 0; i <= KEPT; i++)
         if (dup2(sources[i], i) < 0)
             return -errno;
-    return syscall(SYS_close_range, last + 1, ~0U, 0) < 0 ? -errno : 0;
+    return syscall(SYS_close_range, KEPT + 1, ~0U, 0) < 0 ? -errno : 0;
 }
 
 /* The signal that comes then is left to end the program: tar takes the mere failure for nothing but a warning. */
@@ -129,7 +123,7 @@ static int become_child(const Child *child, int messages, pid_t parent)
     /* The wall comes last: /dev/null is outside of it. */
     if (r >= 0)
         r = arrange_descriptors(child, messages);
-    return r < 0 ? r : confine_writes((const int[]){ KEPT, ALSO }, child->also >= 0 ? 2 : 1);
+    return r < 0 ? r : confine_writes(&(const int){ KEPT }, 1);
 }
 
 static _Noreturn void run_child(const Child *child, int messages, pid_t parent, const char *file,

@@ -4,15 +4,14 @@
  * Runs a program that works for an import (tar, umoci, mkfs.erofs, skopeo) and waits for it.
  *
  * The child has: standard input as given, standard output as given or none, its standard error in our hands, descriptor 3 as given,
- * and 4 if there is a second directory; nothing else; a process group of its own; a fixed environment and what is added to it; no new
- * privileges; and, where the kernel has Landlock, no way to write outside of these directories. It is killed when we die, when it makes
- * no progress, and when the caller says so; with it its children.
+ * nothing else; a process group of its own; a fixed environment and what is added to it; no new privileges; and, where the kernel has
+ * Landlock, no way to write outside of one directory. It is killed when we die, when it makes no progress, and when the caller says so;
+ * with it its children.
  */
 #include "base/units.h"
 
 #define CHILD_INPUT_PATH "/proc/self/fd/0" /* standard input, as the child can name it: from its beginning */
 #define CHILD_KEPT_PATH "/proc/self/fd/3"  /* descriptor 3 */
-#define CHILD_ALSO_PATH "/proc/self/fd/4"  /* descriptor 4 */
 
 typedef struct ChildProgram {
     const char *name;    /* "mkfs.erofs" */
@@ -36,7 +35,6 @@ typedef struct Child {
     int output;        /* standard output; -1: /dev/null */
     int directory;     /* where it starts */
     int kept;          /* becomes descriptor 3: the directory that it may write in */
-    int also;          /* becomes descriptor 4: another one; -1: none */
     uint64_t file_max; /* bytes of the largest file that it may make; 0: no limit */
     int failure;       /* errno (negative) for a failure that nothing explains better */
     usec_t

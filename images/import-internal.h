@@ -40,7 +40,7 @@ int import_words(char ***v, const char *const *words, size_t n);
 
 /*
  * All that image_import() does once there are a work directory and an opened source, both of which are taken, also on failure. name is what
- * is known of the name by now; its digest and blobs are added.
+ * is known of the name by now; its digest is added.
  */
 int import_into(ImageWork *work, const ImportSource *source, const ImportOptions *options,
                 ImageNameRecord *name, ImageRecord *ret, char **ret_error);

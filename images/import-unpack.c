@@ -136,8 +136,6 @@ static int unpack_layout_of(Import *import, const OciLayout *real, const char *t
         return r;
     import->record.config = take_struct(image.config);
     import->architecture = take_ptr(image.architecture);
-    if (import->source.blobs >= 0)
-        import->name->blobs = take_ptr(image.blobs);
     return 0;
 }
 

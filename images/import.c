@@ -50,7 +50,6 @@ int import_run(Import *import, const Child *child, char **ret_error)
 
     c.path = import->options->programs;
     c.kept = import->work->fd;
-    c.also = -1;
     c.file_max = import->options->size_max ?: IMPORT_SIZE_MAX;
     c.failure = -EBADMSG;
     c.stall_timeout = import->options->stall_timeout ?: default_stall_timeout;

@@ -19,7 +19,6 @@ void oci_image_done(OciImage *image)
     schema_done(&image_config_schema, &image->config);
     free(image->index);
     free(image->architecture);
-    strv_free(image->blobs);
     *image = (OciImage){ 0 };
 }
 
@@ -258,7 +257,7 @@ static bool layer_known(const char *type)
     return false;
 }
 
-static int check_layers(const json_t *manifest, OciImage *image, char **ret_error)
+static int check_layers(const json_t *manifest, char **ret_error)
 {
     size_t i;
     json_t *layer;
@@ -276,9 +275,6 @@ static int check_layers(const json_t *manifest, OciImage *image, char **ret_erro
         if (!digest || !image_digest_valid(digest))
             return image_fail(ret_error, -EBADMSG,
                               "the layout names a layer without a usable SHA-256 digest");
-        int r = strv_append(&image->blobs, digest);
-        if (r < 0)
-            return r;
     }
     return 0;
 }
@@ -306,10 +302,8 @@ static int read_chosen(const OciLayout *layout, const json_t *descriptor, const 
     int r;
 
     if ((r = read_blob(layout, descriptor, &manifest, ret_error)) < 0 ||
-        (r = strv_append(&image->blobs, oci_json_text(descriptor, "digest"))) < 0 ||
-        (r = check_layers(manifest, image, ret_error)) < 0 ||
+        (r = check_layers(manifest, ret_error)) < 0 ||
         (r = read_blob(layout, json_object_get(manifest, "config"), &config, ret_error)) < 0 ||
-        (r = strv_append(&image->blobs, oci_json_text(json_object_get(manifest, "config"), "digest"))) < 0 ||
         (r = read_config(config, image, ret_error)) < 0 ||
         (r = check_system(config, image, architecture, ret_error)) < 0)
         return r;

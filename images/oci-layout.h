@@ -18,7 +18,6 @@ struct OciLayout {
 typedef struct OciImage {
     char *index;        /* an index.json whose only manifest is the chosen one, by the tag OCI_STAGED_TAG */
     char *architecture; /* as the configuration says; NULL when it does not */
-    char **blobs;       /* the digests of all that it is made of: manifest, layers, configuration */
     ImageConfig config;
 } OciImage;
 

@@ -25,7 +25,9 @@ typedef struct Pull {
     OciManifest manifest;
     char *chosen; /* the digest of that manifest */
     int cache;    /* with LOCK_SH */
-    int blobs;    /* in the cache */
+    int kept;     /* the blobs in the cache */
+    int own;      /* SKOPEO_BLOBS_DIR of the work directory */
+    int blobs;    /* the blobs in there */
     int layout;   /* PULLED_DIR */
     PullState state;
     usec_t deadline; /* of all that is fetched */
@@ -45,6 +47,8 @@ static void pull_done(Pull *p)
 {
     safe_close(p->layout);
     safe_close(p->blobs);
+    safe_close(p->own);
+    safe_close(p->kept);
     safe_close(p->cache);
     image_work_free(p->work);
     image_reference_done(&p->reference);
@@ -70,7 +74,13 @@ static int add_partial(void *userdata, const char *name)
     return 0;
 }
 
-/* A layer that is complete is in the cache; one that is not is in the layout. */
+/* What is complete is kept, whatever becomes of this pull. That it is there already is as good, and a failure costs only another fetch. */
+static void keep(const Pull *p, const char *hex)
+{
+    (void)!linkat(p->blobs, hex, p->kept, hex, 0);
+}
+
+/* A layer that is complete has its name; one that is not is in the layout. */
 static void measure(Pull *p)
 {
     struct stat st;
@@ -80,6 +90,7 @@ static void measure(Pull *p)
     for (size_t i = 0; i < p->manifest.n_blobs; i++) {
         if (fstatat(p->blobs, hex_of(p->manifest.blobs[i].digest), &st, AT_SYMLINK_NOFOLLOW) < 0)
             continue;
+        keep(p, hex_of(p->manifest.blobs[i].digest));
         p->state.there += (uint64_t)st.st_size;
         p->state.layers_there += i > 0;
     }
@@ -124,7 +135,9 @@ static int look_at(Pull *p, const char *digest, Bytes *ret, char found[IMAGE_DIG
     char hex[SHA256_TEXT_SIZE];
 
     p->arrived = now_usec(CLOCK_MONOTONIC);
-    int r = skopeo_inspect(&p->skopeo, &p->reference, digest, ret, ret_error);
+    int r = tick(p);
+    if (r >= 0)
+        r = skopeo_inspect(&p->skopeo, &p->reference, digest, ret, ret_error);
     if (r < 0)
         return explain_late(p, r, ret_error);
     sha256_text(ret->data, ret->size, hex);
@@ -183,32 +196,44 @@ static int look(Pull *p, char **ret_error)
 
 /* --- fetching ------------------------------------------------------------------------------------------------------ */
 
-/* Whatever happened to the disk, or came from it: a file that is not what its name says is fetched again. */
-static int distrust(Pull *p)
+/*
+ * What is in the cache is used again: by a link, so that this pull has its own. Whatever happened to the disk, or came from it: a file that is
+ * not what its name says is fetched again.
+ */
+static int use_again(Pull *p, const char *hex)
 {
-    char hex[SHA256_TEXT_SIZE];
+    char found[SHA256_TEXT_SIZE];
+
+    _cleanup_(closep) int fd = file_open_at(p->kept, hex, O_RDONLY | O_NONBLOCK, 0);
+    if (fd < 0 && fd != -ELOOP)
+        return fd == -ENOENT ? 0 : fd;
+    if (fd < 0 || sha256_text_fd(fd, found) < 0 || !streq(found, hex))
+        return file_remove_at(p->kept, hex);
+    return linkat(p->kept, hex, p->blobs, hex, 0) < 0 && errno != EEXIST && errno != ENOENT ? -errno : 0;
+}
+
+static int use_cache(Pull *p)
+{
     int r = 0;
 
     for (size_t i = 0; r >= 0 && i < p->manifest.n_blobs; i++) {
-        const char *wanted = hex_of(p->manifest.blobs[i].digest);
-        _cleanup_(closep) int fd = file_open_at(p->blobs, wanted, O_RDONLY | O_NONBLOCK, 0);
-        if (fd < 0 && fd != -ELOOP)
-            r = fd == -ENOENT ? 0 : fd;
-        else if (fd < 0 || sha256_text_fd(fd, hex) < 0 || !streq(hex, wanted))
-            r = file_remove_at(p->blobs, wanted);
+        r = use_again(p, hex_of(p->manifest.blobs[i].digest));
+        if (r >= 0)
+            r = strv_append(&p->name.blobs, p->manifest.blobs[i].digest);
     }
     return r;
 }
 
 static int fetch(Pull *p, char **ret_error)
 {
-    int r = distrust(p);
+    int r = use_cache(p);
 
     if (r < 0)
         return image_fail_errno(ret_error, r, "what was fetched before cannot be read");
     measure(p);
     p->arrived = now_usec(CLOCK_MONOTONIC);
     r = skopeo_copy(&p->skopeo, &p->reference, p->chosen, PULLED_DIR, ret_error);
+    measure(p);
     return explain_late(p, r, ret_error);
 }
 
@@ -225,7 +250,7 @@ static int import(Pull *p, ImageRecord *ret, char **ret_error)
     };
     const ImportSource source = { .kind = SOURCE_LAYOUT,
                                   .fd = take_fd(&p->layout),
-                                  .blobs = take_fd(&p->cache) };
+                                  .blobs = take_fd(&p->own) };
 
     return import_into(take_ptr(p->work), &source, &how, &p->name, ret, ret_error);
 }
@@ -257,15 +282,17 @@ static int prepare(Pull *p, char **ret_error)
         return image_fail_errno(ret_error, r, "the image store cannot be written");
     if ((p->cache = store_use_cache(p->store, ret_error)) < 0)
         return p->cache;
-    if ((p->blobs = dir_make_at(p->cache, CACHE_BLOBS, 0700)) < 0)
+    if ((p->kept = dir_make_at(p->cache, CACHE_BLOBS, 0700)) < 0)
+        return p->kept;
+    if ((p->own = dir_make_at(p->work->fd, SKOPEO_BLOBS_DIR, 0700)) < 0)
+        return p->own;
+    if ((p->blobs = dir_make_at(p->own, CACHE_BLOBS, 0700)) < 0)
         return p->blobs;
     if ((p->layout = dir_make_at(p->work->fd, PULLED_DIR, 0700)) < 0)
         return p->layout;
     p->deadline =
         p->options->timeout ? usec_add(now_usec(CLOCK_MONOTONIC), p->options->timeout) : USEC_INFINITY;
-    p->skopeo = (Skopeo){
-        .options = p->options, .work = p->work->fd, .cache = p->cache, .tick = tick, .userdata = p
-    };
+    p->skopeo = (Skopeo){ .options = p->options, .work = p->work->fd, .tick = tick, .userdata = p };
     return 0;
 }
 
@@ -303,6 +330,8 @@ int image_pull(ImageStore *store, const PullOptions *options, ImagePulled *ret, 
         .store = store,
         .architecture = options->architecture ?: host_architecture(),
         .cache = -1,
+        .kept = -1,
+        .own = -1,
         .blobs = -1,
         .layout = -1,
     };

@@ -10,9 +10,9 @@
  * - What a tag means is asked once. Its digest, which we compute ourselves, is what all the rest is asked for by, so that a tag that moves
  *   meanwhile mixes nothing, and what was pinned is what comes, or nothing does.
  * - Layers lie in the cache by their digests, and are kept: an interrupted pull goes on with what it has not yet, and images share what
- *   they have in common. What lies there is not believed but compared with its digest before it is used.
- * - skopeo gets no words but ours: a reference was parsed by us, and stands behind "docker://". It writes only to its work directory and the
- *   cache. Credentials are skopeo's to find, in the files where container tools keep them; they pass through nothing of ours.
+ *   they have in common. What lies there is not believed but compared with its digest before it is used. A pull works on links of its own,
+ *   so that pulls of the same do not meet: skopeo writes manifests in place.
+ * - skopeo gets no words but ours: a reference was parsed by us, and stands behind "docker://". It writes only to its work directory. Credentials are skopeo's to find, in the files where container tools keep them; they pass through nothing of ours.
  * - TLS is always wanted, whatever the host's configuration of container tools says, unless the caller says otherwise.
  * - A registry that sends nothing for a while is given up.
  */

@@ -86,7 +86,6 @@ static int run(const Skopeo *s, char **arguments, int output, uint64_t file_max,
         .output = output,
         .directory = s->work,
         .kept = s->work,
-        .also = s->cache,
         .file_max = file_max,
         .failure = -EIO,
         .stall_timeout = USEC_INFINITY, /* it is never quite idle: the tick looks at what arrives */
@@ -146,7 +145,7 @@ int skopeo_copy(const Skopeo *s, const ImageReference *reference, const char *di
 {
     /* umoci knows no other compression. */
     static const char *const words[] = { "--quiet", "--dest-compress-format", "gzip",
-                                         "--dest-shared-blob-dir", CHILD_ALSO_PATH };
+                                         "--dest-shared-blob-dir", CHILD_KEPT_PATH "/" SKOPEO_BLOBS_DIR };
     _cleanup_(strv_freep) char **arguments = NULL;
 
     int r = begin(&arguments, "copy");

@@ -5,10 +5,12 @@
 #include "images/image-reference.h"
 #include "images/pull.h"
 
+#define SKOPEO_BLOBS_DIR                                                                                     \
+    "blobs" /* in the work directory: sha256/ of it has what is there, and gets what is fetched, each when it is complete */
+
 typedef struct Skopeo {
     const PullOptions *options;
-    int work;  /* where it starts and may write */
-    int cache; /* where it may write, too */
+    int work; /* where it starts and may write */
     int (*tick)(void *userdata);
     void *userdata;
 } Skopeo;
@@ -17,6 +19,6 @@ typedef struct Skopeo {
 int skopeo_inspect(const Skopeo *s, const ImageReference *reference, const char *digest, Bytes *ret,
                    char **ret_error);
 
-/* Fetches what the manifest of that digest names into the cache, and makes a layout of it, without blobs, in `directory` of the work. */
+/* Fetches what the manifest of that digest names and is not there yet, and makes a layout of it, without blobs, in `directory` of the work. */
 int skopeo_copy(const Skopeo *s, const ImageReference *reference, const char *digest, const char *directory,
                 char **ret_error);

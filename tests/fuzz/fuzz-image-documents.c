@@ -77,8 +77,7 @@ static void read_layout(const Documents *d, const char *tag)
     free(error);
     if (r < 0)
         return;
-    STRV_FOREACH (digest, image.blobs)
-        assert(image_digest_valid(*digest));
+    assert(image.index && strstr(image.index, "\"digest\":\"sha256:"));
     oci_image_done(&image);
 }
 
