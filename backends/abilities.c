@@ -100,6 +100,7 @@ const AbilityRow ability_rows[] = {
       { [BACKEND_QEMU] = WORKS,
         [BACKEND_LIBVIRT] = WORKS_AS("libvirt's user must be able to read it, which podvisord sees to"),
         [BACKEND_NULL] = WORKS_AS("it must be there, and is not run") } },
+    { "containers.pull", WITH_A_MACHINE("no image is looked for") },
     { "qemu.machine",
       OF_QEMU(WORKS_AS("\"microvm\" without KVM needs a processor with a steady time stamp counter")) },
     { "qemu.accelerator", OF_QEMU(WORKS_AS("\"kvm\" needs a host that can run a machine with it")) },

@@ -147,6 +147,11 @@ static Health examine_umoci(const Doctor *d, char **ret)
     return examine_program("umoci", NULL, ret);
 }
 
+static Health examine_skopeo(const Doctor *d, char **ret)
+{
+    return examine_program("skopeo", NULL, ret);
+}
+
 static Health examine_passt(const Doctor *d, char **ret)
 {
     if (access(d->config.passt, X_OK) == 0)
@@ -259,7 +264,9 @@ static const Examination examinations[] = {
     { "guest kernel", true, examine_kernel, "tools/build makes it; podvisord.conf may name another" },
     { "guest initrd", true, examine_initrd, "tools/build makes it; podvisord.conf may name another" },
     { "mkfs.erofs", true, examine_mkfs, "apt install erofs-utils" },
-    { "umoci", false, examine_umoci, "apt install umoci, to import OCI layouts" },
+    { "umoci", false, examine_umoci, "apt install umoci, to import OCI layouts and pull images" },
+    { "skopeo", false, examine_skopeo,
+      "apt install skopeo, to pull images and import what docker save writes" },
     { "mke2fs", false, examine_mke2fs, "apt install e2fsprogs, for disks that podvisor makes" },
     { "cgroups", false, examine_cgroups, "boot with systemd.unified_cgroup_hierarchy=1" },
     { "systemd", false, examine_systemd, "nothing to do in a container or for development" },

@@ -8,15 +8,15 @@
 #include "base/strings.h"
 #include "cli/exit-status.h"
 #include "cli/image-users.h"
+#include "cli/image-verbs.h"
 #include "cli/table.h"
 #include "cli/text.h"
 #include "cli/verbs.h"
-#include "images/import.h"
+#include "images/image-store.h"
 
 enum { DIGEST_SHOWN = 19 }; /* characters of a digest in tables: "sha256:" and 12 digits */
 
-/* Says the store's sentence, or the errno where there is none. */
-static int complain(const char *what, int error, char *sentence)
+int image_complain(const char *what, int error, char *sentence)
 {
     if (sentence)
         log_error("%s", sentence);
@@ -26,7 +26,7 @@ static int complain(const char *what, int error, char *sentence)
     return exit_status_of_image(error);
 }
 
-static int open_store(const Context *c, ImageAccess access, ImageStore **ret)
+int image_open_store(const Context *c, ImageAccess access, ImageStore **ret)
 {
     char *sentence = NULL;
 
@@ -36,83 +36,22 @@ static int open_store(const Context *c, ImageAccess access, ImageStore **ret)
     if (state == -ENOENT && access == IMAGE_READ)
         return STATUS_OK;
     r = state < 0 ? state : image_store_open(state, access, ret, &sentence);
-    return r < 0 ? complain(c->paths.state, r, sentence) : STATUS_OK;
-}
-
-/* --- import ----------------------------------------------------------------------------------------------------- */
-
-static int show_progress(void *userdata, ImportPhase phase, uint64_t done, uint64_t total)
-{
-    const char *name = userdata;
-
-    if (total > 0)
-        fprintf(stderr, "\r\033[K%s: %s, %u%%", name, enum_to_string(&import_phase_table, (int)phase),
-                (unsigned)(MIN(done, total) * 100 / total));
-    else
-        fprintf(stderr, "\r\033[K%s: %s", name, enum_to_string(&import_phase_table, (int)phase));
-    return 0;
-}
-
-static int show_record(const Context *c, const char *name, const ImageRecord *record)
-{
-    _cleanup_(freep) char *size = text_memory(record->size);
-    _cleanup_(json_releasep) Json *json = NULL;
-
-    if (!option_given(c, OPTION_JSON)) {
-        printf("%s: %s, %s\n", name, record->digest, size ?: "?");
-        return STATUS_OK;
-    }
-    json = schema_to_json(&image_record_schema, record);
-    int r = json_print(json, (JsonStyle)c->options[OPTION_JSON].number, stdout);
-    return r < 0 ? complain(name, r, NULL) : STATUS_OK;
-}
-
-int verb_image_import(Context *c)
-{
-    _cleanup_(image_store_freep) ImageStore *store = NULL;
-    bool terminal = isatty(STDERR_FILENO);
-    char *sentence = NULL;
-    ImageRecord record;
-    ImportOptions import = {
-        .name = c->arguments[0],
-        .source = c->arguments[1],
-        .tag = c->options[OPTION_TAG].text,
-        .progress = terminal ? show_progress : NULL,
-        .userdata = c->arguments[0],
-    };
-
-    int status = open_store(c, IMAGE_WRITE, &store);
-    if (status != STATUS_OK)
-        return status;
-    int r = image_import(store, &import, &record, &sentence);
-    if (terminal)
-        fprintf(stderr, "\r\033[K");
-    if (r < 0) {
-        status = complain(c->arguments[1], r, sentence);
-        /* What could not be found is a file or a part of one, and no image. */
-        return status == STATUS_NOT_FOUND ? STATUS_FAILURE : status;
-    }
-    status = show_record(c, c->arguments[0], &record);
-    image_record_done(&record);
-    return status;
+    return r < 0 ? image_complain(c->paths.state, r, sentence) : STATUS_OK;
 }
 
 /* --- list ------------------------------------------------------------------------------------------------------- */
 
 static const Column image_columns[] = {
-    { "IMAGE", .shrink = true },
-    { "DIGEST", .drop = 2 },
-    { "SIZE", .right = true, .drop = 3 },
-    { "ARCHITECTURE", .drop = 1 },
-    { "USE" },
-    { "IMPORTED", .drop = 4 },
+    { "IMAGE", .shrink = true },   { "DIGEST", .drop = 2 }, { "SIZE", .right = true, .drop = 3 },
+    { "ARCHITECTURE", .drop = 1 }, { "USED BY" },           { "IMPORTED", .drop = 4 },
 };
 
 static void add_image(Table *table, const ImageInfo *info, usec_t now)
 {
     const ImageRecord *record = &info->record;
     _cleanup_(freep) char *names = info->names ? strv_join(info->names, ", ") : strdup("-");
-    const char *use = info->problem ? "damaged" : info->in_use ? "in use" : "-";
+    _cleanup_(freep) char *pods = info->pods ? strv_join(info->pods, ", ") : NULL;
+    const char *use = info->problem ? "damaged" : pods ? pods : info->in_use ? "in use" : "-";
 
     table_add(table, names ? text_safe(names) : NULL, COLOUR_NONE);
     table_add(table, strf("%.*s", DIGEST_SHOWN, record->digest ?: "-"), COLOUR_NONE);
@@ -150,10 +89,37 @@ static int print_images_json(const Context *c, const ImageList *list)
     return json_print(array, (JsonStyle)c->options[OPTION_JSON].number, stdout);
 }
 
+/* The store knows processes; who runs an image is a pod. */
+static void find_pods(const Context *c, ImageList *list)
+{
+    for (size_t i = 0; i < list->n_images; i++)
+        if (list->images[i].in_use)
+            list->images[i].pods = image_users(&c->paths, list->images[i].record.digest);
+}
+
+/* "3 images, 58M; cached layers: 12M, of which 3M are of no image" */
+static void print_use(const Context *c, ImageStore *store, const ImageList *list)
+{
+    ImageCache cache = { 0 };
+    uint64_t size = 0;
+
+    if (!table_style(c).legend || option_given(c, OPTION_JSON))
+        return;
+    for (size_t i = 0; i < list->n_images; i++)
+        size += list->images[i].record.size;
+    (void)image_cache_look(store, &cache, NULL);
+    _cleanup_(freep) char *count = text_count(list->n_images, "image", "images"), *images = text_memory(size);
+    _cleanup_(freep) char *cached = text_memory(cache.size), *unused = text_memory(cache.unused);
+    printf("\n%s, %s; cached layers: %s", count ?: "?", images ?: "?", cached ?: "?");
+    if (cache.unused > 0)
+        printf(", of which %s are of no image", unused ?: "?");
+    puts("");
+}
+
 static int show_images(const Context *c, const ImageList *list)
 {
     int r = option_given(c, OPTION_JSON) ? print_images_json(c, list) : print_images(c, list);
-    return r < 0 ? complain("The list cannot be shown", r, NULL) : STATUS_OK;
+    return r < 0 ? image_complain("The list cannot be shown", r, NULL) : STATUS_OK;
 }
 
 int verb_image_list(Context *c)
@@ -162,13 +128,16 @@ int verb_image_list(Context *c)
     char *sentence = NULL;
     ImageList list = { 0 };
 
-    int status = open_store(c, IMAGE_READ, &store);
+    int status = image_open_store(c, IMAGE_READ, &store);
     if (status != STATUS_OK)
         return status;
     int r = store ? image_list(store, &list, &sentence) : 0;
     if (r < 0)
-        return complain("The images cannot be listed", r, sentence);
+        return image_complain("The images cannot be listed", r, sentence);
+    find_pods(c, &list);
     status = show_images(c, &list);
+    if (store)
+        print_use(c, store, &list);
     image_list_done(&list);
     return status;
 }
@@ -182,13 +151,13 @@ static int each_image(const Context *c, ImageAccess access,
 {
     _cleanup_(image_store_freep) ImageStore *store = NULL;
 
-    int status = open_store(c, access, &store);
+    int status = image_open_store(c, access, &store);
     if (status != STATUS_OK)
         return status;
     STRV_FOREACH (reference, c->arguments) {
         char *sentence = store ? NULL : strf("there is no image \"%s\": none was ever imported", *reference);
         int r = store ? func(c, store, *reference, &sentence) : -ENOENT;
-        int one = r < 0 ? complain(*reference, r, sentence) : STATUS_OK;
+        int one = r < 0 ? image_complain(*reference, r, sentence) : STATUS_OK;
         status = status == STATUS_OK ? one : status;
     }
     return status;
@@ -241,27 +210,41 @@ int verb_image_tag(Context *c)
     _cleanup_(image_store_freep) ImageStore *store = NULL;
     char *sentence = NULL;
 
-    int status = open_store(c, IMAGE_WRITE, &store);
+    int status = image_open_store(c, IMAGE_WRITE, &store);
     if (status != STATUS_OK)
         return status;
     int r = image_tag(store, c->arguments[0], c->arguments[1], &sentence);
-    return r < 0 ? complain(c->arguments[0], r, sentence) : STATUS_OK;
+    return r < 0 ? image_complain(c->arguments[0], r, sentence) : STATUS_OK;
+}
+
+static void print_pruned(const Context *c, const ImagePruned *pruned, bool dry_run)
+{
+    _cleanup_(freep) char *size = text_memory(pruned->cached_size);
+
+    if (pruned->cache_busy)
+        log_warning("The cached layers were left alone: a pull is under way");
+    if (table_style(c).legend && !option_given(c, OPTION_JSON) && pruned->cached_size > 0)
+        printf("\n%s of cached layers %s\n", size ?: "?", dry_run ? "would be removed" : "were removed");
 }
 
 int verb_image_prune(Context *c)
 {
     _cleanup_(image_store_freep) ImageStore *store = NULL;
-    bool dry_run = option_given(c, OPTION_DRY_RUN);
+    _cleanup_(image_pruned_done) ImagePruned pruned = { 0 };
+    const PruneOptions prune = {
+        .dry_run = option_given(c, OPTION_DRY_RUN),
+        .cached = option_given(c, OPTION_CACHED),
+        .older_than = c->options[OPTION_OLDER_THAN].number,
+    };
     char *sentence = NULL;
-    ImageList list = { 0 };
 
-    int status = open_store(c, dry_run ? IMAGE_READ : IMAGE_WRITE, &store);
+    int status = image_open_store(c, prune.dry_run ? IMAGE_READ : IMAGE_WRITE, &store);
     if (status != STATUS_OK)
         return status;
-    int r = store ? image_prune(store, dry_run, &list, &sentence) : 0;
+    int r = store ? image_prune(store, &prune, &pruned, &sentence) : 0;
     if (r < 0)
-        return complain("Images cannot be pruned", r, sentence);
-    status = show_images(c, &list);
-    image_list_done(&list);
+        return image_complain("Images cannot be pruned", r, sentence);
+    status = show_images(c, &pruned.images);
+    print_pruned(c, &pruned, prune.dry_run);
     return status;
 }

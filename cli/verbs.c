@@ -41,8 +41,20 @@ const Option options[OPTION_MAX] = {
                              "start in this directory of the container" },
     [OPTION_AS] = { "as", 'u', OPTION_TEXT, "USER[:GROUP]", NULL, "run as this user of the container" },
 
-    [OPTION_TAG] = { "tag", 0, OPTION_TEXT, "TAG", NULL, "which image of an OCI layout with several" },
+    [OPTION_TAG] = { "tag", 0, OPTION_TEXT, "TAG", NULL,
+                     "which image of an OCI layout, or of an archive of docker save, with several" },
+    [OPTION_NAME] = { "name", 0, OPTION_TEXT, "NAME", NULL,
+                      "what the image is to be called, instead of as in the registry" },
+    [OPTION_TLS_VERIFY] = { "tls-verify", 0, OPTION_WORD, "true|false", &truth_table,
+                            "whether the registry must have a certificate that this host trusts: true, "
+                            "unless "
+                            "podvisord.conf has it among its insecure_registries" },
     [OPTION_DRY_RUN] = { "dry-run", 0, OPTION_FLAG, NULL, NULL, "only show what would be done" },
+    [OPTION_OLDER_THAN] = { "older-than", 0, OPTION_DURATION, "TIME", NULL,
+                            "only what was imported or fetched longer ago: 12h, 30d" },
+    [OPTION_CACHED] = { "cached", 0, OPTION_FLAG, NULL, NULL,
+                        "also the cached layers of images that are there; a pull of the next version fetches "
+                        "them again" },
 
     [OPTION_FOLLOW] = { "follow", 'f', OPTION_FLAG, NULL, NULL, "show what comes, until interrupted" },
     [OPTION_LINES] = { "lines", 'n', OPTION_NUMBER, "N", NULL,
@@ -250,16 +262,37 @@ const Verb verbs[] = {
       .options = OPTION_BIT(OPTION_TAG) | OPTION_BIT(OPTION_JSON),
       .argument = ARGUMENT_FILE,
       .run = verb_image_import,
-      .help = "make an image of a directory, tar or OCI layout",
-      .description = "Makes one read-only file of a directory, a tar archive (also compressed) or an OCI "
-                     "layout, and gives it a name. An image that had the name loses it. The same files give "
-                     "the same image. Interrupted at any moment, it leaves nothing." },
+      .help = "make an image of a directory, tar, OCI layout or docker save",
+      .description =
+          "Makes one read-only file of a directory, a tar archive (also compressed), an OCI "
+          "layout, or what `docker save` or `podman save` wrote, and gives it a name. What it is, is found "
+          "out by its content. Of several images in one, --tag chooses. An image that had the name loses "
+          "it. The same files give "
+          "the same image. Interrupted at any moment, it leaves nothing." },
+    { .name = "image pull",
+      .synopsis = "REGISTRY/PATH[:TAG][@DIGEST]",
+      .min = 1,
+      .max = 1,
+      .options = OPTION_BIT(OPTION_NAME) | OPTION_BIT(OPTION_TLS_VERIFY) | OPTION_BIT(OPTION_TIMEOUT) |
+                 OPTION_BIT(OPTION_JSON),
+      .run = verb_image_pull,
+      .help = "fetch an image from a registry",
+      .description =
+          "Fetches an image from a registry, and gives it the name that it has there. The registry is always "
+          "said. With a digest, exactly what that stands for is fetched, and the name is for that "
+          "alone. What is here already is not fetched again: neither an image that the registry still has "
+          "so, nor "
+          "layers that other images or an interrupted pull have brought. Credentials are those of "
+          "`skopeo login` and `podman login`. A registry that sends nothing for two minutes is given up." },
     { .name = "image list",
       .synopsis = "",
       .options = OPTIONS_SHOW,
       .run = verb_image_list,
       .help = "list images",
-      .description = "Shows the images of this host, and which of them are in use." },
+      .description =
+          "Shows the images of this host, how much of the disk each takes, which pods run them, and how much "
+          "the layers take that pulls have cached. That of an image and that of the layers which it was "
+          "made of are two things: `podvisor image prune --cached` gives up the latter." },
     { .name = "image remove",
       .synopsis = "IMAGE...",
       .min = 1,
@@ -271,10 +304,14 @@ const Verb verbs[] = {
                      "the image and all of its names. What is in use is not removed." },
     { .name = "image prune",
       .synopsis = "",
-      .options = OPTION_BIT(OPTION_DRY_RUN) | OPTIONS_SHOW,
+      .options = OPTION_BIT(OPTION_DRY_RUN) | OPTION_BIT(OPTION_OLDER_THAN) | OPTION_BIT(OPTION_CACHED) |
+                 OPTIONS_SHOW,
       .run = verb_image_prune,
-      .help = "remove images without a name that are not in use",
-      .description = "Removes all images that have no name and are not in use, and shows them." },
+      .help = "remove images and cached layers that nobody needs",
+      .description =
+          "Removes all images that have no name and are not in use, and shows them; and layers that were "
+          "fetched by pulls that were interrupted, or for images that are gone. While a pull is under way, "
+          "no layers are removed." },
     { .name = "image tag",
       .synopsis = "IMAGE NAME",
       .min = 2,

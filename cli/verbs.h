@@ -3,6 +3,9 @@
 /* The functions of the verbs, for the table in verbs.c. Each returns an exit status and has said what went wrong. */
 #include "cli/verb.h"
 
+/* false, true. */
+extern const EnumTable truth_table;
+
 int verb_check(Context *c);
 int verb_explain(Context *c);
 int verb_list(Context *c);
@@ -12,6 +15,7 @@ int verb_reload(Context *c);
 int verb_wait(Context *c);
 int verb_exec(Context *c);
 int verb_image_import(Context *c);
+int verb_image_pull(Context *c);
 int verb_image_list(Context *c);
 int verb_image_remove(Context *c);
 int verb_image_prune(Context *c);

@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -54,15 +55,18 @@ int child_find(const ChildProgram *program, const char *path, char **ret_path, c
 static int child_environment(const Child *child, char ***ret)
 {
     _cleanup_(strv_freep) char **environment = NULL;
+    bool has_home = false;
 
     int r = strv_appendf(&environment, "PATH=%s", child->path ?: system_path);
     if (r >= 0)
         r = strv_append(&environment, "LC_ALL=C");
-    if (r >= 0)
-        r = strv_append(&environment, "HOME=/");
-    STRV_FOREACH (s, child->environment)
+    STRV_FOREACH (s, child->environment) {
+        has_home |= str_after(*s, "HOME=") != NULL;
         if (r >= 0)
             r = strv_append(&environment, *s);
+    }
+    if (r >= 0 && !has_home)
+        r = strv_append(&environment, "HOME=/");
     if (r >= 0)
         *ret = take_ptr(environment);
     return r;
@@ -85,7 +89,7 @@ static int arrange_descriptors(const Child *child, int messages)
 {
     enum { FREE_FROM = 10 };
     int sources[KEPT + 1];
-    const int wanted[KEPT + 1] = { child->input, -1, messages, child->kept };
+    const int wanted[KEPT + 1] = { child->input, child->output, messages, child->kept };
 
     for (int i = 0; i <= KEPT; i++) {
         int fd = wanted[i] >= 0 ? wanted[i] : open("/dev/null", i == 0 ? O_RDONLY : O_WRONLY);
@@ -98,6 +102,14 @@ static int arrange_descriptors(const Child *child, int messages)
     return syscall(SYS_close_range, KEPT + 1, ~0U, 0) < 0 ? -errno : 0;
 }
 
+/* The signal that comes then is left to end the program: tar takes the mere failure for nothing but a warning. */
+static int limit_files(uint64_t size)
+{
+    const struct rlimit limit = { .rlim_cur = size, .rlim_max = size };
+
+    return size > 0 && setrlimit(RLIMIT_FSIZE, &limit) < 0 ? -errno : 0;
+}
+
 static int become_child(const Child *child, int messages, pid_t parent)
 {
     if (setpgid(0, 0) < 0 || prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
@@ -107,10 +119,10 @@ static int become_child(const Child *child, int messages, pid_t parent)
         return -ESRCH;
     reset_signals();
     umask(022);
-    if (fchdir(child->directory) < 0)
-        return -errno;
+    int r = fchdir(child->directory) < 0 ? -errno : limit_files(child->file_max);
     /* The wall comes last: /dev/null is outside of it. */
-    int r = arrange_descriptors(child, messages);
+    if (r >= 0)
+        r = arrange_descriptors(child, messages);
     return r < 0 ? r : confine_writes(&(const int){ KEPT }, 1);
 }
 
@@ -256,25 +268,42 @@ static int finish(Run *run, siginfo_t *ret)
     return waitid(P_PIDFD, (id_t)run->pidfd, ret, WEXITED) < 0 ? -errno : 0;
 }
 
+/* skopeo says time="..." level=fatal msg="what happened", with the quotes in it behind backslashes. Only what happened is left. */
+static void keep_message(char *line)
+{
+    const char *from = str_after(line, "time=") ? strstr(line, " msg=\"") : NULL;
+    char *to = line;
+
+    if (!from)
+        return;
+    for (from += strlen(" msg=\""); *from && *from != '"'; from++) {
+        from += from[0] == '\\' && from[1];
+        *to++ = *from;
+    }
+    *to = 0;
+}
+
 /* The last lines of the messages, fit for a terminal, in one line. */
 static char *said(const Run *run)
 {
     _cleanup_(freep) char *text = strndup(run->last, run->n_last);
     _cleanup_(strv_freep) char **lines = text ? strv_split(text, "\r\n") : NULL;
     size_t n = strv_length(lines), from = n > 3 ? n - 3 : 0;
+    STRV_FOREACH (line, lines ? lines + from : NULL)
+        keep_message(*line);
     _cleanup_(freep) char *joined = n > 0 ? strv_join(lines + from, "; ") : NULL;
 
     return joined ? str_escape(joined, strlen(joined)) : NULL;
 }
 
+#define TOO_LARGE "it holds a file that is larger than an image may be"
+
 /* What programs say when it is not their input's fault. */
-static const struct {
-    const char *words;
-    int error;
-    const char *advice;
-} known_failures[] = {
+static const ChildFailure known_failures[] = {
     { "No space left on device", -ENOSPC, "the disk of the image store is full" },
     { "Wrote only", -ENOSPC, "the disk of the image store is full" }, /* tar, of a short write */
+    { "File too large", -EFBIG, TOO_LARGE },
+    { "file size limit exceeded", -EFBIG, TOO_LARGE }, /* Go, of SIGXFSZ */
     { "Disk quota exceeded", -EDQUOT, "the quota on the image store's disk is used up" },
     { "Cannot mknod: Operation not permitted", -EPERM,
       "it holds device nodes, which only root can make; import it as root, or leave them out" },
@@ -282,15 +311,25 @@ static const struct {
       "something in it cannot be read or written by this user; import it as root" },
 };
 
+static const ChildFailure *find_failure(const ChildFailure *rows, size_t n, const char *words)
+{
+    for (size_t i = 0; i < n; i++)
+        if (strcasestr(words, rows[i].words))
+            return &rows[i];
+    return NULL;
+}
+
 static int explain_exit(const Run *run, int status, char **ret_error)
 {
     _cleanup_(freep) char *words = said(run);
     const char *name = run->child->program->name;
+    const ChildFailure *failure =
+        words ? find_failure(run->child->failures, run->child->n_failures, words) : NULL;
 
-    for (size_t i = 0; words && i < ELEMENTSOF(known_failures); i++)
-        if (strcasestr(words, known_failures[i].words))
-            return image_fail(ret_error, known_failures[i].error, "%s (%s: %s)", known_failures[i].advice,
-                              name, words);
+    if (words && !failure)
+        failure = find_failure(known_failures, ELEMENTSOF(known_failures), words);
+    if (failure)
+        return image_fail(ret_error, failure->error, "%s (%s: %s)", failure->advice, name, words);
     return image_fail(ret_error, run->child->failure, "%s failed with exit status %d: %s", name, status,
                       words ?: "it said nothing");
 }
@@ -306,6 +345,8 @@ static int explain(const Run *run, int r, const siginfo_t *end, char **ret_error
     }
     if (r < 0)
         return r;
+    if (end->si_code != CLD_EXITED && end->si_status == SIGXFSZ)
+        return image_fail(ret_error, -EFBIG, "%s (%s was stopped)", TOO_LARGE, name);
     if (end->si_code != CLD_EXITED)
         return image_fail(ret_error, run->child->failure, "%s was killed by signal %d (%s)", name,
                           end->si_status, sigabbrev_np(end->si_status) ?: "unknown");

@@ -46,29 +46,37 @@ static bool valid_path(const char *s, size_t n)
     }
 }
 
-static bool valid_tag(const char *s)
+static bool valid_tag(const char *s, size_t n)
 {
-    size_t n = strlen(s);
-
-    return n > 0 && n <= TAG_MAX && *s != '.' && *s != '-' && strspn(s, LOWER UPPER DIGITS "._-") == n;
+    return n > 0 && n <= TAG_MAX && *s != '.' && *s != '-' && strspn(s, LOWER UPPER DIGITS "._-") >= n;
 }
 
-/* The colon before the tag; NULL when there is no tag. */
-static const char *tag_of(const char *name)
+/* The colon before the tag, in the first n characters; NULL when there is no tag. */
+static const char *tag_of(const char *name, size_t n)
 {
-    const char *slash = strrchr(name, '/');
+    const char *slash = memrchr(name, '/', n);
+    const char *from = slash ?: name;
 
-    return strchr(slash ?: name, ':');
+    return memchr(from, ':', n - (size_t)(from - name));
+}
+
+const char *image_name_pin(const char *name)
+{
+    const char *at = strchr(name, '@');
+
+    return at ? at + 1 : NULL;
 }
 
 bool image_name_valid(const char *name)
 {
-    const char *tag = tag_of(name);
-    size_t path = tag ? (size_t)(tag - name) : strlen(name);
+    const char *pin = image_name_pin(name);
+    size_t n = strcspn(name, "@");
+    const char *tag = tag_of(name, n);
+    size_t path = tag ? (size_t)(tag - name) : n;
 
-    if (strlen(name) > IMAGE_NAME_MAX || str_after(name, "sha256:"))
+    if (strlen(name) > IMAGE_NAME_MAX || str_after(name, "sha256:") || (pin && !image_digest_valid(pin)))
         return false;
-    return valid_path(name, path) && (!tag || valid_tag(tag + 1));
+    return valid_path(name, path) && (!tag || valid_tag(tag + 1, n - path - 1));
 }
 
 int image_name_canonical(const char *name, char **ret)
@@ -76,9 +84,11 @@ int image_name_canonical(const char *name, char **ret)
     if (!image_name_valid(name))
         return -EINVAL;
 
-    const char *tag = tag_of(name);
-    size_t n = tag && streq(tag, ":latest") ? (size_t)(tag - name) : strlen(name);
-    char *canonical = strndup(name, n);
+    size_t n = strcspn(name, "@");
+    const char *tag = tag_of(name, n), *rest = name + n;
+    if (tag && strlen(":latest") == (size_t)(rest - tag) && str_after(tag, ":latest"))
+        n = (size_t)(tag - name);
+    char *canonical = strf("%.*s%s", (int)n, name, rest);
     if (!canonical)
         return -ENOMEM;
     *ret = canonical;

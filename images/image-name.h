@@ -4,6 +4,9 @@
  * What people call images. As in container tools: [registry[:port]/]path[:tag] in lower case, where the tag `latest` is what is
  * meant when none is given; or the digest, "sha256:3f2a...", of which any unique beginning will do.
  *
+ * A name that ends with "@sha256:<64 digits>" is pinned: it stands for what a registry calls so, for ever. Only a pull, which has
+ * compared the digest, gives such a name.
+ *
  * Each name has one canonical form, in which `:latest` is left out, and one file name, in which + stands for /.
  */
 #include "base/digest.h"
@@ -19,6 +22,8 @@ enum {
 bool image_name_valid(const char *name);
 /* The canonical form, malloc'ed: 0, -EINVAL for what is no name, -ENOMEM. */
 int image_name_canonical(const char *name, char **ret);
+/* The digest of a valid name that is pinned; NULL: it is not. Points into name. */
+const char *image_name_pin(const char *name);
 /* Between a canonical name and its file's name, both malloc'ed; NULL = no memory. */
 char *image_name_to_file(const char *canonical);
 char *image_name_from_file(const char *file);

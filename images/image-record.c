@@ -48,11 +48,17 @@ static const Field name_record_fields[] = {
     { F_STRING(ImageNameRecord, digest), .flags = FIELD_REQUIRED, .format = &format_digest,
       .doc = "The image that it stands for." },
     { F_UNSIGNED(ImageNameRecord, created), .doc = "When it was given to the image, in microseconds after 1970." },
+    { F_STRING(ImageNameRecord, reference), .format = &format_image_name, .doc = "What was pulled under this name." },
+    { F_STRING(ImageNameRecord, manifest), .format = &format_digest, .doc = "The digest by which the registry calls that." },
+    { F_STRV(ImageNameRecord, blobs), .max = IMAGE_BLOBS_MAX, .format = &format_digest,
+      .doc = "The cached files that the image was made of." },
 };
 DEFINE_SCHEMA_EXTRA(image_name_record_schema, ImageNameRecord, "image name", "A name of an image.", name_record_fields);
 
 static const Field info_fields[] = {
     { F_STRV(ImageInfo, names), .doc = "The names that lead to the image." },
+    { F_STRV(ImageInfo, pulled), .doc = "What was pulled under these names, each with the registry's digest of it." },
+    { F_STRV(ImageInfo, pods), .doc = "The pods that run it now, as far as this user can see them." },
     { F_BOOL(ImageInfo, in_use), .doc = "Whether some process runs it now." },
     { F_STRING(ImageInfo, problem), .doc = "Why the image cannot be used." },
     { F_GROUP(ImageInfo, record, image_record_schema), .doc = "The image." },

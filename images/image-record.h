@@ -12,6 +12,7 @@
 enum {
     IMAGE_RECORD_SIZE_MAX = 1024 * 1024, /* bytes of a packed record */
     IMAGE_STRINGS_MAX = 4096,            /* elements of each list of strings in it */
+    IMAGE_BLOBS_MAX = 1024,              /* of an image: its manifest, its configuration and its layers */
 };
 
 typedef struct ImageConfig {
@@ -39,14 +40,19 @@ typedef struct ImageNameRecord {
     char *name; /* canonical, see image-name.h */
     char *digest;
     uint64_t created; /* when the name was given to it, microseconds after 1970 */
+    char *reference;  /* what was pulled under this name: "example.org/app:1.2"; NULL: it was not pulled */
+    char *manifest;   /* the digest by which the registry calls that */
+    char **blobs;     /* the digests of the cached files that the image was made of */
     Bytes extra;
 } ImageNameRecord;
 extern const Schema image_name_record_schema;
 
 /* One row of `podvisor image list`. */
 typedef struct ImageInfo {
-    char **names; /* sorted; NULL: no name leads to it any more */
-    bool in_use;  /* some process runs it now */
+    char **names;  /* sorted; NULL: no name leads to it any more */
+    char **pulled; /* of the names that were pulled: "REFERENCE@DIGEST" of the registry, sorted */
+    char **pods;   /* who runs it now, sorted; the store does not know them, its caller may */
+    bool in_use;   /* some process runs it now */
     /* Why it cannot be used, for people; NULL: nothing. Of record then only the digest is sure. */
     char *problem;
     ImageRecord record;

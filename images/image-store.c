@@ -83,7 +83,10 @@ static int store_open_dirs(ImageStore *store, int state_dir, ImageAccess access)
     const struct {
         const char *name;
         int *fd;
-    } dirs[] = { { "blobs", &store->blobs }, { "names", &store->names }, { "work", &store->work } };
+    } dirs[] = { { "blobs", &store->blobs },
+                 { "names", &store->names },
+                 { "work", &store->work },
+                 { "cache", &store->cache } };
 
     if (access == IMAGE_READ) {
         store->root = dir_open_at(state_dir, "images");
@@ -108,7 +111,7 @@ int image_store_open(int state_dir, ImageAccess access, ImageStore **ret, char *
     _cleanup_(image_store_freep) ImageStore *store = malloc(sizeof *store);
     if (!store)
         return -ENOMEM;
-    *store = (ImageStore){ -1, -1, -1, -1 };
+    *store = (ImageStore){ -1, -1, -1, -1, -1 };
 
     int r = store_open_dirs(store, state_dir, access);
     if (r < 0)
@@ -129,6 +132,7 @@ ImageStore *image_store_free(ImageStore *store)
 {
     if (!store)
         return NULL;
+    safe_close(store->cache);
     safe_close(store->work);
     safe_close(store->names);
     safe_close(store->blobs);

@@ -9,6 +9,8 @@
  *     blobs/sha256-<hex>.msgpack    its ImageRecord
  *     names/<name>                  an ImageNameRecord; + stands for / in the file's name
  *     work/<uuid>/                  an import under way, flock'ed by whoever runs it (and by its children)
+ *     cache/sha256/<hex>            what was fetched from registries: layers, configurations, manifests; LOCK_SH on cache/ by
+ *                                   pulls, LOCK_EX by whoever removes from it
  *     lock                          flock'ed for each change, for moments only: never while anything is unpacked
  *
  * There is no index: a change costs what changed. An image is there exactly when its .erofs is; so an import writes the
@@ -63,8 +65,27 @@ int image_tag(ImageStore *store, const char *reference, const char *name, char *
  */
 int image_remove(ImageStore *store, const char *reference, char **ret_error);
 
-/*
- * Removes all images that have no name and are not in use, or only tells which (dry_run; then a store open for reading will do). *ret is
- * what was (or would be) removed.
- */
-int image_prune(ImageStore *store, bool dry_run, ImageList *ret, char **ret_error);
+/* What pulls have left in the cache, in bytes. */
+typedef struct ImageCache {
+    uint64_t size; /* all of it */
+    uint64_t
+        unused; /* of it what no image with a name was made of: interrupted pulls, images that are gone */
+} ImageCache;
+int image_cache_look(ImageStore *store, ImageCache *ret, char **ret_error);
+
+typedef struct PruneOptions {
+    bool dry_run;      /* only tell; then a store open for reading will do */
+    bool cached;       /* also cached layers that images were made of */
+    usec_t older_than; /* only what was imported or fetched longer ago than this */
+} PruneOptions;
+
+typedef struct ImagePruned {
+    ImageList images;     /* what was (or would be) removed */
+    uint64_t cached_size; /* bytes that were (or would be) removed from the cache */
+    bool cache_busy;      /* the cache was left as it is: a pull is under way */
+} ImagePruned;
+
+void image_pruned_done(ImagePruned *pruned);
+
+/* Removes all images that have no name and are not in use, and what lies unused in the cache. *ret is the caller's to image_pruned_done(). */
+int image_prune(ImageStore *store, const PruneOptions *options, ImagePruned *ret, char **ret_error);

@@ -18,19 +18,32 @@ typedef struct Import {
     TreeSurvey survey;
     char *architecture; /* as the source says */
     ImageRecord record;
+    ImageNameRecord *name; /* borrowed: what the image will be called, and where it is from */
     ImportPhase phase;
     uint64_t total;
 } Import;
 
-/* Tells the caller of image_import() how far the phase is; negative ends the import. */
-int import_report(Import *import, uint64_t done);
+/*
+ * While a program works: -ENOSPC when it has nearly filled the disk, which others have things on, too; else tells the caller of image_import()
+ * how far the phase is. Negative ends the import.
+ */
+int import_tick(Import *import, uint64_t done);
 
-/* Runs one of the programs, with the work directory as the only place where it may write; tick gets the Import. */
-int import_run(Import *import, const ChildProgram *program, char **arguments, char **environment, int input,
-               int directory, int (*tick)(void *userdata), char **ret_error);
+/*
+ * Runs one of the programs, with the work directory as the only place where it may write. Of `child` its program, arguments, environment,
+ * descriptors, directory and tick count, which gets the Import.
+ */
+int import_run(Import *import, const Child *child, char **ret_error);
 
 /* Appends n words. 0 or -ENOMEM. */
 int import_words(char ***v, const char *const *words, size_t n);
+
+/*
+ * All that image_import() does once there are a work directory and an opened source, both of which are taken, also on failure. name is what
+ * is known of the name by now; its digest is added.
+ */
+int import_into(ImageWork *work, const ImportSource *source, const ImportOptions *options,
+                ImageNameRecord *name, ImageRecord *ret, char **ret_error);
 
 /* Makes `tree` of the source, and takes from it what it says about itself. */
 typedef int (*ImportUnpacker)(Import *import, char **ret_error);

@@ -97,7 +97,7 @@ static int inspect_file(const char *path, ImportSource *source, char **ret_error
 int import_source_open(const char *path, ImportSource *ret, char **ret_error)
 {
     struct stat st;
-    ImportSource source = { 0 };
+    ImportSource source = { .blobs = -1 };
 
     /* Never wait for the other end of a FIFO. */
     _cleanup_(closep) int fd = file_open_at(AT_FDCWD, path, O_RDONLY | O_NONBLOCK, 0);

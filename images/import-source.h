@@ -20,10 +20,11 @@ typedef struct Compression {
 
 typedef struct ImportSource {
     SourceKind kind;
-    int fd; /* the directory, or the archive at its beginning */
+    int fd;    /* the directory, or the archive at its beginning */
+    int blobs; /* of a layout: the directory of its blobs, where they are elsewhere; -1: beneath fd */
     uint64_t size;
     const Compression *compression; /* NULL: none */
 } ImportSource;
 
-/* -ENOENT and others of open(2); -EBADMSG for what is no image. *ret is closed by closing its fd. */
+/* -ENOENT and others of open(2); -EBADMSG for what is no image. *ret is closed by closing its descriptors. */
 int import_source_open(const char *path, ImportSource *ret, char **ret_error);

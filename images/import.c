@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <stdio.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 
 #include "base/strings.h"
 #include "images/import-internal.h"
@@ -15,37 +16,45 @@ static const ChildProgram program_mkfs = { "mkfs.erofs", "erofs-utils" };
 
 static const usec_t default_stall_timeout = 2 * USEC_PER_MINUTE;
 
-int import_report(Import *import, uint64_t done)
+static int report(Import *import, uint64_t done)
 {
     const ImportOptions *options = import->options;
 
     return options->progress ? options->progress(options->userdata, import->phase, done, import->total) : 0;
 }
 
+int import_tick(Import *import, uint64_t done)
+{
+    enum { RESERVED_PART = 64 };
+    const uint64_t reserved_max = UINT64_C(1) << 30;
+    struct statvfs disk;
+
+    if (fstatvfs(import->work->fd, &disk) == 0) {
+        uint64_t reserved = MIN(disk.f_blocks / RESERVED_PART, reserved_max / MAX(disk.f_frsize, 1UL));
+        if (disk.f_bavail < reserved || disk.f_favail < disk.f_files / RESERVED_PART)
+            return -ENOSPC;
+    }
+    return report(import, done);
+}
+
 static int enter_phase(Import *import, ImportPhase phase, uint64_t total)
 {
     import->phase = phase;
     import->total = total;
-    return import_report(import, 0);
+    return report(import, 0);
 }
 
-int import_run(Import *import, const ChildProgram *program, char **arguments, char **environment, int input,
-               int directory, int (*tick)(void *), char **ret_error)
+int import_run(Import *import, const Child *child, char **ret_error)
 {
-    const Child child = {
-        .program = program,
-        .arguments = arguments,
-        .environment = environment,
-        .path = import->options->programs,
-        .input = input,
-        .directory = directory,
-        .kept = import->work->fd,
-        .failure = -EBADMSG,
-        .stall_timeout = import->options->stall_timeout ?: default_stall_timeout,
-        .tick = tick,
-        .userdata = import,
-    };
-    return child_run(&child, ret_error);
+    Child c = *child;
+
+    c.path = import->options->programs;
+    c.kept = import->work->fd;
+    c.file_max = import->options->size_max ?: IMPORT_SIZE_MAX;
+    c.failure = -EBADMSG;
+    c.stall_timeout = import->options->stall_timeout ?: default_stall_timeout;
+    c.userdata = import;
+    return child_run(&c, ret_error);
 }
 
 int import_words(char ***v, const char *const *words, size_t n)
@@ -68,7 +77,31 @@ static const struct {
     { -ELOOP, "the image store lies in there" },
     { -ENAMETOOLONG, "directories are nested too deep" },
     { -EACCES, "this user cannot read it; import as root" },
+    { -E2BIG, "there are more files in it than an image may have" },
 };
+
+/* Before a sparse file of terabytes becomes so many zeros. */
+static int check_room(const Import *import, char **ret_error)
+{
+    uint64_t size = import->survey.size, most = import->options->size_max ?: IMPORT_SIZE_MAX;
+    struct statvfs disk;
+
+    if (fstatvfs(import->work->fd, &disk) < 0)
+        return -errno;
+    uint64_t room = (uint64_t)disk.f_bavail * disk.f_frsize;
+    _cleanup_(freep) char *needed = size_format(size);
+    _cleanup_(freep) char *limit = size_format(size > most ? most : room);
+    if (size > most)
+        return image_fail(
+            ret_error, -EFBIG,
+            "\"%s\" cannot be imported: its files have %s, more than the %s that an image may have",
+            import->options->source, needed ?: "?", limit ?: "?");
+    if (size > room)
+        return image_fail(ret_error, -ENOSPC,
+                          "the disk of the image store is full: \"%s\" needs %s, and %s are left",
+                          import->options->source, needed ?: "?", limit ?: "?");
+    return 0;
+}
 
 static int survey(Import *import, char **ret_error)
 {
@@ -80,11 +113,12 @@ static int survey(Import *import, char **ret_error)
     const TreeLimits limits = { .born = import->born,
                                 .store_device = store.st_dev,
                                 .store_inode = store.st_ino,
-                                .readable = geteuid() != 0 };
+                                .readable = geteuid() != 0,
+                                .entries_max = import->options->entries_max ?: IMPORT_ENTRIES_MAX };
     int r = tree_survey(import->tree, &limits, &import->survey, &where);
     if (r >= 0)
         return import->survey.n_entries > 0
-                   ? 0
+                   ? check_room(import, ret_error)
                    : image_fail(ret_error, -ENODATA, "\"%s\" holds no files", import->options->source);
     _cleanup_(freep) char *escaped = str_escape(where ?: "?", strlen(where ?: "?"));
     TABLE_FOREACH (row, survey_failures)
@@ -172,9 +206,9 @@ static int tick_pack(void *userdata)
     Import *import = userdata;
     struct stat st;
 
-    return import_report(import, fstatat(import->work->fd, WORK_IMAGE_FILE, &st, AT_SYMLINK_NOFOLLOW) < 0
-                                     ? 0
-                                     : (uint64_t)st.st_size);
+    return import_tick(import, fstatat(import->work->fd, WORK_IMAGE_FILE, &st, AT_SYMLINK_NOFOLLOW) < 0
+                                   ? 0
+                                   : (uint64_t)st.st_size);
 }
 
 static int run_mkfs(Import *import, char **ret_error)
@@ -197,7 +231,15 @@ static int run_mkfs(Import *import, char **ret_error)
         r = strv_appendf(&environment, "SOURCE_DATE_EPOCH=%jd", (intmax_t)import->survey.newest);
     if (r < 0)
         return r;
-    return import_run(import, &program_mkfs, arguments, environment, -1, import->tree, tick_pack, ret_error);
+    return import_run(import,
+                      &(Child){ .program = &program_mkfs,
+                                .arguments = arguments,
+                                .environment = environment,
+                                .input = -1,
+                                .output = -1,
+                                .directory = import->tree,
+                                .tick = tick_pack },
+                      ret_error);
 }
 
 /* --- the end --------------------------------------------------------------------------------------------------------- */
@@ -220,7 +262,7 @@ static int seal(Import *import, char **ret_error)
     return str_replace(&import->record.digest, digest);
 }
 
-static int import_steps(Import *import, const char *name, char **ret_error)
+static int import_steps(Import *import, char **ret_error)
 {
     const ImportSource *source = &import->source;
     int r;
@@ -234,12 +276,13 @@ static int import_steps(Import *import, const char *name, char **ret_error)
         (r = run_mkfs(import, ret_error)) < 0 || (r = enter_phase(import, IMPORT_DIGEST, 0)) < 0 ||
         (r = seal(import, ret_error)) < 0 || (r = enter_phase(import, IMPORT_STORE, 0)) < 0)
         return r;
-    return image_work_publish(import->work, &import->record, name, ret_error);
+    return image_work_publish(import->work, &import->record, import->name, ret_error);
 }
 
 static void import_done(Import *import)
 {
     safe_close(import->tree);
+    safe_close(import->source.blobs);
     safe_close(import->source.fd);
     image_work_free(import->work);
     image_record_done(&import->record);
@@ -251,37 +294,71 @@ static int explain_rest(const ImportOptions *options, int r, char **error, char 
 {
     if (*error && ret_error)
         *ret_error = take_ptr(*error);
+    else if (r == -ENOSPC)
+        return image_fail(ret_error, r,
+                          "the disk of the image store is full, or would be: \"%s\" was given up",
+                          options->source);
     else if (ret_error && r < 0)
         return image_fail_errno(ret_error, r, "\"%s\" cannot be imported", options->source);
     return r;
 }
 
-int image_import(ImageStore *store, const ImportOptions *options, ImageRecord *ret, char **ret_error)
+int import_into(ImageWork *work, const ImportSource *source, const ImportOptions *options,
+                ImageNameRecord *name, ImageRecord *ret, char **ret_error)
 {
-    _cleanup_(freep) char *name = NULL;
     _cleanup_(freep) char *error = NULL;
     _cleanup_(import_done) Import import = {
         .options = options,
-        .store = store,
-        .source.fd = -1,
+        .store = work->store,
+        .work = work,
+        .source = *source,
         .tree = -1,
         .all_root = options->all_root || geteuid() != 0,
+        .name = name,
     };
+    int r;
 
-    int r = image_name_canonical(options->name, &name);
+    if ((r = schema_init(&image_record_schema, &import.record)) < 0 ||
+        (r = str_replace(&import.record.source, options->source)) < 0 ||
+        (r = import_steps(&import, &error)) < 0)
+        return explain_rest(options, r, &error, ret_error);
+    if (ret)
+        *ret = take_struct(import.record);
+    return 0;
+}
+
+static int check_name(const char *name, char **ret, char **ret_error)
+{
+    int r = image_name_canonical(name, ret);
+
     if (r < 0)
         return image_fail(
             ret_error, r,
             "\"%s\" cannot be a name of an image; names look like \"busybox\" or \"example.org/app:1.2\"",
-            options->name);
-    if ((r = import_source_open(options->source, &import.source, &error)) < 0 ||
-        (r = schema_init(&image_record_schema, &import.record)) < 0 ||
-        (r = str_replace(&import.record.source, options->source)) < 0 ||
-        (r = image_work_new(store, &import.work)) < 0 || (r = import_steps(&import, name, &error)) < 0)
+            name);
+    return image_name_pin(name)
+               ? image_fail(ret_error, -EINVAL,
+                            "\"%s\" cannot be given as a name: only what is pulled is named by "
+                            "the digest of a registry",
+                            name)
+               : 0;
+}
+
+int image_import(ImageStore *store, const ImportOptions *options, ImageRecord *ret, char **ret_error)
+{
+    _cleanup_(image_name_record_done) ImageNameRecord name = { 0 };
+    _cleanup_(freep) char *error = NULL;
+    ImportSource source;
+    ImageWork *work;
+
+    int r = check_name(options->name, &name.name, ret_error);
+    if (r < 0)
+        return r;
+    if ((r = import_source_open(options->source, &source, &error)) < 0)
         return explain_rest(options, r, &error, ret_error);
-    if (ret) {
-        *ret = import.record;
-        import.record = (ImageRecord){ 0 };
+    if ((r = image_work_new(store, &work)) < 0) {
+        safe_close(source.fd);
+        return explain_rest(options, r, &error, ret_error);
     }
-    return 0;
+    return import_into(work, &source, options, &name, ret, ret_error);
 }

@@ -1,24 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <jansson.h>
 #include <sys/stat.h>
 
 #include "base/digest.h"
 #include "base/strings.h"
 #include "images/image-name.h"
+#include "images/oci-json.h"
 #include "images/oci-layout.h"
+#include "images/oci-manifest.h"
 #include "images/store-internal.h"
 #include "schemas/formats.h"
 
-enum { DOCUMENT_SIZE_MAX = 4 * 1024 * 1024, INDEX_DEPTH_MAX = 3 };
+enum { INDEX_DEPTH_MAX = 3 };
 
-#define MEDIA_OCI "application/vnd.oci.image."
-#define MEDIA_DOCKER "application/vnd.docker."
 #define ANNOTATION_TAG "org.opencontainers.image.ref.name"
-
-static void json_releasep(json_t **value)
-{
-    json_decref(*value);
-}
 
 void oci_image_done(OciImage *image)
 {
@@ -30,50 +24,45 @@ void oci_image_done(OciImage *image)
 
 /* --- documents ------------------------------------------------------------------------------------------------------- */
 
-static int parse_document(const Bytes *bytes, json_t **ret)
+static int read_files(const OciLayout *layout, const char *digest, size_t size_max, Bytes *ret)
 {
-    json_t *value = json_loadb((const char *)bytes->data, bytes->size, 0, NULL);
-
-    if (!value)
-        return -EBADMSG;
-    *ret = value;
-    return 0;
+    if (!digest)
+        return file_read_at(layout->dir, "index.json", size_max, ret);
+    _cleanup_(freep) char *path = strf("sha256/%s", digest + strlen("sha256:"));
+    return path ? file_read_at(layout->blobs, path, size_max, ret) : -ENOMEM;
 }
 
-static int read_document(int dir, const char *name, json_t **ret)
+static int read_bytes(const OciLayout *layout, const char *digest, Bytes *ret)
+{
+    return (layout->read ?: read_files)(layout, digest, OCI_DOCUMENT_SIZE_MAX, ret);
+}
+
+static int read_index(const OciLayout *layout, json_t **ret)
 {
     _cleanup_(bytes_done) Bytes bytes = { 0 };
 
-    int r = file_read_at(dir, name, DOCUMENT_SIZE_MAX, &bytes);
-    return r < 0 ? r : parse_document(&bytes, ret);
-}
-
-static const char *get_string(const json_t *object, const char *key)
-{
-    return json_string_value(json_object_get(object, key));
+    int r = read_bytes(layout, NULL, &bytes);
+    return r < 0 ? r : oci_json_parse(bytes.data, bytes.size, ret);
 }
 
 /* The document that a descriptor {digest, size} points to, checked. */
-static int read_blob(int dir, const json_t *descriptor, json_t **ret, char **ret_error)
+static int read_blob(const OciLayout *layout, const json_t *descriptor, json_t **ret, char **ret_error)
 {
     char hex[SHA256_TEXT_SIZE];
     _cleanup_(bytes_done) Bytes bytes = { 0 };
-    const char *digest = get_string(descriptor, "digest");
+    const char *digest = oci_json_text(descriptor, "digest");
 
     if (!digest || !image_digest_valid(digest))
         return image_fail(ret_error, -EBADMSG, "the layout names a document without a usable SHA-256 digest");
-    _cleanup_(freep) char *path = strf("blobs/sha256/%s", digest + strlen("sha256:"));
-    if (!path)
-        return -ENOMEM;
-    int r = file_read_at(dir, path, DOCUMENT_SIZE_MAX, &bytes);
+    int r = read_bytes(layout, digest, &bytes);
     if (r < 0)
         return image_fail_errno(ret_error, r == -ENOENT ? -EBADMSG : r, "the layout's %s cannot be read",
-                                path);
+                                digest);
     sha256_text(bytes.data, bytes.size, hex);
     if (!streq(hex, digest + strlen("sha256:")))
-        return image_fail(ret_error, -EBADMSG, "the layout is damaged: the content of %s is another", path);
-    r = parse_document(&bytes, ret);
-    return r < 0 ? image_fail(ret_error, r, "the layout's %s is not JSON", path) : 0;
+        return image_fail(ret_error, -EBADMSG, "the layout is damaged: the content of %s is another", digest);
+    r = oci_json_parse(bytes.data, bytes.size, ret);
+    return r < 0 ? image_fail(ret_error, r, "the layout's %s is not JSON", digest) : 0;
 }
 
 bool oci_layout_detect(int dir)
@@ -84,30 +73,11 @@ bool oci_layout_detect(int dir)
            fstatat(dir, "index.json", &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode);
 }
 
-bool oci_detect_docker_archive(int dir)
-{
-    _cleanup_(json_releasep) json_t *manifest = NULL;
-
-    if (read_document(dir, "manifest.json", &manifest) < 0)
-        return false;
-    const json_t *first = json_array_get(manifest, 0);
-    return get_string(first, "Config") && json_is_array(json_object_get(first, "Layers"));
-}
-
 /* --- choosing a manifest ----------------------------------------------------------------------------------------------- */
 
 static const char *tag_of(const json_t *descriptor)
 {
-    return get_string(json_object_get(descriptor, "annotations"), ANNOTATION_TAG);
-}
-
-/* A descriptor without a platform is for all. */
-static bool platform_fits(const json_t *descriptor, const char *architecture)
-{
-    const json_t *platform = json_object_get(descriptor, "platform");
-    const char *os = get_string(platform, "os"), *is = get_string(platform, "architecture");
-
-    return (!os || streq(os, "linux")) && (!is || streq(is, architecture));
+    return oci_json_text(json_object_get(descriptor, "annotations"), ANNOTATION_TAG);
 }
 
 /* Those of the manifests that have the tag (NULL: all), as a new array of borrowed references. */
@@ -124,48 +94,33 @@ static json_t *with_tag(const json_t *manifests, const char *tag)
     return found;
 }
 
-/* "1.35, latest" for messages. */
-static char *list_words(const json_t *descriptors, bool tags)
+static char *list_tags(const json_t *descriptors)
 {
     size_t i;
     json_t *descriptor;
     _cleanup_(strv_freep) char **words = NULL;
 
-    json_array_foreach((json_t *)descriptors, i, descriptor)
-    {
-        const char *word =
-            tags ? tag_of(descriptor) : get_string(json_object_get(descriptor, "platform"), "architecture");
-        _cleanup_(freep) char *escaped = word ? str_escape(word, strlen(word)) : NULL;
-        if (escaped && !strv_contains(words, escaped))
-            (void)strv_append(&words, escaped);
-    }
-    return words ? strv_join(words, ", ") : strdup("none that has a name");
+    json_array_foreach((json_t *)descriptors, i, descriptor) oci_add_word(&words, tag_of(descriptor));
+    return oci_join_words(words);
 }
 
 static int choose_platform(const json_t *descriptors, const char *architecture, const json_t **ret,
                            char **ret_error)
 {
-    size_t i, n_fitting = 0;
-    json_t *descriptor;
+    const json_t *chosen;
+    size_t n_fitting = oci_fitting(descriptors, architecture, &chosen);
 
-    json_array_foreach((json_t *)descriptors, i, descriptor)
-    {
-        if (!platform_fits(descriptor, architecture))
-            continue;
-        *ret = n_fitting++ == 0 ? descriptor : *ret;
-    }
-    if (n_fitting > 0)
-        return n_fitting > 1 ? -ENOTUNIQ : 0;
-    _cleanup_(freep) char *words = list_words(descriptors, false);
-    return image_fail(ret_error, -ENOEXEC, "it is an image for %s; this host runs %s",
-                      words ?: "something else", architecture);
+    if (n_fitting == 0)
+        return oci_fail_platform(descriptors, architecture, ret_error);
+    *ret = chosen;
+    return n_fitting > 1 ? -ENOTUNIQ : 0;
 }
 
 static int choose_tag(const json_t *manifests, const char *tag, const char *architecture, const json_t **ret,
                       char **ret_error)
 {
     _cleanup_(json_releasep) json_t *tagged = with_tag(manifests, tag);
-    _cleanup_(freep) char *words = list_words(manifests, true);
+    _cleanup_(freep) char *words = list_tags(manifests);
 
     if (json_array_size(tagged) == 0)
         return image_fail(ret_error, -ENOENT, "the layout has no image tagged \"%s\"; its tags are: %s",
@@ -184,8 +139,8 @@ static int choose_tag(const json_t *manifests, const char *tag, const char *arch
 }
 
 /* From index.json down to one manifest; nested indexes are for several architectures. */
-static int choose_manifest(int dir, const json_t *index, const char *tag, const char *architecture,
-                           json_t **ret, char **ret_error)
+static int choose_manifest(const OciLayout *layout, const json_t *index, const char *tag,
+                           const char *architecture, json_t **ret, char **ret_error)
 {
     _cleanup_(json_releasep) json_t *document = NULL;
     const json_t *chosen = NULL;
@@ -197,15 +152,15 @@ static int choose_manifest(int dir, const json_t *index, const char *tag, const 
         int r = choose_tag(manifests, depth == 0 ? tag : NULL, architecture, &chosen, ret_error);
         if (r < 0)
             return r;
-        const char *type = get_string(chosen, "mediaType") ?: MEDIA_OCI "manifest.v1+json";
-        if (streq(type, MEDIA_OCI "manifest.v1+json")) {
+        const char *type = oci_json_text(chosen, "mediaType") ?: OCI_MEDIA "manifest.v1+json";
+        if (streq(type, OCI_MEDIA "manifest.v1+json")) {
             *ret = json_deep_copy(chosen);
             return *ret ? 0 : -ENOMEM;
         }
-        if (!streq(type, MEDIA_OCI "index.v1+json"))
+        if (!streq(type, OCI_MEDIA "index.v1+json"))
             break;
         json_t *next = NULL;
-        if ((r = read_blob(dir, chosen, &next, ret_error)) < 0)
+        if ((r = read_blob(layout, chosen, &next, ret_error)) < 0)
             return r;
         json_decref(document);
         document = next;
@@ -237,7 +192,7 @@ static int get_strings(const json_t *object, const char *key, bool assignments, 
 
 static int get_word(const json_t *object, const char *key, const Format *format, char **ret, char **ret_error)
 {
-    const char *text = get_string(object, key);
+    const char *text = oci_json_text(object, key);
 
     if (str_empty(text))
         return 0;
@@ -251,7 +206,7 @@ static int get_word(const json_t *object, const char *key, const Format *format,
 /* "/srv/" and "srv//www" are written by some tools; all lead from the root. */
 static int get_working_dir(const json_t *object, char **ret, char **ret_error)
 {
-    const char *text = get_string(object, "WorkingDir");
+    const char *text = oci_json_text(object, "WorkingDir");
 
     if (str_empty(text))
         return 0;
@@ -280,7 +235,7 @@ static int read_config(const json_t *document, OciImage *image, char **ret_error
 static int check_system(const json_t *config, const OciImage *image, const char *architecture,
                         char **ret_error)
 {
-    const char *os = get_string(config, "os");
+    const char *os = oci_json_text(config, "os");
 
     if (os && !streq(os, "linux"))
         return image_fail(ret_error, -ENOEXEC, "it is not an image for Linux");
@@ -293,9 +248,9 @@ static int check_system(const json_t *config, const OciImage *image, const char 
 /* umoci knows these, and says little about others. */
 static bool layer_known(const char *type)
 {
-    static const char *const known[] = { MEDIA_OCI "layer.v1.tar", MEDIA_OCI "layer.v1.tar+gzip",
-                                         MEDIA_OCI "layer.nondistributable.v1.tar",
-                                         MEDIA_OCI "layer.nondistributable.v1.tar+gzip" };
+    static const char *const known[] = { OCI_MEDIA "layer.v1.tar", OCI_MEDIA "layer.v1.tar+gzip",
+                                         OCI_MEDIA "layer.nondistributable.v1.tar",
+                                         OCI_MEDIA "layer.nondistributable.v1.tar+gzip" };
     TABLE_FOREACH (row, known)
         if (streq_ptr(type, *row))
             return true;
@@ -307,9 +262,11 @@ static int check_layers(const json_t *manifest, char **ret_error)
     size_t i;
     json_t *layer;
 
+    if (json_array_size(json_object_get(manifest, "layers")) > OCI_LAYERS_MAX)
+        return image_fail(ret_error, -E2BIG, "it has more than %d layers", OCI_LAYERS_MAX);
     json_array_foreach(json_object_get(manifest, "layers"), i, layer)
     {
-        const char *type = get_string(layer, "mediaType"), *digest = get_string(layer, "digest");
+        const char *type = oci_json_text(layer, "mediaType"), *digest = oci_json_text(layer, "digest");
         if (!layer_known(type))
             return image_fail(
                 ret_error, -EBADMSG,
@@ -327,7 +284,7 @@ static int make_index(const json_t *descriptor, char **ret)
 {
     _cleanup_(json_releasep) json_t *index =
         json_pack("{s:i, s:[{s:s, s:O, s:O, s:{s:s}}]}", "schemaVersion", 2, "manifests", "mediaType",
-                  MEDIA_OCI "manifest.v1+json", "digest", json_object_get(descriptor, "digest"), "size",
+                  OCI_MEDIA "manifest.v1+json", "digest", json_object_get(descriptor, "digest"), "size",
                   json_object_get(descriptor, "size"), "annotations", ANNOTATION_TAG, OCI_STAGED_TAG);
     char *text = index ? json_dumps(index, JSON_COMPACT) : NULL;
 
@@ -337,16 +294,16 @@ static int make_index(const json_t *descriptor, char **ret)
     return 0;
 }
 
-static int read_chosen(int dir, const json_t *descriptor, const char *architecture, OciImage *image,
-                       char **ret_error)
+static int read_chosen(const OciLayout *layout, const json_t *descriptor, const char *architecture,
+                       OciImage *image, char **ret_error)
 {
     _cleanup_(json_releasep) json_t *manifest = NULL;
     _cleanup_(json_releasep) json_t *config = NULL;
     int r;
 
-    if ((r = read_blob(dir, descriptor, &manifest, ret_error)) < 0 ||
+    if ((r = read_blob(layout, descriptor, &manifest, ret_error)) < 0 ||
         (r = check_layers(manifest, ret_error)) < 0 ||
-        (r = read_blob(dir, json_object_get(manifest, "config"), &config, ret_error)) < 0 ||
+        (r = read_blob(layout, json_object_get(manifest, "config"), &config, ret_error)) < 0 ||
         (r = read_config(config, image, ret_error)) < 0 ||
         (r = check_system(config, image, architecture, ret_error)) < 0)
         return r;
@@ -355,17 +312,18 @@ static int read_chosen(int dir, const json_t *descriptor, const char *architectu
                          : r;
 }
 
-int oci_layout_read(int dir, const char *tag, const char *architecture, OciImage *ret, char **ret_error)
+int oci_layout_read(const OciLayout *layout, const char *tag, const char *architecture, OciImage *ret,
+                    char **ret_error)
 {
     _cleanup_(json_releasep) json_t *index = NULL;
     _cleanup_(json_releasep) json_t *descriptor = NULL;
     _cleanup_(oci_image_done) OciImage image = { 0 };
 
-    int r = read_document(dir, "index.json", &index);
+    int r = read_index(layout, &index);
     if (r < 0)
         return image_fail_errno(ret_error, r, "the layout's index.json cannot be read");
-    if ((r = choose_manifest(dir, index, tag, architecture, &descriptor, ret_error)) < 0 ||
-        (r = read_chosen(dir, descriptor, architecture, &image, ret_error)) < 0)
+    if ((r = choose_manifest(layout, index, tag, architecture, &descriptor, ret_error)) < 0 ||
+        (r = read_chosen(layout, descriptor, architecture, &image, ret_error)) < 0)
         return r;
     *ret = take_struct(image);
     return 0;

@@ -54,6 +54,16 @@ static int list_blob(void *userdata, const char *file)
     return str_replace(&info->problem, describe_problem(listing->store, digest, info));
 }
 
+static int add_name(ImageInfo *info, const ImageNameRecord *name)
+{
+    int r = strv_append(&info->names, name->name);
+
+    if (r < 0 || !name->reference || !name->manifest)
+        return r;
+    return strv_appendf(&info->pulled, "%.*s@%s", (int)strcspn(name->reference, "@"), name->reference,
+                        name->manifest);
+}
+
 static int list_name(void *userdata, const char *file)
 {
     Listing *listing = userdata;
@@ -67,13 +77,19 @@ static int list_name(void *userdata, const char *file)
         return 0;
     for (size_t i = 0; i < listing->list->n_images; i++)
         if (streq(listing->list->images[i].record.digest, name.digest))
-            return strv_append(&listing->list->images[i].names, canonical);
+            return add_name(&listing->list->images[i], &name);
     return 0;
 }
 
 static int compare_strings(const void *a, const void *b)
 {
     return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static void sort_strings(char **v)
+{
+    if (v)
+        qsort(v, strv_length(v), sizeof *v, compare_strings);
 }
 
 static int compare_infos(const void *a, const void *b)
@@ -85,7 +101,7 @@ static int compare_infos(const void *a, const void *b)
     return strcmp(x->names ? x->names[0] : x->record.digest, y->names ? y->names[0] : y->record.digest);
 }
 
-static int list_locked(ImageStore *store, ImageList *ret)
+int store_list(ImageStore *store, ImageList *ret)
 {
     _cleanup_(image_list_done) ImageList list = { 0 };
     Listing listing = { store, &list };
@@ -95,9 +111,10 @@ static int list_locked(ImageStore *store, ImageList *ret)
         r = directory_each(store->names, list_name, &listing);
     if (r < 0)
         return r;
-    for (size_t i = 0; i < list.n_images; i++)
-        if (list.images[i].names)
-            qsort(list.images[i].names, strv_length(list.images[i].names), sizeof(char *), compare_strings);
+    for (size_t i = 0; i < list.n_images; i++) {
+        sort_strings(list.images[i].names);
+        sort_strings(list.images[i].pulled);
+    }
     if (list.n_images > 0)
         qsort(list.images, list.n_images, sizeof *list.images, compare_infos);
     *ret = take_struct(list);
@@ -113,7 +130,7 @@ int image_list(ImageStore *store, ImageList *ret, char **ret_error)
     _cleanup_(closep) int lock = store_lock(store, ret_error);
     if (lock < 0)
         return lock;
-    int r = list_locked(store, ret);
+    int r = store_list(store, ret);
     return r < 0 ? image_fail_errno(ret_error, r, "the images cannot be listed") : 0;
 }
 
@@ -127,6 +144,11 @@ int image_tag(ImageStore *store, const char *reference, const char *name, char *
         return image_fail(ret_error, r, "\"%s\" cannot be a name of an image", name);
     if (r < 0)
         return r;
+    if (image_name_pin(canonical))
+        return image_fail(
+            ret_error, -EINVAL,
+            "\"%s\" cannot be given as a name: only what is pulled is named by the digest of a registry",
+            name);
     _cleanup_(closep) int lock = store_lock(store, ret_error);
     if (lock < 0)
         return lock;
@@ -191,7 +213,7 @@ static int remove_file_of(ImageStore *store, const char *digest, const char *suf
 }
 
 /* Names, image, record: at each point in between what is left is whole, or nothing to anybody. */
-static int remove_all_of(ImageStore *store, const ImageInfo *info)
+int store_remove_image(ImageStore *store, const ImageInfo *info)
 {
     const char *digest = info->record.digest;
     int r = 0;
@@ -222,7 +244,7 @@ static int remove_locked(ImageStore *store, const char *digest, const char *cano
 {
     _cleanup_(image_list_done) ImageList list = { 0 };
 
-    int r = list_locked(store, &list);
+    int r = store_list(store, &list);
     if (r < 0)
         return image_fail_errno(ret_error, r, "the images cannot be listed");
     const ImageInfo *info = find_digest(&list, digest);
@@ -233,7 +255,7 @@ static int remove_locked(ImageStore *store, const char *digest, const char *cano
     if (canonical && (!info || strv_length(info->names) > 1))
         r = remove_name(store, canonical);
     else if (info)
-        r = remove_all_of(store, info);
+        r = store_remove_image(store, info);
     return r < 0 ? image_fail_errno(ret_error, r, "the image \"%s\" cannot be removed", reference) : 0;
 }
 
@@ -247,52 +269,4 @@ int image_remove(ImageStore *store, const char *reference, char **ret_error)
         return lock;
     int r = store_resolve(store, reference, digest, &canonical, ret_error);
     return r < 0 ? r : remove_locked(store, digest, canonical, reference, ret_error);
-}
-
-/* 1: removed (or would be); 0: it stays. */
-static int prune_one(ImageStore *store, bool dry_run, const ImageInfo *info, char **ret_error)
-{
-    if (info->names || info->in_use)
-        return 0;
-    if (dry_run)
-        return 1;
-    _cleanup_(closep) int fd = store_open_blob(store, info->record.digest);
-    if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) < 0)
-        return errno == EWOULDBLOCK ? 0 : -errno;
-    if (fd >= 0 && file_has_record_lock(fd) > 0)
-        return 0;
-    int r = remove_all_of(store, info);
-    if (r < 0)
-        return image_fail_errno(ret_error, r, "the image %s cannot be removed", info->record.digest);
-    return 1;
-}
-
-int image_prune(ImageStore *store, bool dry_run, ImageList *ret, char **ret_error)
-{
-    _cleanup_(image_list_done) ImageList all = { 0 }, removed = { 0 };
-
-    if (store->blobs < 0 || store->names < 0) {
-        *ret = (ImageList){ 0 };
-        return 0;
-    }
-    _cleanup_(closep) int lock = store_lock(store, ret_error);
-    if (lock < 0)
-        return lock;
-    int r = list_locked(store, &all);
-    if (r < 0)
-        return image_fail_errno(ret_error, r, "the images cannot be listed");
-    for (size_t i = 0; i < all.n_images; i++) {
-        if ((r = prune_one(store, dry_run, &all.images[i], ret_error)) < 0)
-            return r;
-        ImageInfo *item = r > 0 ? field_append(schema_field(&image_list_schema, "images"), &removed) : NULL;
-        if (r > 0 && !item)
-            return -ENOMEM;
-        if (item) {
-            schema_done(&image_info_schema, item);
-            *item = all.images[i];
-            all.images[i] = (ImageInfo){ 0 };
-        }
-    }
-    *ret = take_struct(removed);
-    return 0;
 }

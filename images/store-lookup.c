@@ -63,7 +63,7 @@ static int fail_unknown(ImageStore *store, const char *reference, char **ret_err
                           near);
     return image_fail(ret_error, -ENOENT,
                       "there is no image \"%s\"; `podvisor image list` shows what there is, `podvisor image "
-                      "import` adds one",
+                      "import` adds one, `podvisor image pull` fetches one",
                       reference);
 }
 

@@ -41,8 +41,10 @@ static int survey_entry(Walk *walk, int dir, const char *name, const struct stat
     if (S_ISREG(st->st_mode) && limits->readable &&
         faccessat(dir, name, R_OK, AT_EACCESS | AT_SYMLINK_NOFOLLOW) < 0)
         return -errno;
+    if (limits->entries_max > 0 && walk->survey.n_entries >= limits->entries_max)
+        return -E2BIG;
     walk->survey.n_entries++;
-    walk->survey.size += S_ISREG(st->st_mode) ? (uint64_t)st->st_size : 0;
+    walk->survey.size += S_ISREG(st->st_mode) ? (uint64_t)st->st_size / MAX((uint64_t)st->st_nlink, 1) : 0;
     if (before(st->st_mtim, limits->born))
         walk->survey.newest = MAX(walk->survey.newest, (int64_t)st->st_mtim.tv_sec);
     return 0;

@@ -9,7 +9,7 @@ enum { TREE_DEPTH_MAX = 200 }; /* a tree that is deeper is no image */
 
 typedef struct TreeSurvey {
     uint64_t n_entries; /* without the root */
-    uint64_t size;      /* bytes of all regular files */
+    uint64_t size;      /* bytes of all regular files; of one with several names each counts for its part */
     int64_t newest;     /* the latest time of modification before `born`, seconds after 1970; at least 0 */
 } TreeSurvey;
 
@@ -17,12 +17,13 @@ typedef struct TreeLimits {
     struct timespec born; /* times from here on are of the extraction itself; tv_sec INT64_MAX: none are */
     dev_t store_device;   /* a directory that must not be in the tree */
     ino_t store_inode;
-    bool readable; /* whether all must be readable by us, as we are not root */
+    bool readable;        /* whether all must be readable by us, as we are not root */
+    uint64_t entries_max; /* 0: no limit */
 } TreeLimits;
 
 /*
  * Walks all of the tree, without following links: 0, -ENAMETOOLONG (too deep), -EXDEV (another file system is mounted in it), -ELOOP (the
- * store is in it), -EACCES, or negative errno; *ret_where is then the place (malloc'ed, relative).
+ * store is in it), -EACCES, -E2BIG (too many entries), or negative errno; *ret_where is then the place (malloc'ed, relative).
  */
 int tree_survey(int root, const TreeLimits *limits, TreeSurvey *ret, char **ret_where);
 

@@ -96,14 +96,14 @@ static int complete(ImageStore *store, int work, const char *canonical)
     return renameat(work, WORK_NAME_FILE, store->names, file) < 0 ? -errno : 0;
 }
 
-static int publish_locked(ImageWork *work, const ImageRecord *record, const char *name)
+static int publish_locked(ImageWork *work, const ImageRecord *record, ImageNameRecord *name)
 {
     _cleanup_(bytes_done) Bytes bytes = { 0 };
-    char digest[IMAGE_DIGEST_TEXT_SIZE];
-    ImageNameRecord intent = { .name = (char *)name, .digest = digest, .created = record->created };
 
-    memcpy(digest, record->digest, sizeof digest);
-    int r = schema_to_bytes(&image_name_record_schema, &intent, &bytes);
+    name->created = record->created;
+    int r = str_replace(&name->digest, record->digest);
+    if (r >= 0)
+        r = schema_to_bytes(&image_name_record_schema, name, &bytes);
     if (r >= 0)
         r = file_replace_at(work->fd, WORK_NAME_FILE, bytes.data, bytes.size, 0600);
     if (r < 0)
@@ -112,7 +112,7 @@ static int publish_locked(ImageWork *work, const ImageRecord *record, const char
     if (!there)
         r = publish_blob(work, record);
     if (r >= 0)
-        r = complete(work->store, work->fd, name);
+        r = complete(work->store, work->fd, name->name);
     if (r < 0 && !there)
         unpublish_blob(work, record);
     if (r < 0)
@@ -121,7 +121,7 @@ static int publish_locked(ImageWork *work, const ImageRecord *record, const char
     return fsync(work->store->names) < 0 ? -errno : 0;
 }
 
-int image_work_publish(ImageWork *work, const ImageRecord *record, const char *name, char **ret_error)
+int image_work_publish(ImageWork *work, const ImageRecord *record, ImageNameRecord *name, char **ret_error)
 {
     _cleanup_(closep) int lock = store_lock(work->store, ret_error);
     if (lock < 0)

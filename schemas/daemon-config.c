@@ -68,6 +68,16 @@ static const Field fields[] = {
           "link is followed. Without it /etc/podvisor/secrets, /etc/podvisor/configs and /etc/keys; with "
           "--user and --root any.",
       .example = "file_sources = [ \"/etc/keys\", \"/etc/ssl/private\" ];" },
+    { F_DURATION(DaemonConfig, pull_timeout), .fallback = "15min", .min = USEC_PER_SEC,
+      .max = 24 * USEC_PER_HOUR,
+      .doc = "How long it may take to fetch an image that a pod file wants to be pulled. What was fetched by "
+             "then is kept, and "
+             "the next try goes on from there." },
+    { F_STRV(DaemonConfig, insecure_registries), .max = 256, .format = &format_registry,
+      .doc = "Registries that images are pulled from although they have no certificate that this host "
+             "trusts, or "
+             "speak without TLS. Who is on the way to them can then put other images in the place of theirs; "
+             "what is pinned by its digest is safe from that." },
 };
 DEFINE_SCHEMA(daemon_config_schema, DaemonConfig, "podvisord.conf", "How podvisord works on this host.",
               fields);

@@ -45,5 +45,7 @@ typedef struct DaemonConfig {
     SuspendPolicy suspend;
     char **volume_sources; /* NULL: the default of its paths */
     char **file_sources;
+    usec_t pull_timeout;
+    char **insecure_registries; /* "HOST" or "HOST:PORT" */
 } DaemonConfig;
 extern const Schema daemon_config_schema;

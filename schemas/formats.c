@@ -33,6 +33,22 @@ const Format format_image = {
     valid_image,
 };
 
+static bool valid_registry(const char *s)
+{
+    size_t host = strcspn(s, ":");
+    const char *port = s[host] ? s + host + 1 : "5000";
+    size_t digits = strspn(port, "0123456789");
+
+    if (host == 0 || host > 253 || strspn(s, "abcdefghijklmnopqrstuvwxyz0123456789.-") < host)
+        return false;
+    return isalnum((unsigned char)*s) && isalnum((unsigned char)s[host - 1]) && digits > 0 && digits <= 5 &&
+           !port[digits];
+}
+const Format format_registry = {
+    "a registry: \"example.org\", \"localhost:5000\"",
+    valid_registry,
+};
+
 static bool valid_absolute_path(const char *s)
 {
     _cleanup_(strv_freep) char **steps = NULL;

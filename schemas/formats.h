@@ -4,6 +4,7 @@
 #include "schemas/schema.h"
 
 extern const Format format_name;          /* of pods, containers, volumes: a DNS label */
+extern const Format format_registry;      /* host[:port] */
 extern const Format format_image;         /* [registry/]name[:tag] or sha256:... */
 extern const Format format_absolute_path; /* no . or .. or empty components */
 extern const Format format_cpu_model;

@@ -11,7 +11,7 @@
  *     state            /var/lib/podvisor          XDG_STATE_HOME/podvisor               DIR/state
  *
  * Below run: pods/NAME/ (the run paths), bus (the API), runners (the socket for runners),
- * libvirt.socket (the way to libvirt of runners that have units), lock (one podvisord).
+ * pulls/ (what podvisord wants to be pulled), libvirt.socket (the way to libvirt of runners that have units), lock (one podvisord).
  * Below state: images/, volumes/, shares/, log/ and events/ (where there is no journal).
  */
 #include "base/enum-table.h"
@@ -48,8 +48,9 @@ void paths_done(Paths *p);
 #define PATHS_LIBVIRT "libvirt.socket" /* below run: the way to libvirt for pods that have units */
 #define PATHS_LOCK "lock"              /* below run */
 #define PATHS_PODS "pods"              /* below run */
-#define PATHS_IMAGES "images"          /* below state */
-#define PATHS_LOG "log"                /* below state */
-#define PATHS_VOLUMES "volumes"        /* below state: disks of volumes that name no source */
-#define PATHS_SHARES "shares"          /* below state: copies of directories that pods share */
-#define PATHS_EVENTS "events"          /* below state: the log file "events" */
+#define PATHS_PULLS "pulls"     /* below run: what podvisord wants to be pulled (images/pull-request.h) */
+#define PATHS_IMAGES "images"   /* below state */
+#define PATHS_LOG "log"         /* below state */
+#define PATHS_VOLUMES "volumes" /* below state: disks of volumes that name no source */
+#define PATHS_SHARES "shares"   /* below state: copies of directories that pods share */
+#define PATHS_EVENTS "events"   /* below state: the log file "events" */

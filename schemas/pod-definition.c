@@ -56,9 +56,35 @@ static void check_sysctls(const Check *c)
     }
 }
 
+/* As all container tools tell a registry: by a dot or a port in the first step, or as localhost. */
+static bool names_registry(const char *image)
+{
+    size_t first = strcspn(image, "/");
+
+    return image[first] &&
+           (memchr(image, '.', first) || memchr(image, ':', first) || str_after(image, "localhost/"));
+}
+
+static void check_pull(const Check *c, size_t i)
+{
+    const ContainerDefinition *d = &c->pod->containers[i];
+    _cleanup_(freep) char *path = strf("containers[%zu].pull", i);
+
+    if (!path || d->pull == PULL_NEVER || !d->image || names_registry(d->image))
+        return;
+    if (str_after(d->image, "sha256:"))
+        check_complain(c, path, "\"%s\" is the digest of an image that is here; no registry has it by that",
+                       d->image);
+    else
+        check_complain(c, path,
+                       "\"%s\" does not say from which registry it is pulled, such as \"docker.io/%s%s\"",
+                       d->image, strchr(d->image, '/') ? "" : "library/", d->image);
+}
+
 static void check_containers(const Check *c)
 {
     for (size_t i = 0; i < c->pod->n_containers; i++) {
+        check_pull(c, i);
         _cleanup_(freep) char *restart = strf("containers[%zu].restart", i);
         _cleanup_(freep) char *memory = strf("containers[%zu].limits.memory", i);
         _cleanup_(freep) char *writable = strf("containers[%zu].writable_size", i);

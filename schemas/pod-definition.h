@@ -37,6 +37,15 @@ typedef enum RestartPolicy {
 } RestartPolicy;
 extern const EnumTable restart_policy_table;
 
+/* When podvisord has an image pulled. */
+typedef enum PullPolicy {
+    PULL_NEVER,
+    PULL_MISSING,
+    PULL_NEWER,
+    PULL_POLICY_MAX,
+} PullPolicy;
+extern const EnumTable pull_policy_table;
+
 typedef enum VolumeType {
     VOLUME_TMPFS,
     VOLUME_DISK,
@@ -164,6 +173,7 @@ extern const Schema config_schema;
 typedef struct ContainerDefinition {
     char *name;
     char *image;
+    PullPolicy pull;
     char **command;     /* NULL: the image's */
     char **environment; /* "KEY=value" */
     char *working_dir;  /* NULL: the image's */

@@ -14,6 +14,13 @@ DEFINE_ENUM_TABLE(restart_policy, "restart policy",
                   [RESTART_ON_FAILURE] = { "on-failure", "started again unless it ended with exit status 0" },
                   [RESTART_NEVER] = { "never", "not started again" });
 
+DEFINE_ENUM_TABLE(pull_policy, "pull policy",
+                  PULL_POLICY_MAX, [PULL_NEVER] = { "never", "it must be there; podvisord waits for it" },
+                  [PULL_MISSING] = { "missing", "when it is not there" },
+                  [PULL_NEWER] = {
+                      "newer",
+                      "before each start, if its registry has another; with what is there, if that fails" });
+
 DEFINE_ENUM_TABLE(
     volume_type, "volume type",
     VOLUME_TYPE_MAX, [VOLUME_TMPFS] = { "tmpfs", "memory of the pod; empty at each start of the pod" },
@@ -202,6 +209,11 @@ static const Field container_fields[] = {
     { F_STRING(ContainerDefinition, image), .flags = FIELD_REQUIRED, .format = &format_image,
       .impact = IMPACT_REBOOT, .doc = "The image that it runs, as `podvisor image list` names it.",
       .example = "image = \"busybox\";" },
+    { F_ENUM(ContainerDefinition, pull, pull_policy_table), .fallback = "never",
+      .doc = "Whether podvisord pulls the image from its registry, which `image` must name then. The pod "
+             "waits while "
+             "that is under way; what fails is told by its status, and tried again after a while.",
+      .example = "image = \"registry.example/app:1\"; pull = \"missing\";" },
     { F_STRV(ContainerDefinition, command), .max = 4096, .format = &format_argument, .impact = IMPACT_REBOOT,
       .doc = "The program and its arguments, instead of the image's entry point and command. No shell is "
              "involved; a name without / is looked for in PATH.",

@@ -14,30 +14,94 @@ void image_wait_forget(Pod *pod)
     if (pod->observed.image_missing)
         TAILQ_REMOVE(&pod->supervisor->image_wait->pods, pod, image_entry);
     pod->observed.image_missing = false;
+    pod->image_pulled = false;
     pod->missing_image = (free(pod->missing_image), NULL);
     pod->missing_why = (free(pod->missing_why), NULL);
 }
 
+void image_wait_started(Pod *pod)
+{
+    pod->image_round = 0;
+}
+
+/* What is in the way of a start. */
+typedef struct Obstacle {
+    Pod *pod;
+    const char *image;
+    char *why;
+    bool pulled; /* it is being pulled */
+} Obstacle;
+
+static bool stand_in_the_way(Obstacle *o, const ContainerDefinition *container, bool pulled, const char *why)
+{
+    o->image = container->image;
+    o->why = strdup(why);
+    o->pulled = pulled;
+    return true;
+}
+
+/* An image that is there is never waited for but while its registry is asked. */
+static bool look_at_pull(Obstacle *o, const ContainerDefinition *container, const char *missing)
+{
+    const char *why = NULL;
+    usec_t patience = usec_sub(now_usec(CLOCK_BOOTTIME), USEC_PER_MINUTE);
+
+    switch (image_pulls_want(o->pod->supervisor->image_pulls, container->image,
+                             missing ? patience : o->pod->image_round, &why)) {
+    case PULL_UNDER_WAY:
+        return stand_in_the_way(o, container, true,
+                                missing ? "it is being pulled"
+                                        : "its registry is being asked for a newer one");
+    case PULL_SETTLED:
+        return missing ? stand_in_the_way(o, container, false, "it was pulled, and has gone again") : false;
+    case PULL_FAILED:
+        return missing ? stand_in_the_way(o, container, false, why ?: missing) : false;
+    }
+    return false;
+}
+
+static bool look_at_image(void *userdata, const ContainerDefinition *container, const char *missing)
+{
+    Obstacle *o = userdata;
+
+    if (container->pull == PULL_NEWER || (missing && container->pull == PULL_MISSING))
+        return look_at_pull(o, container, missing);
+    return missing ? stand_in_the_way(o, container, false, missing) : false;
+}
+
 bool image_wait_look(Pod *pod)
 {
-    _cleanup_(freep) char *image = NULL, *why = NULL;
-    bool told = pod->observed.image_missing;
+    Obstacle o = { .pod = pod };
 
-    if (!pod_images_missing(pod->supervisor->state_dir, &pod->definition, &image, &why)) {
+    if (pod->image_round == 0)
+        pod->image_round = now_usec(CLOCK_BOOTTIME);
+    if (!pod_images_look(pod->supervisor->state_dir, &pod->definition, look_at_image, &o)) {
         image_wait_forget(pod);
         return false;
     }
-    free(pod->missing_image);
+    bool news = !streq_ptr(pod->missing_image, o.image) || !streq_ptr(pod->missing_why, o.why);
+    (void)str_replace(&pod->missing_image, o.image);
     free(pod->missing_why);
-    pod->missing_image = take_ptr(image);
-    pod->missing_why = take_ptr(why);
-    if (told)
-        return true;
-    TAILQ_INSERT_TAIL(&pod->supervisor->image_wait->pods, pod, image_entry);
+    pod->missing_why = o.why;
+    pod->image_pulled = o.pulled;
+    if (!pod->observed.image_missing)
+        TAILQ_INSERT_TAIL(&pod->supervisor->image_wait->pods, pod, image_entry);
     pod->observed.image_missing = true;
-    pod_log_event(pod, EVENT_IMAGE_MISSING, 0, "%s: waits for its image \"%s\": %s", pod->name,
-                  pod->missing_image ?: "?", pod->missing_why ?: "it is not in the store");
+    if (news && !o.pulled)
+        pod_log_event(pod, EVENT_IMAGE_MISSING, 0, "%s: waits for its image \"%s\": %s", pod->name,
+                      pod->missing_image ?: "?", pod->missing_why ?: "it is not in the store");
     return true;
+}
+
+void image_wait_hurry(Pod *pod)
+{
+    pod->image_round = 0;
+    for (size_t i = 0; pod->wanted.defined && i < pod->definition.n_containers; i++)
+        if (pod->definition.containers[i].pull != PULL_NEVER)
+            image_pulls_hurry(pod->supervisor->image_pulls, pod->definition.containers[i].image);
+    /* At once, so that whoever asks next is told what is true now. */
+    if (pod->observed.image_missing)
+        (void)image_wait_look(pod);
 }
 
 static void on_change(void *userdata, const char *name)
@@ -49,6 +113,24 @@ static void on_change(void *userdata, const char *name)
         (void)image_wait_look(pod);
         pod_due(pod);
     }
+}
+
+void image_wait_changed(Supervisor *s)
+{
+    on_change(s->image_wait, NULL);
+}
+
+bool image_wait_wants(Supervisor *s, const char *reference)
+{
+    Pod *pod;
+
+    TAILQ_FOREACH(pod, &s->image_wait->pods, image_entry)
+    for (size_t i = 0; i < pod->definition.n_containers; i++) {
+        const ContainerDefinition *c = &pod->definition.containers[i];
+        if (c->pull != PULL_NEVER && streq(c->image, reference))
+            return true;
+    }
+    return false;
 }
 
 int image_wait_new(ImageWait **ret, Supervisor *supervisor)

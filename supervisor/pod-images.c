@@ -48,22 +48,19 @@ static int resolve(ImageStore *store, const char *state_path, const ContainerDef
     return r;
 }
 
-bool pod_images_missing(int state_dir, const PodDefinition *pod, char **ret_image, char **ret_why)
+bool pod_images_look(int state_dir, const PodDefinition *pod, PodImageFunc func, void *userdata)
 {
     _cleanup_(image_store_freep) ImageStore *store = NULL;
-    _cleanup_(freep) char *why = NULL;
+    bool told = false;
 
     if (pod->backend == BACKEND_NULL || image_store_open(state_dir, IMAGE_READ, &store, NULL) < 0)
         return false;
-    for (size_t i = 0; i < pod->n_containers; i++) {
-        why = (free(why), NULL);
-        if (image_lookup(store, pod->containers[i].image, NULL, NULL, &why) != -ENOENT)
-            continue;
-        *ret_image = strdup(pod->containers[i].image);
-        *ret_why = take_ptr(why);
-        return true;
+    for (size_t i = 0; !told && i < pod->n_containers; i++) {
+        _cleanup_(freep) char *why = NULL;
+        bool missing = image_lookup(store, pod->containers[i].image, NULL, NULL, &why) == -ENOENT;
+        told = func(userdata, &pod->containers[i], missing ? why ?: "it is not in the store" : NULL);
     }
-    return false;
+    return told;
 }
 
 int pod_images_resolve(int state_dir, const char *state_path, RunDefinition *definition, char **ret_error)

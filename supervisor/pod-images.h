@@ -3,11 +3,13 @@
 /* From the image names of a pod file to files and processes, as a runner is told them. */
 #include "schemas/run-definition.h"
 
+/* why: a sentence, when the container's image is not in the store; NULL: it is. True ends the look. */
+typedef bool (*PodImageFunc)(void *userdata, const ContainerDefinition *container, const char *why);
 /*
- * True when an image of the pod is not in the store: *ret_image is its name, *ret_why a sentence (both malloc'ed; NULL: no
- * memory). What else is wrong with one is found by pod_images_resolve().
+ * Calls func for each container until it says true, and returns that. What else is wrong with an image is found by
+ * pod_images_resolve(). The null backend runs no image, and none is looked for.
  */
-bool pod_images_missing(int state_dir, const PodDefinition *pod, char **ret_image, char **ret_why);
+bool pod_images_look(int state_dir, const PodDefinition *pod, PodImageFunc func, void *userdata);
 
 /*
  * Fills definition->images from definition->pod. state_dir: of podvisor's state, state_path the same as an absolute path.

@@ -146,7 +146,10 @@ static int show_image_wait(const Pod *pod, PodStatus *s)
         return 0;
     free(s->phase);
     s->phase = strf("its image: %s", pod->missing_why ?: "it is not in the store");
-    return s->phase ? str_replace(&s->missing_image, pod->missing_image) : -ENOMEM;
+    if (!s->phase)
+        return -ENOMEM;
+    /* What is being pulled comes without an operator. */
+    return pod->image_pulled ? 0 : str_replace(&s->missing_image, pod->missing_image);
 }
 
 static int show_volume_wait(const Pod *pod, PodStatus *s)

@@ -410,6 +410,7 @@ static StepOutcome step_launch(Pod *pod, Rule rule)
     if (making > 0)
         return STEP_AGAIN;
     pod->copied = strv_free(pod->copied);
+    image_wait_started(pod);
     forget_last_run(pod);
     pod->fresh = true;
     int r = schema_init(&run_definition_schema, &d);

@@ -126,10 +126,8 @@ void pod_forget_failures(Pod *pod)
     pod->record.restarts = 0;
     pod->record.next_start = 0;
     pod->observed.next_start = 0;
-    /* At once, so that whoever asks next is told what is true now. */
     pod->volume_error = (free(pod->volume_error), NULL);
-    if (pod->observed.image_missing)
-        (void)image_wait_look(pod);
+    image_wait_hurry(pod);
     if (pod->observed.phase == MACHINE_ENDED)
         pod_set_phase(pod, MACHINE_NONE);
 }

@@ -47,6 +47,8 @@ struct Pod {
     char **pending;                    /* what differs between running and definition */
     char *doubt;                       /* why observed.doubt is set */
     char *missing_image, *missing_why; /* observed.image_missing: its name, and a sentence (image-wait.h) */
+    bool image_pulled;                 /* and it is being pulled */
+    usec_t image_round;                /* since when it is about to start; 0: it is not */
 
     struct VolumeMake *volume_make; /* observed.volume_making (volume-make.h) */
     char *volume_error;             /* why the last one could not be made; NULL: it was, or was told */

@@ -233,6 +233,8 @@ static int definitions_start(Supervisor *s)
         r = image_wait_new(&s->image_wait, s);
     if (r >= 0)
         r = file_watch_new(&s->file_watch, s);
+    if (r >= 0)
+        r = image_pulls_new(&s->image_pulls, s);
     /* Watched first and read then, so that nothing falls between. */
     if (r >= 0)
         r = watch_new(&s->watch, s->event, s->paths->definitions, on_watch, s);
@@ -533,6 +535,7 @@ Supervisor *supervisor_free(Supervisor *s)
     listener_free(s->runners);
     image_wait_free(s->image_wait);
     file_watch_free(s->file_watch);
+    image_pulls_free(s->image_pulls);
     watch_free(s->watch);
     definitions_free(s->definitions);
     launcher_free(s->launcher);

@@ -11,6 +11,7 @@
 #include "schemas/order.h"
 #include "schemas/log-file.h"
 #include "schemas/paths.h"
+#include "supervisor/image-pull.h"
 #include "supervisor/image-wait.h"
 #include "supervisor/launcher.h"
 #include "supervisor/listener.h"
@@ -38,6 +39,7 @@ struct Supervisor {
     Watch *watch;
     ImageWait *image_wait;
     FileWatch *file_watch;
+    ImagePulls *image_pulls;
     Listener *runners;
     Bus *bus;
     Notify *notify;

@@ -26,7 +26,7 @@ GUEST_SCHEMAS = {"agent.h", "confinement.h", "formats.h", "frame.h", "message.h"
 DOORS = {
     "libconfig.h": {"schemas/schema-config.c"},
     "msgpack.h": {"base/pack.c"},
-    "jansson.h": {"schemas/schema-json.c", "schemas/schema-json-read.c", "backends/qemu/", "images/oci-layout.c", "runner/log-line.c"},
+    "jansson.h": {"schemas/schema-json.c", "schemas/schema-json-read.c", "backends/qemu/", "images/oci-", "runner/log-line.c"},
     "libvirt/": {"backends/libvirt/"},
     "expat.h": {"backends/libvirt/domain-fragment.c"},
     "seccomp.h": {"guest/agent/seccomp-compile.c", "uplink/guard.c"},

@@ -19,7 +19,7 @@ PROBE = "/usr/bin/qemu-probe"
 BOOT = 'kernel = "/srv/vmlinux"; initrd = "/srv/initrd";\n'
 NOTHING = "0000000000000000"
 # As `systemd-analyze security --threshold` wants them: tenths.
-EXPOSURE = {"podvisor-pod@real.service": 10, "podvisord.service": 25}
+EXPOSURE = {"podvisor-pod@real.service": 10, "podvisord.service": 25, "podvisor-pull@x.service": 30}
 SECRETS = ("/root/secret", "/home/user/secret", "/srv/secret", "/run/secret", "/var/lib/secret")
 # What root itself cannot get in a machine of the tests, since it has no power over the hardware that all share.
 DENIED_TO_ALL = {"/dev/mem", "init_module"}

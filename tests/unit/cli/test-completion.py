@@ -37,7 +37,8 @@ class Completion(unittest.TestCase):
     def test_verbs(self):
         self.assertEqual(self.complete("sta"), ["start", "status"])
         self.assertIn("exec", self.complete(""))
-        self.assertEqual(self.complete("image", "p"), ["prune"])
+        self.assertEqual(self.complete("image", "p"), ["prune", "pull"])
+        self.assertEqual(self.complete("image", "pull", "--tls-verify", ""), ["false", "true"])
         self.assertEqual(self.complete("--root=/x", "li"), ["list"])
 
     def test_options_are_those_of_the_verb(self):

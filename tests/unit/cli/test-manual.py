@@ -24,7 +24,7 @@ def text(name):
 
 
 def verbs():
-    return re.findall(r"^  ([a-z]+(?: (?:import|list|remove|prune|tag|verify|show))?)\b",
+    return re.findall(r"^  ([a-z]+(?: (?:import|pull|list|remove|prune|tag|verify|show))?)\b",
                       podvisor("--help").split("Options:")[0].split("Verbs:")[1], re.M)
 
 

@@ -344,9 +344,9 @@ static void importers_and_removers_do_not_hurt_each_other(void **state)
         free(error);
         safe_close(fd);
         (void)image_remove(f->store, "app", NULL);
-        ImageList list;
-        assert_success(image_prune(f->store, false, &list, NULL));
-        image_list_done(&list);
+        ImagePruned pruned;
+        assert_success(image_prune(f->store, &(PruneOptions){ 0 }, &pruned, NULL));
+        image_pruned_done(&pruned);
     }
 
     assert_int_equal(status, 0);

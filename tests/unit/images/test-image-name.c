@@ -3,6 +3,8 @@
 #include "images/image-name.h"
 #include "tests/unit/images/fixture.h"
 
+#define PIN "@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+
 static const struct {
     const char *name;
     const char *canonical; /* NULL: no name */
@@ -15,6 +17,10 @@ static const struct {
     { "registry.example:5000/x/y:tag", "registry.example:5000/x/y:tag" },
     { "localhost:5000/latest:latest", "localhost:5000/latest" },
     { "facade", "facade" },
+    { "r.example:5000/x/y" PIN, "r.example:5000/x/y" PIN },
+    { "r.example/y:1" PIN, "r.example/y:1" PIN },
+    { "r.example/y:latest" PIN, "r.example/y" PIN },
+    { "y" PIN, "y" PIN },
     { "", NULL },
     { "/", NULL },
     { "/x", NULL },
@@ -39,6 +45,12 @@ static const struct {
     { "new\nline", NULL },
     { "x+y", NULL },
     { "x@y", NULL },
+    { PIN, NULL },
+    { "x:" PIN, NULL },
+    { "x" PIN "0", NULL },
+    { "x" PIN PIN, NULL },
+    { "x@sha256:abc", NULL },
+    { "x@sha512:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef", NULL },
     { "sha256:abc", NULL },
     { "sha256:latest", NULL },
 };

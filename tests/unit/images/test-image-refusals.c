@@ -49,7 +49,12 @@ static const Refusal refusals[] = {
     { "what docker save makes",
       "mkdir r; echo '[{\"Config\":\"x.json\",\"Layers\":[\"l/layer.tar\"]}]' >r/manifest.json; tar -C r -cf "
       "source .",
-      -EBADMSG, "docker-archive:FILE" },
+      -EBADMSG, "skopeo failed" },
+    { "what docker save makes of several images",
+      "mkdir r; echo '[{\"Config\":\"x.json\",\"RepoTags\":[\"a/b:1\"],\"Layers\":[]},"
+      "{\"Config\":\"y.json\",\"RepoTags\":[\"c:2\"],\"Layers\":[]}]' >r/manifest.json; tar -C r -cf source "
+      ".",
+      -ENOTUNIQ, "choose one with --tag: a/b:1, c:2" },
     { "a directory for another processor", "mkdir -p source/bin; " ARM_PROGRAM " >source/bin/sh", -ENOEXEC,
       "for arm64" },
     { "an archive for another processor, behind a link",
@@ -131,7 +136,7 @@ static void read_layout(void *userdata)
     OciImage image;
     char *error = NULL;
 
-    int r = oci_layout_read(*(int *)userdata, NULL, "amd64", &image, &error);
+    int r = oci_layout_read(userdata, NULL, "amd64", &image, &error);
     if (r == 0)
         oci_image_done(&image);
     else
@@ -143,8 +148,10 @@ static void no_damage_of_an_index_does_harm(void **state)
 {
     make_layout("source");
     _cleanup_(closep) int dir = dir_open_at(AT_FDCWD, "source");
+    _cleanup_(closep) int blobs = dir_open_at(AT_FDCWD, "source/blobs");
+    OciLayout layout = { .dir = dir, .blobs = blobs };
 
-    damage_everywhere("source/index.json", read_layout, &dir);
+    damage_everywhere("source/index.json", read_layout, &layout);
 }
 
 static void read_image(void *userdata)
@@ -251,6 +258,7 @@ static void links_that_lead_outside_are_kept_as_they_are(void **state)
 
 static void a_program_that_is_missing_is_named_with_its_package(void **state)
 {
+    Fixture *f = *state;
     static const struct {
         const char *make, *there, *words;
     } rows[] = {
@@ -258,13 +266,16 @@ static void a_program_that_is_missing_is_named_with_its_package(void **state)
         { "tar -cf source /bin/busybox 2>/dev/null", "", "`apt install tar`" },
         { "tar -cJf source /bin/busybox 2>/dev/null", "tar", "`apt install xz-utils`" },
         { LAYOUT, "", "`apt install umoci`" },
+        { "echo '[{\"Config\":\"x\",\"Layers\":[]}]' >manifest.json; tar -cf source manifest.json", "tar",
+          "`apt install skopeo`" },
     };
     TABLE_FOREACH (row, rows) {
         shell("exec >/dev/null 2>&1; mkdir programs; for p in %s; do ln -s $(command -v $p) programs/; done; "
               "%s",
               row->there, row->make);
-        import_fails(*state, &(ImportOptions){ .source = "source", .name = "x", .programs = "programs" },
-                     -ENOPKG, row->words);
+        _cleanup_(freep) char *programs = strf("%s/programs", f->top);
+        import_fails(f, &(ImportOptions){ .source = "source", .name = "x", .programs = programs }, -ENOPKG,
+                     row->words);
         clear();
     }
 }

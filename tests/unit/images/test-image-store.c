@@ -3,7 +3,7 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 
-#include "images/image-name.h"
+#include "images/store-internal.h"
 #include "tests/unit/images/fixture.h"
 
 /* A small image with this word in it. */
@@ -233,28 +233,86 @@ static void what_was_removed_stays_readable_for_who_had_it(void **state)
     close(fd);
 }
 
+#define ZEROS "000000000000000000000000000000000000000000000000000000000000000" /* and one digit */
+
 static void prune_removes_what_has_no_name_and_no_user(void **state)
 {
     Fixture *f = *state;
     int fd;
-    ImageList list;
+    ImagePruned pruned;
     _cleanup_(freep) char *used = image_with(f, "used", "app");
     _cleanup_(freep) char *old = image_with(f, "old", "app");
     _cleanup_(freep) char *named = image_with(f, "named", "app");
     assert_success(image_lookup(f->store, used, NULL, &fd, NULL));
 
-    assert_success(image_prune(f->store, true, &list, NULL));
-    assert_int_equal(list.n_images, 1);
-    image_list_done(&list);
+    assert_success(image_prune(f->store, &(PruneOptions){ .dry_run = true }, &pruned, NULL));
+    assert_int_equal(pruned.images.n_images, 1);
+    image_pruned_done(&pruned);
     assert_int_equal(count_images(f), 3);
-    assert_success(image_prune(f->store, false, &list, NULL));
+    assert_success(image_prune(f->store, &(PruneOptions){ 0 }, &pruned, NULL));
 
-    assert_int_equal(list.n_images, 1);
-    assert_string_equal(list.images[0].record.digest, old);
-    image_list_done(&list);
+    assert_int_equal(pruned.images.n_images, 1);
+    assert_string_equal(pruned.images.images[0].record.digest, old);
+    image_pruned_done(&pruned);
     assert_int_equal(count_images(f), 2);
     assert_lookup(f, "app", named);
     close(fd);
+}
+
+static void prune_by_age_leaves_what_is_younger(void **state)
+{
+    Fixture *f = *state;
+    ImagePruned pruned;
+    const PruneOptions old = { .older_than = USEC_PER_HOUR };
+    free(image_with(f, "old", "app"));
+    free(image_with(f, "new", "app"));
+    shell(
+        "mkdir state/images/cache/sha256; cd state/images/cache/sha256\n"
+        "for d in 0 1; do echo $d >$(printf '%%064d' $d); done; touch -d '2 hours ago' $(printf '%%064d' 0)");
+
+    assert_success(image_prune(f->store, &old, &pruned, NULL));
+    assert_int_equal(pruned.images.n_images, 0);
+    assert_int_equal(pruned.cached_size, 2);
+    image_pruned_done(&pruned);
+
+    assert_int_equal(count_images(f), 2);
+    _cleanup_(freep) char *left = shell_output("ls state/images/cache/sha256 | tail -c 2");
+    assert_string_equal(left, "1");
+}
+
+static void layers_of_an_image_are_only_pruned_when_it_is_said(void **state)
+{
+    Fixture *f = *state;
+    char *blobs[] = { (char *)"sha256:" ZEROS "1", NULL };
+    ImageNameRecord name = { .name = (char *)"app", .blobs = blobs };
+    ImageCache cache;
+    ImagePruned pruned;
+    name.digest = image_with(f, "app", "app");
+    assert_success(store_write_name(f->store, &name));
+    free(name.digest);
+    shell("mkdir state/images/cache/sha256; cd state/images/cache/sha256; for d in 0 1; do echo x >" ZEROS
+          "$d; done; echo x >junk");
+
+    assert_success(image_cache_look(f->store, &cache, NULL));
+    assert_int_equal(cache.size, 4);
+    assert_int_equal(cache.unused, 2);
+    assert_success(image_prune(f->store, &(PruneOptions){ 0 }, &pruned, NULL));
+    image_pruned_done(&pruned);
+    shell("[ ! -e state/images/cache/sha256/" ZEROS "0 ] && [ -e state/images/cache/sha256/" ZEROS "1 ]");
+    assert_success(image_prune(f->store, &(PruneOptions){ .cached = true }, &pruned, NULL));
+    image_pruned_done(&pruned);
+    shell("[ ! -e state/images/cache/sha256/" ZEROS "1 ]");
+}
+
+static void a_pinned_name_is_not_for_tagging(void **state)
+{
+    Fixture *f = *state;
+    char *error = NULL;
+    free(image_with(f, "app", "app"));
+
+    assert_int_equal(image_tag(f->store, "app", "app@sha256:" ZEROS "0", &error), -EINVAL);
+    assert_non_null(strstr(error, "only what is pulled"));
+    free(error);
 }
 
 /* --- damage ------------------------------------------------------------------------------------------------------------- */
@@ -390,6 +448,9 @@ int main(void)
         TEST(a_program_that_inherited_the_image_keeps_it),
         TEST(what_was_removed_stays_readable_for_who_had_it),
         TEST(prune_removes_what_has_no_name_and_no_user),
+        TEST(prune_by_age_leaves_what_is_younger),
+        TEST(layers_of_an_image_are_only_pruned_when_it_is_said),
+        TEST(a_pinned_name_is_not_for_tagging),
         TEST(damage_is_told_and_hides_no_other_image),
         TEST(a_damaged_image_can_be_removed_and_imported_again),
         TEST(an_import_heals_a_cut_image),

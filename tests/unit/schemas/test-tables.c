@@ -15,7 +15,7 @@ static const EnumTable *const enum_tables[] = {
     &end_reason_table,         &verdict_table,          &container_state_table, &log_target_table,
     &checkpoint_outcome_table, &stream_channel_table,   &pod_state_table,       &json_style_table,
     &launcher_kind_table,      &machined_use_table,     &suspend_policy_table,  &seccomp_profile_table,
-    &network_mode_table,       &publish_protocol_table,
+    &network_mode_table,       &publish_protocol_table, &pull_policy_table,
 };
 
 static const Schema *const schemas[] = {
