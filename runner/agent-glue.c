@@ -27,6 +27,7 @@ struct AgentGlue {
     bool configure_due; /* when the clock has been seen to */
     bool files_due;     /* it is configured when it has got all files */
     bool stop_sent;
+    bool age_told; /* that the agent is older than what the definition may ask */
     GuestClock clock;
     unsigned garbage; /* channels in a row that ended by it */
     usec_t retry_delay;
@@ -318,6 +319,23 @@ static void take_guest(Runner *r, const AgentWelcome *w)
     runner_report_changed(r);
 }
 
+/* A machine that was started by an older podvisor goes on as it is. */
+static void tell_age(AgentGlue *g, uint64_t version)
+{
+    Runner *r = g->runner;
+
+    if (version >= AGENT_PROTOCOL_CONFINEMENT || g->age_told)
+        return;
+    g->age_told = true;
+    runner_log(r, LOG_NOTICE, 0,
+               "Pod %s: its agent is from before system calls were filtered: until the pod is started again, "
+               "seccomp, "
+               "no_new_privs, groups, rlimits, writable_size, cpu_weight, share_pids, shm_size and sysctls "
+               "are without "
+               "effect",
+               r->definition.name);
+}
+
 static void on_welcome(void *userdata, void *body)
 {
     AgentGlue *g = userdata;
@@ -350,6 +368,7 @@ static void on_welcome(void *userdata, void *body)
     g->has_clock = w->version >= AGENT_PROTOCOL_CLOCK;
     g->has_files = w->version >= AGENT_PROTOCOL_STORAGE;
     pod_files_rewind(r->files);
+    tell_age(g, w->version);
     g->configure_due = clock_begin(g) && !w->configured;
     if (w->configured) {
         (void)files_send(g);

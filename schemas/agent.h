@@ -43,9 +43,10 @@
 enum {
     AGENT_PROTOCOL_MIN = 1,
     AGENT_PROTOCOL_MAX = 3,
-    AGENT_PROTOCOL_CLOCK = 2,   /* the first version with `clock` */
-    AGENT_PROTOCOL_STORAGE = 3, /* the first with `file`, and with disks in `configure` */
-    AGENT_PROTOCOL_NETWORK = 3, /* the first version with `network` in `configure` */
+    AGENT_PROTOCOL_CLOCK = 2,       /* the first version with `clock` */
+    AGENT_PROTOCOL_STORAGE = 3,     /* the first with `file`, and with disks in `configure` */
+    AGENT_PROTOCOL_NETWORK = 3,     /* the first version with `network` in `configure` */
+    AGENT_PROTOCOL_CONFINEMENT = 3, /* the first that knows what schemas/confinement.h has, share_pids, ... */
     AGENT_MESSAGE_SIZE_MAX = FRAME_PAYLOAD_MAX,
     AGENT_STREAM_CREDIT = 128 * 1024,
     AGENT_LOG_WINDOW = 256 * 1024,

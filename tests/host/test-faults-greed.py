@@ -24,7 +24,7 @@ class Greed(HostTest):
         self.host.write("pod", f"{more}\ncontainers = ( {container}, {POLITE} );\n")
         self.addCleanup(self.host.clear)
         self.host.wait("pod", state="running")
-        until("the neighbour runs", lambda: self.host.container("pod", "neighbour")["state"] == "running")
+        until("all have started", lambda: all(c["started"] for c in self.host.status("pod")["containers"]))
 
     def ticks(self):
         said = self.host.cli("logs", "-n", "1", "pod/neighbour", check=False).stdout.split()
