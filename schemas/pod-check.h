@@ -17,3 +17,6 @@ bool check_given(const Check *c, const char *list, size_t i, const char *key);
 
 /* Volumes, secrets, config files, and where containers have them. */
 void check_storage(const Check *c);
+
+/* The ports that are published. */
+void check_network(const Check *c);
