@@ -258,6 +258,24 @@ class Disks(Storage):
         self.sh("rm /data/big; sync; echo x > /data/x")
         self.assertEqual(self.host.status("db")["attempt"], 1)
 
+    def test_a_host_without_room_is_told_to_the_container_and_stops_no_machine(self):
+        if os.geteuid() != 0:
+            self.skipTest("only root can make a small file system")
+        small = self.host.root / "small"
+        small.mkdir()
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=12m", "none", small], check=True)
+        self.addCleanup(subprocess.run, ["umount", small], check=True)
+        self.declare("db", pod(disk(small / "db.raw", more='size = "64M"; make = true;'), AT_DATA))
+        self.host.wait("db")
+        said = self.host.sh("db/main", "dd if=/dev/zero of=/data/big bs=1M count=40 conv=fsync", check=False)
+        self.assertNotEqual(said.returncode, 0)
+        self.assertRegex(said.stderr, "No space left on device|Input/output error|Read-only file system")
+        # Nothing stands still, and what is not on the disk goes on.
+        self.assertEqual(self.sh("echo alive"), "alive\n")
+        self.assertEqual((self.host.status("db")["state"], self.host.status("db")["attempt"]), ("ready", 1))
+        self.host.remove("db")
+        self.host.wait("db", state="gone")
+
 
 class Shares(Storage):
     SITE = '{ name = "site"; type = "share"; source = "%s"; read_only = true; }'
@@ -509,22 +527,24 @@ class Secrets(Storage):
         self.assertEqual(self.sh("wc -c < /key; wc -c < /none", self.web), f"{512 * 1024}\n0\n")
 
     def test_no_byte_of_a_secret_is_anywhere_on_the_host_but_in_its_source(self):
-        path = self.secret()
+        # Of this test alone: others have pods that say theirs.
+        canary = "canary-" + os.urandom(8).hex()
+        path = self.secret(canary + "\n")
         self.declare_web(path)
         self.host.wait(self.web)
-        self.replace(path, CANARY + "-again\n")
+        self.replace(path, canary + "-again\n")
         until("the new one", lambda: "again" in self.sh("cat /run/key", self.web))
         self.host.cli("status", self.web, "--json=pretty")
         for what in ("checkpoint", "status"):
             shown = self.host.cli(*(["checkpoint", "show", self.web] if what == "checkpoint" else ["status", self.web]))
-            self.assertNotIn(CANARY, shown.stdout)
+            self.assertNotIn(canary, shown.stdout)
         found = []
         for file in self.host.root.rglob("*"):
-            if file.is_file() and file.parent.name != "keys" and CANARY.encode() in file.read_bytes():
+            if file.is_file() and file.parent.name != "keys" and canary.encode() in file.read_bytes():
                 found.append(str(file))
         for pid in [self.host.daemon.pid, *processes_below(self.host.root)]:
             for name in ("cmdline", "environ"):
-                if CANARY.encode() in pathlib.Path(f"/proc/{pid}/{name}").read_bytes():
+                if canary.encode() in pathlib.Path(f"/proc/{pid}/{name}").read_bytes():
                     found.append(f"{pid} {name}")
         self.assertEqual(found, [])
 
