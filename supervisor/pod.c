@@ -305,6 +305,7 @@ static const char *take_runner(Pod *pod, RunnerLink *link, const RunnerHello *he
     runner_link_bind(link, pod);
     pod->link = link;
     pod->linked_since = now_usec(CLOCK_BOOTTIME);
+    pod->link_tasks = hello->tasks;
     pod->observed.linked = true;
     pod->observed.alone_since = pod->linked_since;
     /* podvisord had ended between launching the runner and recording that. */
