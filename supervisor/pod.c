@@ -348,6 +348,8 @@ static void on_report(void *owner, RunnerReport *report)
     /* One that has yet to look knows less than what the one before it said. */
     if (report->state == RUNNER_ADOPTING && pod->report.vmm_pid > 0)
         return;
+    if (!first)
+        pod_tell_oom(pod, &pod->report, report);
     schema_done(&runner_report_schema, &pod->report);
     pod->report = take_struct(*report);
     pod->record.verdict = pod->report.verdict;
