@@ -45,7 +45,7 @@ class Streams(HostTest):
     # Much
 
     def test_a_million_lines_are_whole_and_in_order(self):
-        """All of a million: without hardware virtualisation, less than a minute on two busy processors."""
+        """All of a million. Without hardware virtualisation and alone on two processors, less than a minute with all that is around it."""
         self.host.write("many", PODS % MILLION)
         self.host.wait("many", state="running")
         runner = self.runner("many")
