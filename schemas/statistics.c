@@ -44,6 +44,7 @@ static const Field statistics_fields[] = {
     { F_UNSIGNED(Statistics, processors), .doc = "Processors of the machine." },
     { F_SIZE(Statistics, memory_total), .doc = "Memory of the guest." },
     { F_SIZE(Statistics, memory_available), .doc = "Of that, what programs could still have." },
+    { F_SIZE(Statistics, agent_memory), .doc = "Resident memory of the agent." },
     { F_DURATION(Statistics, cpu_time), .doc = "Processor time of all containers." },
     { F_SIZE(Statistics, memory), .doc = "Memory of all containers." },
     { F_UNSIGNED(Statistics, pids), .doc = "Processes and threads of all containers." },

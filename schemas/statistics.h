@@ -39,6 +39,7 @@ typedef struct Statistics {
     usec_t uptime;
     uint64_t processors;
     uint64_t memory_total, memory_available; /* of the guest */
+    uint64_t agent_memory;                   /* resident */
     usec_t cpu_time;                         /* of all containers */
     uint64_t memory;
     uint64_t pids;

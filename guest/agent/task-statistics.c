@@ -80,11 +80,15 @@ static void fill_machine(Statistics *s)
     _cleanup_(bytes_done) Bytes text = { 0 };
     const char *meminfo = kernel_file_read(AT_FDCWD, "/proc/meminfo", &text);
     uint64_t kib = 0;
+    char path[64];
 
     if (kernel_text_number(meminfo, "MemTotal", &kib))
         s->memory_total = kib * 1024;
     if (kernel_text_number(meminfo, "MemAvailable", &kib))
         s->memory_available = kib * 1024;
+    (void)snprintf(path, sizeof path, "/proc/%d/status", (int)getppid());
+    if (kernel_text_number(kernel_file_read(AT_FDCWD, path, &text), "VmRSS", &kib))
+        s->agent_memory = kib * 1024;
     s->uptime = now_usec(CLOCK_BOOTTIME);
     s->processors = (uint64_t)MAX(sysconf(_SC_NPROCESSORS_ONLN), 1L);
 }
