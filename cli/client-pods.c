@@ -263,10 +263,9 @@ static const struct {
     const char *method;
     bool path, directory; /* among its arguments */
 } task_methods[TASK_MAX] = {
-    [TASK_COPY_IN] = { "CopyIn", true, true },
-    [TASK_COPY_OUT] = { "CopyOut", true, false },
-    [TASK_PROCESSES] = { "Processes", false, false },
-    [TASK_STATISTICS] = { "Statistics", false, false },
+    [TASK_COPY_IN] = { "CopyIn", true, true },        [TASK_COPY_OUT] = { "CopyOut", true, false },
+    [TASK_PROCESSES] = { "Processes", false, false }, [TASK_STATISTICS] = { "Statistics", false, false },
+    [TASK_PING] = { "PingAgent", false, false },
 };
 
 static int task_message(Client *client, const char *path, const TaskCall *call, sd_bus_message **ret)

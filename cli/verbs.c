@@ -272,6 +272,19 @@ const Verb verbs[] = {
                      "machine's network "
                      "interfaces. Without an argument, of all pods that run. Nothing is counted by polling: "
                      "an agent is asked once." },
+    { .name = "agent",
+      .synopsis = "POD REQUEST [JSON]",
+      .min = 2,
+      .max = 3,
+      .options = OPTION_BIT(OPTION_JSON),
+      .argument = ARGUMENT_NONE,
+      .run = verb_agent,
+      .help = "ask the agent in a pod's machine, for debugging",
+      .description = "Sends one request to the agent in a pod's machine, and shows its answer as JSON. "
+                     "Requests are ping, "
+                     "processes and statistics. What one is told stands in JSON: {\"container\": \"NAME\"}. "
+                     "None changes "
+                     "anything." },
     { .name = "logs",
       .synopsis = "POD[/CONTAINER]",
       .min = 1,

@@ -14,6 +14,7 @@ int verb_exec(Context *c);
 int verb_cp(Context *c);
 int verb_top(Context *c);
 int verb_stats(Context *c);
+int verb_agent(Context *c);
 int verb_image_import(Context *c);
 int verb_image_list(Context *c);
 int verb_image_remove(Context *c);

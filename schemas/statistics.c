@@ -75,3 +75,13 @@ static const Field process_list_fields[] = {
 };
 DEFINE_SCHEMA(process_list_schema, ProcessList, "processes", "The processes of a container.",
               process_list_fields);
+
+static const Field pong_fields[] = {
+    { F_STRING(AgentPong, version), .doc = "The agent's version of podvisor." },
+    { F_UNSIGNED(AgentPong, protocol), .doc = "The newest protocol that it speaks." },
+    { F_STRING(AgentPong, kernel), .doc = "The release of the guest's kernel." },
+    { F_ID128(AgentPong, boot), .doc = "The guest's boot." },
+    { F_DURATION(AgentPong, time), .doc = "The guest's clock." },
+    { F_DURATION(AgentPong, uptime), .doc = "How long the guest's kernel runs." },
+};
+DEFINE_SCHEMA(agent_pong_schema, AgentPong, "pong", "The agent's answer.", pong_fields);

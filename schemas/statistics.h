@@ -69,3 +69,13 @@ typedef struct ProcessList {
     uint64_t left_out; /* beyond STATISTICS_PROCESSES_MAX */
 } ProcessList;
 extern const Schema process_list_schema;
+
+typedef struct AgentPong {
+    char *version; /* of podvisor */
+    uint64_t protocol;
+    char *kernel;
+    Id128 boot;
+    usec_t time; /* CLOCK_REALTIME of the guest */
+    usec_t uptime;
+} AgentPong;
+extern const Schema agent_pong_schema;

@@ -9,6 +9,7 @@
  *     copy-out                          a tar archive                   the same
  *     processes                         msgpack of process_list_schema
  *     statistics                        msgpack of statistics_schema
+ *     ping                              msgpack of agent_pong_schema
  *
  * Peers that do not know tasks take all for a program, without a command; so whoever asks looks at the version first.
  */
@@ -20,6 +21,7 @@ typedef enum Task {
     TASK_COPY_OUT,
     TASK_PROCESSES,
     TASK_STATISTICS,
+    TASK_PING,
     TASK_MAX,
 } Task;
 extern const EnumTable task_table;

@@ -217,6 +217,9 @@ const BusMethod bus_methods[] = {
     { BUS_POD_INTERFACE, "Statistics", EFFECT_READ, "", call_vtable,
       "What the containers of the pod have used, which podvisor stats shows: as msgpack, on standard "
       "output." },
+    { BUS_POD_INTERFACE, "PingAgent", EFFECT_MANAGE, "", call_vtable,
+      "Asks the agent in the machine for an answer, which podvisor agent shows: as msgpack, on standard "
+      "output." },
 };
 const size_t n_bus_methods = ELEMENTSOF(bus_methods);
 

@@ -246,10 +246,9 @@ static const struct {
     Task task;
     bool path, directory; /* among its arguments */
 } tasks[] = {
-    { "CopyIn", TASK_COPY_IN, true, true },
-    { "CopyOut", TASK_COPY_OUT, true, false },
-    { "Processes", TASK_PROCESSES, false, false },
-    { "Statistics", TASK_STATISTICS, false, false },
+    { "CopyIn", TASK_COPY_IN, true, true },        { "CopyOut", TASK_COPY_OUT, true, false },
+    { "Processes", TASK_PROCESSES, false, false }, { "Statistics", TASK_STATISTICS, false, false },
+    { "PingAgent", TASK_PING, false, false },
 };
 
 static int read_path(sd_bus_message *m, Bytes *ret)
@@ -317,6 +316,8 @@ static const sd_bus_vtable methods[] = {
     SD_BUS_METHOD_WITH_ARGS("Processes", SD_BUS_ARGS("s", container), SD_BUS_RESULT("h", streams), on_task,
                             SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD_WITH_ARGS("Statistics", SD_BUS_NO_ARGS, SD_BUS_RESULT("h", streams), on_task,
+                            SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD_WITH_ARGS("PingAgent", SD_BUS_NO_ARGS, SD_BUS_RESULT("h", streams), on_task,
                             SD_BUS_VTABLE_UNPRIVILEGED),
 };
 

@@ -9,10 +9,9 @@ static const struct {
     int (*run)(void *work);
     bool enters; /* sees the container's files as it does; else it has its control group, or all of them */
 } tasks[TASK_MAX] = {
-    [TASK_COPY_IN] = { task_copy_in, true },
-    [TASK_COPY_OUT] = { task_copy_out, true },
-    [TASK_PROCESSES] = { task_processes, false },
-    [TASK_STATISTICS] = { task_statistics, false },
+    [TASK_COPY_IN] = { task_copy_in, true },      [TASK_COPY_OUT] = { task_copy_out, true },
+    [TASK_PROCESSES] = { task_processes, false }, [TASK_STATISTICS] = { task_statistics, false },
+    [TASK_PING] = { task_ping, false },
 };
 
 static int enter_files(void *userdata, Failure *f)

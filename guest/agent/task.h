@@ -32,3 +32,4 @@ int task_copy_in(void *work);
 int task_copy_out(void *work);
 int task_processes(void *work);
 int task_statistics(void *work);
+int task_ping(void *work);

@@ -271,6 +271,20 @@ class Copy(HostTest):
         self.assertIn("hello/hello", self.host.cli("stats").stdout)
         self.assertIn("several/one", self.host.cli("stats").stdout)
 
+    def test_an_agent_can_be_asked_by_hand(self):
+        pong = json.loads(self.host.cli("agent", "hello", "ping").stdout)
+        self.assertEqual((pong["protocol"] >= 3, pong["kernel"]), (True, self.host.status("hello")["kernel"]))
+        list_ = json.loads(self.host.cli("agent", "several", "processes", '{"container": "one"}', "--json=short").stdout)
+        self.assertEqual(list_["processes"][0]["pid"], 1)
+        self.assertIn("containers", json.loads(self.host.cli("agent", "several", "statistics").stdout))
+        for words, text, status in ((("hello", "power_off"), '"power_off" is nothing that an agent is asked; there are: ping', 2),
+                                    (("hello", "ping", "{"), "is not what a request is told", 2),
+                                    (("several", "processes"), "several has several containers", 2),
+                                    (("several", "processes", '{"container": "../x"}'), "../x", 4)):
+            refused = self.host.cli("agent", *words, check=False)
+            self.assertIn(text, refused.stderr)
+            self.assertEqual(refused.returncode, status)
+
     def test_a_pod_without_an_agent_says_so(self):
         self.host.write("idle", 'backend = "null";\ncontainers = ( { name = "c"; image = "busybox"; } );\n')
         self.host.wait("idle")
