@@ -13,7 +13,8 @@ typedef struct TarHeader {
     char checksum[8];
     char type;
     char link[100];
-    char magic[8]; /* "ustar" with NUL and "00"; of GNU's older format "ustar  " */
+    char magic[6]; /* "ustar"; of GNU's older format "ustar " */
+    char version[2];
     char user[32];
     char group[32];
     char major[8];

@@ -242,8 +242,9 @@ static int map_number(TarReader *r, uint64_t *left, uint64_t *used, uint64_t *re
         char c;
         if (*left == 0 || *used >= TAR_MAP_MAX)
             return broken(t, "the map of a sparse file does not end");
-        if (take(r, &c, 1, t) <= 0)
-            return t->error ?: broken(t, "it ends in the middle");
+        int n = take(r, &c, 1, t);
+        if (n <= 0)
+            return n < 0 ? n : broken(t, "it ends in the middle");
         (*left)--;
         (*used)++;
         if (c == '\n' && i > 0)
@@ -288,7 +289,7 @@ static int take_extents(TarReader *r, TarEntry *e, uint64_t n, uint64_t *used, T
 
 static int take_map(TarReader *r, TarEntry *e, Trouble *t)
 {
-    uint64_t n, used = 0;
+    uint64_t n = 0, used = 0;
 
     int error = map_number(r, &r->left, &used, &n, t);
     return error < 0 ? error : take_extents(r, e, n, &used, t);

@@ -97,12 +97,13 @@ static int records_for_xattrs(Bytes *records, const TarEntry *e)
 
 static void put_text(char *field, size_t size, const char *text)
 {
-    memcpy(field, text, MIN(strlen(text), size));
+    memcpy(field, text, strnlen(text, size));
 }
 
 static int append_header(Bytes *out, TarHeader *h)
 {
-    memcpy(h->magic, "ustar\00000", sizeof h->magic);
+    memcpy(h->magic, "ustar", sizeof h->magic);
+    memset(h->version, '0', sizeof h->version);
     tar_checksum_write(h);
     return bytes_append(out, h, sizeof *h);
 }

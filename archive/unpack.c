@@ -73,6 +73,7 @@ static int place_of(Unpack *u, const char *name, char **ret)
     int r = clean_name(u, name, &clean);
     if (r < 0)
         return r;
+    assert(clean);
     if (!u->rename) {
         *ret = take_ptr(clean);
         return 0;
@@ -233,6 +234,7 @@ static int make_hard_link(Unpack *u, const Node *n)
     int r = place_of(u, n->e->link, &place);
     if (r < 0)
         return r;
+    assert(place);
     /* A link to itself would first remove what it leads to. */
     if (streq(place, n->place))
         return 0;
@@ -346,6 +348,7 @@ static int take_entry(Unpack *u, const TarEntry *e)
     int r = place_of(u, e->name, &place);
     if (r < 0)
         return r;
+    assert(place);
     if (u->must_be_directory && e->type != TAR_DIRECTORY && !strchr(place, '/'))
         return trouble_set(u->t, -ENOTDIR, "%s", u->job->path);
     if ((r = directories_leave(&u->directories, place, settle_directory, u)) < 0)
