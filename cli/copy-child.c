@@ -11,7 +11,10 @@
 #include "base/strings.h"
 #include "cli/copy-child.h"
 
-/* Words of the process: a letter, the text, a NUL. Notes are so few (UNPACK_NOTES_MAX) and so short that the pipe takes them all. */
+/*
+ * Words of the process: a letter, the text, a NUL. They are read at its end. Notes are so few (UNPACK_NOTES_MAX) and so short that the
+ * pipe takes them all, unless the host gives this user smaller ones; then a note is lost rather than the copy held up.
+ */
 enum { LETTER_NOTE = 'n', LETTER_ERROR = 'e', WORDS_MAX = 64 * 1024, PIPE_SIZE = 1024 * 1024 };
 
 /* --- the process ------------------------------------------------------------------------------------------------------ */
@@ -30,6 +33,15 @@ static void note(void *userdata, const char *text)
 
     /* What nobody hears is no reason to stop. */
     (void)r;
+}
+
+static int set_blocking(int fd, bool blocking)
+{
+    int flags = fcntl(fd, F_GETFL);
+
+    if (flags < 0)
+        return -errno;
+    return fcntl(fd, F_SETFL, blocking ? flags & ~O_NONBLOCK : flags | O_NONBLOCK) < 0 ? -errno : 0;
 }
 
 static int confine(int directory)
@@ -62,12 +74,14 @@ static void __attribute__((noreturn)) run(const CopyJob *job, int fd, int words)
 
     TABLE_FOREACH (number, ignored)
         (void)signal(*number, SIG_IGN);
+    (void)set_blocking(words, false);
     int r = work(job, fd, words, &done, &t);
     if (r >= 0)
         _exit(EXIT_SUCCESS);
     _cleanup_(freep) char *text = done.entries > 1 ? strf("%s; %llu entries before it were copied", t.text,
                                                           (unsigned long long)done.entries - 1)
                                                    : NULL;
+    (void)set_blocking(words, true);
     (void)!say(words, LETTER_ERROR, text ?: t.text, r);
     _exit(EXIT_FAILURE);
 }

@@ -141,10 +141,24 @@ static bool is_consequence(const Copy *c, int status)
     return status != STATUS_OK && (error == -EPIPE || error == -EBADMSG);
 }
 
+/* What a signal at either end means; false: none ended it. */
+static bool tell_signal(const Copy *c, int status)
+{
+    const char *where = c->from->path ? c->to->word : c->name;
+
+    if (status <= STATUS_SIGNAL || status == STATUS_SIGNAL + SIGPIPE)
+        return false;
+    if (status == STATUS_SIGNAL + SIGKILL)
+        log_error("%s: what copied in the machine was killed, as for want of memory; what was copied before "
+                  "is left",
+                  where);
+    else
+        log_error("%s: interrupted; what was copied before is left there", where);
+    return true;
+}
+
 static int finish(Copy *c, int status)
 {
-    bool interrupted = status > STATUS_SIGNAL && status != STATUS_SIGNAL + SIGPIPE;
-
     if (c->child.pid > 0 && copy_child_end(&c->child, &c->result) < 0)
         return STATUS_FAILURE;
     bool failed = c->result.trouble.error < 0 && !is_consequence(c, status);
@@ -152,15 +166,12 @@ static int finish(Copy *c, int status)
     if (failed) {
         _cleanup_(freep) char *text = text_safe(c->result.trouble.text);
         log_error("%s", text ?: "?");
-    } else {
-        print_words(&c->words, status == STATUS_OK ? "note" : c->name);
-    }
-    if (interrupted)
-        log_error("%s: interrupted; what was copied before is left there",
-                  c->from->path ? c->to->word : c->name);
-    if (failed || (status != STATUS_OK && !interrupted))
         return STATUS_FAILURE;
-    return status;
+    }
+    print_words(&c->words, status == STATUS_OK ? "note" : c->name);
+    /* As of any program whose reader has gone. */
+    bool unread = c->child.pid == 0 && status == STATUS_SIGNAL + SIGPIPE;
+    return tell_signal(c, status) || unread || status == STATUS_OK ? status : STATUS_FAILURE;
 }
 
 static int copy(const Context *context, Client **client, const Place *from, const Place *to)

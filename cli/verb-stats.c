@@ -63,11 +63,11 @@ static int ask_all(Client *client, StatisticsList *list)
     PodList pods = { 0 };
 
     int status = client_list(client, &pods);
-    for (size_t i = 0; status == STATUS_OK && i < pods.n_items; i++) {
+    for (size_t i = 0; i < pods.n_items; i++) {
         const PodStatus *s = &pods.items[i];
         bool runs = s->vmm_pid > 0 && s->kernel && (s->state == POD_READY || s->state == POD_RUNNING);
-        if (runs && s->name)
-            status = ask(client, s->name, list);
+        int one = runs && s->name ? ask(client, s->name, list) : STATUS_OK;
+        status = status == STATUS_OK ? one : status;
     }
     pod_list_done(&pods);
     return status;

@@ -230,22 +230,18 @@ const Verb verbs[] = {
       .argument = ARGUMENT_FILE,
       .run = verb_cp,
       .help = "copy files into or out of a container",
-      .description = "Copies a file, or a directory with all that is in it, into a running container or out "
-                     "of it. One of the "
-                     "two is POD/CONTAINER:PATH, or POD:PATH where a pod has only one container; a path of "
-                     "this host that looks "
-                     "like it begins with ./ or /. A destination that is a directory gets the source in it, "
-                     "by its name; one "
-                     "that is not there is what the source becomes. A source that ends with /. is what is in "
-                     "the directory. A "
-                     "dash instead of the place on this host is a tar archive on standard input or output. "
-                     "Modes, numeric owners, times, links, holes and extended attributes of users are kept; "
-                     "owners on this host "
-                     "only for root, and set-user-id bits there only with --keep-setuid. Links are not "
-                     "followed. Devices and "
-                     "sockets are passed over with a note. Volumes of a container can be copied to even "
-                     "where its root is "
-                     "read-only." },
+      .description =
+          "Copies a file, or a directory with all that is in it, into a running container or out of it. One "
+          "of "
+          "the two is POD/CONTAINER:PATH, or POD:PATH where a pod has only one container; its path begins "
+          "at the container's root. A path of this host that looks like that begins with ./ or /. "
+          "A destination that is a directory gets the source in it, by its name; one that is not there is "
+          "what the source becomes. A source that ends with /. is what is in the directory. A dash instead "
+          "of the place on this host is a tar archive on standard input or output. Modes, numeric owners, "
+          "times, links, holes and extended attributes of users are kept; owners on this host only for "
+          "root, and set-user-id bits there only with --keep-setuid. Links are not followed. Devices and "
+          "sockets are passed over with a note. Volumes of a container can be copied to even where its "
+          "root is read-only." },
     { .name = "top",
       .synopsis = "POD[/CONTAINER]",
       .min = 1,

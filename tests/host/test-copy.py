@@ -215,6 +215,13 @@ class Copy(HostTest):
         self.assertEqual(list(self.here.iterdir()), [])
         self.sh("rm /tmp/long")
 
+    def test_a_reader_that_goes_away_ends_it_in_silence(self):
+        self.sh("head -c 3000000 /dev/urandom > /tmp/three")
+        words = " ".join(map(str, self.host.words("cp", "hello:/tmp/three", "-")))
+        head = subprocess.run(["bash", "-c", f"{words} | head -c 1 > /dev/null; echo ${{PIPESTATUS[0]}}"], capture_output=True, text=True,
+                              timeout=PATIENCE)
+        self.assertEqual((head.stdout, head.stderr), (f"{128 + signal.SIGPIPE}\n", ""))
+
     def test_a_machine_that_ends_ends_the_copy(self):
         self.host.write("short", 'memory = "192M";\nrestart = { policy = "never"; };\n' + HELLO)
         self.host.wait("short")
