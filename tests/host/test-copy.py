@@ -13,7 +13,7 @@ import tarfile
 import tempfile
 import unittest
 
-from instance import BIN, HELLO, HostTest, resident, until
+from instance import HELLO, NOBODY, HostTest, nobodys_instance, resident, until
 
 PATIENCE = 120
 VOLUMES = """memory = "192M";
@@ -299,6 +299,24 @@ class Copy(HostTest):
         self.assertEqual(refused.returncode, 1)
         self.assertIn("runs no programs", refused.stderr)
         self.host.remove("idle")
+
+
+class Nobody(unittest.TestCase):
+    """A user's own podvisord: the numbers of the guest's users are not those of this host's."""
+
+    @unittest.skipIf(os.geteuid() != 0, "only root can become somebody else")
+    def test_what_comes_out_belongs_to_who_copies(self):
+        with nobodys_instance(self) as host:
+            host.import_busybox()
+            host.write("hello", 'memory = "128M";\n' + HELLO)
+            host.wait("hello")
+            host.sh("hello", "mkdir /tmp/tree; echo x > /tmp/tree/file; chown -R 33:33 /tmp/tree; chmod 640 /tmp/tree/file; ln -s x /tmp/tree/link")
+            host.cli("cp", "hello:/tmp/tree", host.root / "back")
+            for path in (host.root / "back", host.root / "back/file", host.root / "back/link"):
+                self.assertEqual(path.lstat().st_uid, NOBODY)
+            self.assertEqual(oct((host.root / "back/file").stat().st_mode)[-3:], "640")
+            host.cli("cp", host.root / "back", "hello:/tmp/again")
+            self.assertEqual(host.sh("hello", "stat -c %u /tmp/again/file").stdout, f"{NOBODY}\n")
 
 
 if __name__ == "__main__":
