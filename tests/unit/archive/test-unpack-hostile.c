@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Archives that mean harm: nothing outside of the destination is made, changed or removed. */
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+
 #include "tests/unit/archive/jobs.h"
 
 static TarEntry entry(TarType type, const char *name, const char *link)
@@ -165,6 +169,42 @@ static void a_tree_without_end_is_refused(void **state)
     assert_int_equal(UNPACK(j, entry(TAR_DIRECTORY, name, NULL)), -EBADMSG);
 }
 
+/* Puts a link in the place of a directory and takes it away again, until it is killed. */
+static void __attribute__((noreturn)) race(const char *dir, const char *aside)
+{
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+    for (;;) {
+        bool swapped = rename(dir, aside) == 0 && symlink("../out", dir) == 0;
+        if (swapped)
+            (void)unlink(dir);
+        /* What has been made in its place meanwhile goes on instead of it. */
+        if (rename(aside, dir) < 0)
+            (void)tree_remove_at(AT_FDCWD, aside);
+    }
+}
+
+/* Whoever may write to the destination may spoil the copy, and not lead it out. */
+static void a_racer_gets_nothing_outside(void **state)
+{
+    enum { ROUNDS = 500 };
+    Jobs *j = *state;
+    int good = 0;
+
+    assert_int_equal(mkdir(at(j, "out"), 0755), 0);
+    assert_success(UNPACK(j, entry(TAR_DIRECTORY, "dir/", NULL), entry(TAR_DIRECTORY, "dir/deep/", NULL)));
+    pid_t pid = fork();
+    if (pid == 0)
+        race(at(j, "in/dir"), at(j, "in/aside"));
+    for (int i = 0; i < ROUNDS; i++)
+        good +=
+            UNPACK(j, entry(TAR_FILE, "dir/evil", NULL), entry(TAR_DIRECTORY, "dir/", NULL),
+                   entry(TAR_FILE, "dir/a/b/evil", NULL), entry(TAR_HARD_LINK, "dir/name", "dir/evil")) >= 0;
+    assert_int_equal(kill(pid, SIGKILL), 0);
+    assert_int_equal(waitpid(pid, NULL, 0), pid);
+    assert_false(is_there(j, "out/evil") || is_there(j, "out/a") || is_there(j, "out/name"));
+    print_message("%d of %d copies went through all the same\n", good, ROUNDS);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -176,6 +216,7 @@ int main(void)
         WITH_JOBS(one_tree_gets_the_name_and_a_second_is_refused),
         WITH_JOBS(a_flood_of_notes_is_counted),
         WITH_JOBS(a_tree_without_end_is_refused),
+        WITH_JOBS(a_racer_gets_nothing_outside),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
