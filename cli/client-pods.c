@@ -233,21 +233,65 @@ static int exec_message(Client *client, const char *path, const ExecCall *call, 
     return r;
 }
 
-int client_exec(Client *client, const ExecCall *call, int *ret_fd)
+/* Takes m, which may be NULL with r saying why. */
+static int call_for_stream(Client *client, const char *pod, sd_bus_message *m, int r, int *ret_fd)
 {
-    _cleanup_(freep) char *path = pod_path(call->pod);
     _cleanup_(reply_done) Reply reply = { 0 };
-    sd_bus_message *m = NULL;
     int fd;
 
-    int r = path ? exec_message(client, path, call, &m) : -ENOMEM;
     if (r >= 0)
         r = call_with_rights(client, m, &reply);
     if (r < 0)
-        return client_complain(client, call->pod, &reply.error, r);
+        return client_complain(client, pod, &reply.error, r);
     if ((r = sd_bus_message_read_basic(reply.message, 'h', &fd)) < 0)
         return client_complain_reading(r);
     /* The message owns the descriptor that it came with. */
     *ret_fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
     return *ret_fd < 0 ? client_complain_reading(-errno) : STATUS_OK;
+}
+
+int client_exec(Client *client, const ExecCall *call, int *ret_fd)
+{
+    _cleanup_(freep) char *path = pod_path(call->pod);
+    sd_bus_message *m = NULL;
+    int r = path ? exec_message(client, path, call, &m) : -ENOMEM;
+
+    return call_for_stream(client, call->pod, m, r, ret_fd);
+}
+
+static const struct {
+    const char *method;
+    bool path, directory; /* among its arguments */
+} task_methods[TASK_MAX] = {
+    [TASK_COPY_IN] = { "CopyIn", true, true },        [TASK_COPY_OUT] = { "CopyOut", true, false },
+    [TASK_PROCESSES] = { "Processes", false, false }, [TASK_STATISTICS] = { "Statistics", false, false },
+    [TASK_PING] = { "PingAgent", false, false },
+};
+
+static int task_message(Client *client, const char *path, const TaskCall *call, sd_bus_message **ret)
+{
+    sd_bus_message *m = NULL;
+
+    int r = sd_bus_message_new_method_call(client->bus, &m, client->destination, path, BUS_POD_INTERFACE,
+                                           task_methods[call->task].method);
+    if (r >= 0 && task_is_of_container(call->task))
+        r = sd_bus_message_append(m, "s", call->container);
+    if (r >= 0 && task_methods[call->task].path)
+        r = sd_bus_message_append_array(m, 'y', call->path, strlen(call->path));
+    if (r >= 0 && task_methods[call->task].directory)
+        r = sd_bus_message_append(m, "b", (int)call->directory);
+    if (r < 0)
+        sd_bus_message_unref(m);
+    else
+        *ret = m;
+    return r;
+}
+
+int client_task(Client *client, const TaskCall *call, int *ret_fd)
+{
+    _cleanup_(freep) char *path = pod_path(call->pod);
+    sd_bus_message *m = NULL;
+    int r = path ? task_message(client, path, call, &m) : -ENOMEM;
+
+    return call_for_stream(client, call->pod, m, r, ret_fd);
 }

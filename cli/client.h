@@ -12,6 +12,7 @@
 
 #include "cli/verb.h"
 #include "schemas/pod-status.h"
+#include "schemas/task.h"
 
 /* For a connection that podvisord has to take. */
 #define CLIENT_TIMEOUT (5 * USEC_PER_SEC)
@@ -57,6 +58,16 @@ typedef struct ExecCall {
     uint32_t rows, columns;
 } ExecCall;
 int client_exec(Client *client, const ExecCall *call, int *ret_fd);
+
+/* The same of another task than a program (schemas/task.h). */
+typedef struct TaskCall {
+    const char *pod;
+    const char *container; /* where the task is of one */
+    Task task;
+    const char *path; /* of a copy; any bytes */
+    bool directory;   /* of a copy into it */
+} TaskCall;
+int client_task(Client *client, const TaskCall *call, int *ret_fd);
 
 /*
  * From client_last() on, the end of the connection is passed over in silence: a call gives STATUS_NO_DAEMON and client_lost() is true

@@ -120,8 +120,16 @@ static int on_signal(Running *r)
 
 /* --- from the program ------------------------------------------------------------------------------------------- */
 
+static int keep_words(Bytes *words, const Bytes *data)
+{
+    size_t room = EXEC_WORDS_MAX - words->size;
+    return bytes_append(words, data->data, MIN(data->size, room));
+}
+
 static int on_data(Running *r, StreamData *data)
 {
+    if (r->session->words && data->channel == STREAM_STDERR)
+        return keep_words(r->session->words, &data->data);
     if (data->data.size == 0 || data->channel == STREAM_STDIN || r->session->streams[data->channel] < 0)
         return 0;
     r->output = r->session->streams[data->channel];

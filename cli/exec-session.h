@@ -15,12 +15,15 @@
  * Signals come by signalfd and are handed on to the program: what Ctrl-C means is the program's to say. SIGWINCH becomes the
  * terminal's new size.
  */
-#include "base/macro.h"
+#include "base/bytes.h"
+
+enum { EXEC_WORDS_MAX = 64 * 1024 };
 
 typedef struct ExecSession {
     int stream;         /* the socket; the caller's */
     int streams[3];     /* standard input, output and error; the caller's. -1: not there */
     bool terminal;      /* streams[0] is a terminal in raw mode, whose size is told */
+    Bytes *words;       /* standard error goes here, as far as EXEC_WORDS_MAX; NULL: to its stream */
     const char *target; /* "web/httpd", for messages */
 } ExecSession;
 

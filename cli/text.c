@@ -49,6 +49,19 @@ char *text_cpu(usec_t used, usec_t started, usec_t now)
     return strf("%llu.%llu%%", (unsigned long long)(tenths / 10), (unsigned long long)(tenths % 10));
 }
 
+char *text_processor_time(usec_t time)
+{
+    uint64_t seconds = time / USEC_PER_SEC, minutes = seconds / 60, hours = minutes / 60;
+
+    if (minutes == 0)
+        return strf("%llu.%02llus", (unsigned long long)seconds,
+                    (unsigned long long)(time % USEC_PER_SEC / (USEC_PER_SEC / 100)));
+    if (hours == 0)
+        return strf("%llu:%02llu", (unsigned long long)minutes, (unsigned long long)(seconds % 60));
+    return strf("%llu:%02llu:%02llu", (unsigned long long)hours, (unsigned long long)(minutes % 60),
+                (unsigned long long)(seconds % 60));
+}
+
 char *text_age(usec_t then, usec_t now)
 {
     return then == 0 ? strdup("-") : age_format(usec_sub(now, then));

@@ -12,6 +12,9 @@ char *text_memory(uint64_t bytes);
 /* Processor time over the life of a process as ps has it: "0.1%"; "-" when it has no life yet. */
 char *text_cpu(usec_t used, usec_t started, usec_t now);
 
+/* "0.05s", "3:07", "1:02:03": processor time as ps(1) has it, with hundredths while it is short. */
+char *text_processor_time(usec_t time);
+
 /* "2h ago"; "-" for 0, which is no time. */
 char *text_age(usec_t then, usec_t now);
 /* "in 3s", "now". */

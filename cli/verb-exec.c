@@ -8,66 +8,8 @@
 #include "cli/exec-session.h"
 #include "cli/exit-status.h"
 #include "cli/raw-terminal.h"
+#include "cli/target.h"
 #include "cli/verbs.h"
-
-typedef struct Target {
-    char *pod;
-    char *container; /* NULL: the only one */
-    char *name;      /* for messages */
-} Target;
-
-static void target_done(Target *t)
-{
-    free(t->pod);
-    free(t->container);
-    free(t->name);
-}
-
-static int complain_containers(const PodStatus *status)
-{
-    _cleanup_(strv_freep) char **names = NULL;
-
-    for (size_t i = 0; i < status->n_containers; i++)
-        if (status->containers[i].name && strv_append(&names, status->containers[i].name) < 0)
-            return STATUS_EXEC_FAILED;
-    _cleanup_(freep) char *list = strv_join(names, ", ");
-    if (status->n_containers == 0)
-        log_error("%s is %s; no container runs in it", status->name,
-                  enum_to_string(&pod_state_table, (int)status->state));
-    else
-        log_error("%s has several containers; say which: %s/CONTAINER, of %s", status->name, status->name,
-                  list ?: "?");
-    return STATUS_EXEC_FAILED;
-}
-
-/* The container of a pod that was named alone. */
-static int find_container(Client *client, Target *t)
-{
-    PodStatus status;
-
-    if (client_get(client, t->pod, &status, NULL) != STATUS_OK)
-        return STATUS_EXEC_FAILED;
-    int r = STATUS_OK;
-    if (status.n_containers != 1 || str_replace(&t->container, status.containers[0].name) < 0)
-        r = complain_containers(&status);
-    schema_done(&pod_status_schema, &status);
-    return r;
-}
-
-static int target_parse(Client *client, const char *word, Target *ret)
-{
-    size_t pod = strcspn(word, "/");
-
-    ret->pod = strndup(word, pod);
-    if (word[pod])
-        ret->container = strdup(word + pod + 1);
-    int r = ret->pod ? STATUS_OK : STATUS_EXEC_FAILED;
-    if (r == STATUS_OK && str_empty(ret->container))
-        r = find_container(client, ret);
-    if (r == STATUS_OK)
-        ret->name = strf("%s/%s", ret->pod, ret->container ?: "?");
-    return r;
-}
 
 /* A closed standard stream is no stream; what is opened later must not take its number. */
 static int standard_stream(int fd)

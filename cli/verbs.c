@@ -41,6 +41,9 @@ const Option options[OPTION_MAX] = {
                              "start in this directory of the container" },
     [OPTION_AS] = { "as", 'u', OPTION_TEXT, "USER[:GROUP]", NULL, "run as this user of the container" },
 
+    [OPTION_KEEP_SETUID] = { "keep-setuid", 0, OPTION_FLAG, NULL, NULL,
+                             "of what comes out of a container, keep what gives programs power" },
+
     [OPTION_TAG] = { "tag", 0, OPTION_TEXT, "TAG", NULL,
                      "which image of an OCI layout, or of an archive of docker save, with several" },
     [OPTION_NAME] = { "name", 0, OPTION_TEXT, "NAME", NULL,
@@ -231,6 +234,65 @@ const Verb verbs[] = {
           "handed on to it. The exit status is the command's own; 128 and n when signal n ended "
           "it; 127 when it was not found, 126 when it could not be run, 125 when podvisor itself "
           "failed or its command line is wrong. The container need not be named where a pod has only one." },
+    { .name = "cp",
+      .synopsis = "SOURCE DESTINATION",
+      .min = 2,
+      .max = 2,
+      .options = OPTION_BIT(OPTION_KEEP_SETUID),
+      .argument = ARGUMENT_FILE,
+      .run = verb_cp,
+      .help = "copy files into or out of a container",
+      .description =
+          "Copies a file, or a directory with all that is in it, into a running container or out of it. One "
+          "of "
+          "the two is POD/CONTAINER:PATH, or POD:PATH where a pod has only one container; its path begins "
+          "at the container's root. A path of this host that looks like that begins with ./ or /. "
+          "A destination that is a directory gets the source in it, by its name; one that is not there is "
+          "what the source becomes. A source that ends with /. is what is in the directory. A dash instead "
+          "of the place on this host is a tar archive on standard input or output. Modes, numeric owners, "
+          "times, links, holes and extended attributes of users are kept; owners on this host only for "
+          "root, and set-user-id bits there only with --keep-setuid. Links are not followed. Devices and "
+          "sockets are passed over with a note. Volumes of a container can be copied to even where its "
+          "root is read-only." },
+    { .name = "top",
+      .synopsis = "POD[/CONTAINER]",
+      .min = 1,
+      .max = 1,
+      .options = OPTIONS_SHOW,
+      .argument = ARGUMENT_CONTAINER,
+      .run = verb_top,
+      .help = "show the processes of containers",
+      .description = "Shows the processes of a container, or of all containers of a pod, by the numbers that "
+                     "they have inside: "
+                     "user, state, processor time, resident memory, age and command line." },
+    { .name = "stats",
+      .synopsis = "[POD...]",
+      .max = ARGUMENTS_ANY,
+      .options = OPTIONS_SHOW,
+      .argument = ARGUMENT_POD,
+      .run = verb_stats,
+      .help = "show what containers use",
+      .description = "Shows what pods and their containers use at this moment, as the kernel of each machine "
+                     "counts it: processor "
+                     "time over the machine's life, memory with its limit and peak, processes, bytes read "
+                     "from and written to "
+                     "disks, how many processes were killed for want of memory, and what went through the "
+                     "machine's network "
+                     "interfaces. Without an argument, of all pods that run. Nothing is counted by polling: "
+                     "an agent is asked once." },
+    { .name = "agent",
+      .synopsis = "POD REQUEST [JSON]",
+      .min = 2,
+      .max = 3,
+      .options = OPTION_BIT(OPTION_JSON),
+      .argument = ARGUMENT_NONE,
+      .run = verb_agent,
+      .help = "ask the agent in a pod's machine, for debugging",
+      .description = "Sends one request to the agent in a pod's machine, and shows its answer as JSON. "
+                     "Requests are ping, "
+                     "processes and statistics. What one is told stands in JSON: {\"container\": \"NAME\"}. "
+                     "None changes "
+                     "anything." },
     { .name = "logs",
       .synopsis = "POD[/CONTAINER]",
       .min = 1,

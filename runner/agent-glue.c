@@ -24,6 +24,7 @@ struct AgentGlue {
     bool welcome;
     bool has_clock;     /* the agent speaks of its clock */
     bool has_files;     /* it takes secrets and config files */
+    bool has_tasks;     /* it does more on a stream than to run programs */
     bool configure_due; /* when the clock has been seen to */
     bool files_due;     /* it is configured when it has got all files */
     bool stop_sent;
@@ -47,7 +48,8 @@ static void channel_close(AgentGlue *g, const char *why)
     g->execs = exec_streams_free(g->execs, why);
     g->client = agent_client_free(g->client);
     g->retry = sd_event_source_disable_unref(g->retry);
-    g->welcome = g->has_clock = g->has_files = g->configure_due = g->files_due = false;
+    g->welcome = g->has_clock = g->has_files = g->has_tasks = false;
+    g->configure_due = g->files_due = false;
     g->stop_sent = false;
 }
 
@@ -369,6 +371,7 @@ static void on_welcome(void *userdata, void *body)
     g->has_files = w->version >= AGENT_PROTOCOL_STORAGE;
     pod_files_rewind(r->files);
     tell_age(g, w->version);
+    g->has_tasks = w->version >= AGENT_PROTOCOL_TASKS;
     g->configure_due = clock_begin(g) && !w->configured;
     if (w->configured) {
         (void)files_send(g);
@@ -567,13 +570,20 @@ int agent_glue_exec(Runner *r, const ExecRequest *request, int *fd, char **ret_m
         *ret_message = strdup("the pod's backend runs no programs");
         return -EOPNOTSUPP;
     }
-    if (!container_is_declared(&r->definition, request->container)) {
+    if (task_is_of_container(request->task) && !container_is_declared(&r->definition, request->container)) {
         *ret_message = strf("the pod has no container %s", request->container ?: "without a name");
         return -ENOENT;
     }
     if (!g || !g->client || !g->welcome || !r->record.configured) {
         *ret_message = strdup("the pod's agent is not there at present");
         return -EAGAIN;
+    }
+    if (request->task != TASK_PROGRAM && !g->has_tasks) {
+        *ret_message =
+            strf("the agent in the pod's machine is of an older podvisor, which cannot %s; it can when "
+                 "the pod has been restarted",
+                 task_table.rows[request->task].doc);
+        return -EOPNOTSUPP;
     }
     return exec_streams_start(g->execs, request, fd, ret_message);
 }

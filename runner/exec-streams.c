@@ -31,6 +31,7 @@ typedef struct ExecStream {
     int fd;
     sd_event_source *io;
     bool started; /* the agent has said so */
+    bool question;
     Bytes input;
     uint64_t input_credit;
     bool input_end, input_end_sent;
@@ -375,6 +376,15 @@ static int socket_check(int fd)
     return flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 ? -errno : 0;
 }
 
+static size_t count_questions(const ExecStreams *s)
+{
+    size_t n = 0;
+
+    for (const ExecStream *x = s->first; x; x = x->next)
+        n += x->question;
+    return n;
+}
+
 static ExecStream *stream_new(ExecStreams *s)
 {
     ExecStream *x = calloc(1, sizeof *x);
@@ -413,9 +423,14 @@ int exec_streams_start(ExecStreams *s, const ExecRequest *request, int *fd, char
         *ret_message = strf("%d programs run by exec already", AGENT_STREAMS_MAX);
         return -EBUSY;
     }
+    if (task_is_question(request->task) && count_questions(s) >= TASK_QUESTIONS_MAX) {
+        *ret_message = strf("%d such questions are being answered already", TASK_QUESTIONS_MAX);
+        return -EBUSY;
+    }
     ExecStream *x = stream_new(s);
     if (!x)
         return -ENOMEM;
+    x->question = task_is_question(request->task);
     if ((r = stream_ask(x, *fd, request)) < 0) {
         stream_free(x);
         if (r == -EMSGSIZE)

@@ -12,7 +12,7 @@
  * Invariants
  * - One exec holds at most AGENT_STREAM_CREDIT of each output channel, and one packet of input. An agent that sends more than it was
  *   granted loses that stream.
- * - There are at most AGENT_STREAMS_MAX execs.
+ * - There are at most AGENT_STREAMS_MAX execs, and TASK_QUESTIONS_MAX of them questions.
  * - A client that got a 0 from exec_streams_start() gets an `exit` as its last packet, or sees its socket closed when the
  *   runner dies.
  */

@@ -252,6 +252,7 @@ static int link_open(SupervisorLink *l)
     const RunDefinition *d = &l->runner->definition;
     RunnerHello hello = {
         .protocol = RUNNER_PROTOCOL_VERSION,
+        .tasks = true,
         .name = d->name,
         .uuid = d->uuid,
         .generation = d->generation,

@@ -20,7 +20,7 @@
  *                <-------- report{containers}           now, and whenever it changes
  *                <-------- log{seq, ...}                up to LOG_WINDOW bytes beyond what is acknowledged
  *     log_ack{seq} ------------------------>            what is safe on the host; the ring forgets it
- *     exec{stream, ...} ------------------->
+ *     exec{stream, task, ...} ------------->            a program, or what the agent does itself: schemas/task.h
  *                <-------- reply                        started, or why not
  *     data, credit, signal, resize <------->            by stream number, which the runner chose
  *                <-------- exit{stream, code, signal}   after the last data
@@ -47,6 +47,7 @@ enum {
     AGENT_PROTOCOL_STORAGE = 3,     /* the first with `file`, and with disks in `configure` */
     AGENT_PROTOCOL_NETWORK = 3,     /* the first version with `network` in `configure` */
     AGENT_PROTOCOL_CONFINEMENT = 3, /* the first that knows what schemas/confinement.h has, share_pids, ... */
+    AGENT_PROTOCOL_TASKS = 3,       /* the first with other tasks in `exec` than programs */
     AGENT_MESSAGE_SIZE_MAX = FRAME_PAYLOAD_MAX,
     AGENT_STREAM_CREDIT = 128 * 1024,
     AGENT_LOG_WINDOW = 256 * 1024,

@@ -48,6 +48,10 @@ const OperatorEventRow operator_events[OPERATOR_EVENT_MAX] = {
                             "the pod comes after others that come after it; none of them is started",
                             "Take one of the pods that the message names out of `after` or `requires` of "
                             "another; `podvisor check` tells whether that was enough." },
+    [EVENT_CONTAINER_OOM] = { "container-oom", "67d7654c7abb4426b52c5f3b028060c2", LOG_WARNING,
+                              "a container was killed for want of memory; its restart policy says what comes",
+                              "`podvisor stats POD` shows what it uses: raise its `limits.memory`, or the "
+                              "pod's `memory` where it has no limit of its own." },
 };
 
 const OperatorEventRow *operator_event_find(const char *message_id)

@@ -10,6 +10,7 @@ static const Field hello_fields[] = {
     { F_UNSIGNED(RunnerHello, attempt), .doc = "The attempt of the frozen definition." },
     { F_ID128(RunnerHello, token), .doc = "The token of the frozen definition." },
     { F_STRING(RunnerHello, version), .doc = "The runner's version of podvisor." },
+    { F_BOOL(RunnerHello, tasks), .doc = "Whether it knows other tasks than to run programs." },
 };
 DEFINE_SCHEMA(runner_hello_schema, RunnerHello, "hello", "Who the runner is.", hello_fields);
 
@@ -39,6 +40,9 @@ static const Field exec_fields[] = {
     { F_BOOL(ExecRequest, terminal), .doc = "Whether it gets a terminal." },
     { F_UNSIGNED(ExecRequest, rows), .max = 65535, .doc = "Of the terminal." },
     { F_UNSIGNED(ExecRequest, columns), .max = 65535, .doc = "Of the terminal." },
+    { F_ENUM(ExecRequest, task, task_table), .doc = "What is to be done." },
+    { F_BYTES(ExecRequest, path), .doc = "What is to be copied, or where to." },
+    { F_BOOL(ExecRequest, directory), .doc = "Whether that has to be a directory." },
 };
 DEFINE_SCHEMA(exec_request_schema, ExecRequest, "exec", "Run a program in a container.", exec_fields);
 

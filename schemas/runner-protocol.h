@@ -19,6 +19,7 @@
 #include "schemas/message.h"
 #include "schemas/pod-definition.h"
 #include "schemas/report.h"
+#include "schemas/task.h"
 
 enum {
     RUNNER_PROTOCOL_VERSION = 1,
@@ -58,6 +59,7 @@ typedef struct RunnerHello {
     uint64_t attempt;
     Id128 token;
     char *version; /* of podvisor */
+    bool tasks;    /* it knows what an exec is for (schemas/task.h) */
 } RunnerHello;
 extern const Schema runner_hello_schema;
 
@@ -86,6 +88,9 @@ typedef struct ExecRequest {
     char *user;         /* NULL: the container's */
     bool terminal;
     uint64_t rows, columns; /* of the terminal */
+    Task task;              /* if it is no program, of the above only the container counts */
+    Bytes path;             /* of a copy: in the container, any bytes but NUL */
+    bool directory;         /* of a copy into it: the path has to be a directory that is there */
 } ExecRequest;
 extern const Schema exec_request_schema;
 

@@ -29,7 +29,8 @@ DEFINE_ENUM_TABLE(effect, "effect of a call",
                   EFFECT_MAX, [EFFECT_READ] = { "read", "See the pods and all that is known of them" },
                   [EFFECT_MANAGE] = { "manage",
                                       "Start, stop, pause and kill pods, and read definitions again" },
-                  [EFFECT_EXEC] = { "exec", "Run programs inside of pods" });
+                  [EFFECT_EXEC] = { "exec",
+                                    "Run programs inside of pods, copy their files, and see what runs" });
 
 typedef struct Question Question;
 TAILQ_HEAD(Questions, Question);

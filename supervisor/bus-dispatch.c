@@ -205,6 +205,21 @@ const BusMethod bus_methods[] = {
       "Runs a program in a container. An empty working_dir or user is the container's; rows and columns "
       "count with a terminal. The descriptor is a socket that carries the program's streams and its end, as "
       "podvisor exec uses it." },
+    { BUS_POD_INTERFACE, "CopyIn", EFFECT_EXEC, "sayb", call_vtable,
+      "Unpacks a tar archive in a container, below path, which has to be a directory that is there if "
+      "directory says so. The descriptor carries the archive as standard input, and complaints, each ended "
+      "by "
+      "a NUL, as standard error; it is used as that of Exec." },
+    { BUS_POD_INTERFACE, "CopyOut", EFFECT_EXEC, "say", call_vtable,
+      "Packs a file or directory of a container. The archive comes as standard output." },
+    { BUS_POD_INTERFACE, "Processes", EFFECT_EXEC, "s", call_vtable,
+      "The processes of a container, which podvisor top shows: as msgpack, on standard output." },
+    { BUS_POD_INTERFACE, "Statistics", EFFECT_READ, "", call_vtable,
+      "What the containers of the pod have used, which podvisor stats shows: as msgpack, on standard "
+      "output." },
+    { BUS_POD_INTERFACE, "PingAgent", EFFECT_MANAGE, "", call_vtable,
+      "Asks the agent in the machine for an answer, which podvisor agent shows: as msgpack, on standard "
+      "output." },
 };
 const size_t n_bus_methods = ELEMENTSOF(bus_methods);
 
@@ -228,8 +243,18 @@ static int measure_text(sd_bus_message *m, size_t limit, size_t *weight)
     return *weight > limit ? -E2BIG : r;
 }
 
-static int measure_array(sd_bus_message *m, size_t limit, size_t *weight)
+static int measure_array(sd_bus_message *m, char type, size_t limit, size_t *weight)
 {
+    const void *data;
+    size_t size;
+
+    if (type == 'y') {
+        int e = sd_bus_message_read_array(m, 'y', &data, &size);
+        if (e < 0)
+            return e;
+        *weight += size;
+        return *weight > limit ? -E2BIG : 0;
+    }
     int r = sd_bus_message_enter_container(m, 'a', "s");
     if (r >= 0)
         r = measure_text(m, limit, weight);
@@ -256,7 +281,7 @@ int bus_measure(sd_bus_message *m, const char *signature, size_t limit, size_t *
     int r = 0;
 
     for (const char *p = signature; r >= 0 && *p; p += *p == 'a' ? 2 : 1)
-        r = *p == 'a' ? measure_array(m, limit, &weight) : measure_basic(m, *p, limit, &weight);
+        r = *p == 'a' ? measure_array(m, p[1], limit, &weight) : measure_basic(m, *p, limit, &weight);
     if (r >= 0)
         r = sd_bus_message_rewind(m, true);
     if (r < 0)

@@ -64,7 +64,7 @@ typedef struct BusMethod {
     const char *interface;
     const char *member;
     Effect effect;         /* EFFECT_MAX: for everybody, and sd-bus answers it */
-    const char *signature; /* of its arguments: s, b, u and as only */
+    const char *signature; /* of its arguments: s, b, u, as and ay only */
     int (*call)(Bus *b, sd_bus_message *m, sd_bus_error *error);
     const char *doc; /* sentences, for the manual; NULL for the standard interfaces */
 } BusMethod;

@@ -209,29 +209,87 @@ static int read_exec(sd_bus_message *m, ExecRequest *request)
     return r < 0 ? r : str_replace(&request->user, *user ? user : NULL);
 }
 
-static int on_exec(sd_bus_message *m, void *userdata, sd_bus_error *error)
+/* Begins what the request says; its stream goes to the caller. */
+static int begin_stream(sd_bus_message *m, Pod *pod, const ExecRequest *request, sd_bus_error *error)
 {
-    ExecRequest request = { 0 };
     LateReply *l = NULL;
     int ends[2];
 
-    int r = read_exec(m, &request);
-    if (r >= 0)
-        r = late_reply_new(&l, m);
+    int r = late_reply_new(&l, m);
     if (r >= 0 && socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
         r = -errno;
     if (r < 0) {
-        schema_done(&exec_request_schema, &request);
         if (l)
             late_reply_free(l);
         return r;
     }
     VerbCall call = { .func = on_reply, .userdata = l };
     l->fd = ends[0];
-    r = pod_verb_exec(userdata, &request, ends[1], &call);
+    r = pod_verb_exec(pod, request, ends[1], &call);
     safe_close(ends[1]);
-    schema_done(&exec_request_schema, &request);
     return finish(r, &call, l, m, error);
+}
+
+static int on_exec(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+    ExecRequest request = { 0 };
+
+    int r = read_exec(m, &request);
+    if (r >= 0)
+        r = begin_stream(m, userdata, &request, error);
+    schema_done(&exec_request_schema, &request);
+    return r;
+}
+
+static const struct {
+    const char *member;
+    Task task;
+    bool path, directory; /* among its arguments */
+} tasks[] = {
+    { "CopyIn", TASK_COPY_IN, true, true },        { "CopyOut", TASK_COPY_OUT, true, false },
+    { "Processes", TASK_PROCESSES, false, false }, { "Statistics", TASK_STATISTICS, false, false },
+    { "PingAgent", TASK_PING, false, false },
+};
+
+static int read_path(sd_bus_message *m, Bytes *ret)
+{
+    const void *data;
+    size_t size;
+
+    int r = sd_bus_message_read_array(m, 'y', &data, &size);
+    return r < 0 ? r : bytes_append(ret, data, size);
+}
+
+static int read_task(sd_bus_message *m, size_t row, ExecRequest *request)
+{
+    const char *container = NULL;
+    int directory = 0, r = 0;
+
+    request->task = tasks[row].task;
+    if (task_is_of_container(request->task) && (r = sd_bus_message_read(m, "s", &container)) >= 0)
+        r = str_replace(&request->container, container);
+    if (r >= 0 && tasks[row].path)
+        r = read_path(m, &request->path);
+    if (r >= 0 && tasks[row].directory)
+        r = sd_bus_message_read(m, "b", &directory);
+    request->directory = directory;
+    return r;
+}
+
+static int on_task(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+    ExecRequest request = { 0 };
+    size_t row = 0;
+
+    while (row < ELEMENTSOF(tasks) && !streq(tasks[row].member, sd_bus_message_get_member(m)))
+        row++;
+    if (row == ELEMENTSOF(tasks))
+        return -EINVAL;
+    int r = read_task(m, row, &request);
+    if (r >= 0)
+        r = begin_stream(m, userdata, &request, error);
+    schema_done(&exec_request_schema, &request);
+    return r;
 }
 
 #define VERB(name)                                                                                           \
@@ -251,6 +309,16 @@ static const sd_bus_vtable methods[] = {
                             SD_BUS_ARGS("s", container, "as", command, "as", environment, "s", working_dir,
                                         "s", user, "b", terminal, "u", rows, "u", columns),
                             SD_BUS_RESULT("h", streams), on_exec, SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD_WITH_ARGS("CopyIn", SD_BUS_ARGS("s", container, "ay", path, "b", directory),
+                            SD_BUS_RESULT("h", streams), on_task, SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD_WITH_ARGS("CopyOut", SD_BUS_ARGS("s", container, "ay", path), SD_BUS_RESULT("h", streams),
+                            on_task, SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD_WITH_ARGS("Processes", SD_BUS_ARGS("s", container), SD_BUS_RESULT("h", streams), on_task,
+                            SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD_WITH_ARGS("Statistics", SD_BUS_NO_ARGS, SD_BUS_RESULT("h", streams), on_task,
+                            SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD_WITH_ARGS("PingAgent", SD_BUS_NO_ARGS, SD_BUS_RESULT("h", streams), on_task,
+                            SD_BUS_VTABLE_UNPRIVILEGED),
 };
 
 int bus_pod_vtable(sd_bus_vtable **ret)

@@ -4,6 +4,8 @@
 #include "supervisor/events.h"
 #include "supervisor/supervisor.h"
 
+#define OOM_INTERVAL (10 * USEC_PER_SEC)
+
 static void fields_fill(LogFields *f, const Pod *pod, const OperatorEventRow *event)
 {
     const PodRecord *record = &pod->record;
@@ -77,4 +79,28 @@ void pod_log_event(const Pod *pod, OperatorEvent event, int error, const char *f
     va_end(args);
     log_full(row->level, error, f.rows, "%s", text ?: row->doc);
     event_store(pod, row, text ?: row->doc, error);
+}
+
+static const ContainerReport *find_container(const RunnerReport *report, const char *name)
+{
+    for (size_t i = 0; i < report->n_containers; i++)
+        if (streq_ptr(report->containers[i].name, name))
+            return &report->containers[i];
+    return NULL;
+}
+
+/* A guest may say it without end. */
+void pod_tell_oom(Pod *pod, const RunnerReport *before, const RunnerReport *after)
+{
+    usec_t now = now_usec(CLOCK_BOOTTIME);
+
+    for (size_t i = 0; i < after->n_containers; i++) {
+        const ContainerReport *c = &after->containers[i], *old = find_container(before, c->name);
+        bool known = old && old->oom_killed && old->ended == c->ended;
+        if (!c->oom_killed || known || (pod->oom_told > 0 && usec_sub(now, pod->oom_told) < OOM_INTERVAL))
+            continue;
+        pod->oom_told = now;
+        pod_log_event(pod, EVENT_CONTAINER_OOM, 0, "%s: container %s was %s", pod->name, c->name ?: "?",
+                      c->message ?: "killed for want of memory");
+    }
 }

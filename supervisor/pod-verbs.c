@@ -208,6 +208,18 @@ static int refuse_paused(Pod *pod, VerbCall *call)
         strf("Pod \"%s\" is paused: nothing in it runs until `podvisor resume %s`.", pod->name, pod->name));
 }
 
+/* One that came before them; what adopts the machine after it is of now. */
+static int refuse_old_runner(Pod *pod, Task task, VerbCall *call)
+{
+    if (task == TASK_PROGRAM || !pod->link || pod->link_tasks)
+        return 0;
+    return refuse(
+        call, "org.podvisor.Error.Refused",
+        strf("The runner of pod \"%s\" is of an older podvisor, which cannot %s; it can when process %d has "
+             "been replaced, as by `podvisor restart %s`.",
+             pod->name, task_table.rows[task].doc, (int)runner_link_pid(pod->link), pod->name));
+}
+
 int pod_verb_exec(Pod *pod, const ExecRequest *request, int fd, VerbCall *call)
 {
     int r = refuse_doubt(pod, call);
@@ -215,9 +227,11 @@ int pod_verb_exec(Pod *pod, const ExecRequest *request, int fd, VerbCall *call)
         r = refuse_stopped(pod, call);
     if (r >= 0)
         r = refuse_paused(pod, call);
+    if (r >= 0)
+        r = refuse_old_runner(pod, request->task, call);
     if (r < 0)
         return r;
-    if (!has_container(pod, request->container))
+    if (task_is_of_container(request->task) && !has_container(pod, request->container))
         return refuse(call, "org.podvisor.Error.NoSuchContainer",
                       strf("Pod \"%s\" has no container \"%s\".", pod->name, request->container));
     return ask_live(pod, RUNNER_EXEC, request, fd, EXEC_TIMEOUT, call);

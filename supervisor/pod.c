@@ -303,6 +303,7 @@ static const char *take_runner(Pod *pod, RunnerLink *link, const RunnerHello *he
     runner_link_bind(link, pod);
     pod->link = link;
     pod->linked_since = now_usec(CLOCK_BOOTTIME);
+    pod->link_tasks = hello->tasks;
     pod->observed.linked = true;
     pod->observed.alone_since = pod->linked_since;
     /* podvisord had ended between launching the runner and recording that. */
@@ -345,6 +346,8 @@ static void on_report(void *owner, RunnerReport *report)
     /* One that has yet to look knows less than what the one before it said. */
     if (report->state == RUNNER_ADOPTING && pod->report.vmm_pid > 0)
         return;
+    if (!first)
+        pod_tell_oom(pod, &pod->report, report);
     schema_done(&runner_report_schema, &pod->report);
     pod->report = take_struct(*report);
     pod->record.verdict = pod->report.verdict;

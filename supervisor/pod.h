@@ -68,6 +68,8 @@ struct Pod {
     RunnerLink *visitor;   /* a runner that systemd started, and that waits (supervisor/introduction.h) */
     RequestQueue requests; /* for a runner that is away for a moment */
     usec_t linked_since;   /* CLOCK_BOOTTIME */
+    usec_t oom_told;       /* CLOCK_BOOTTIME, when a container's want of memory was told last; 0: never */
+    bool link_tasks;       /* its runner knows other tasks than to run programs */
     bool fresh;            /* no runner of this attempt was seen yet, so no machine can be there */
     int runner_pidfd;
     sd_event_source *runner_source; /* the runner's process ended */

@@ -19,6 +19,7 @@
 #include "schemas/log-fields.h"
 #include "schemas/operator-events.h"
 #include "schemas/pod-status.h"
+#include "schemas/statistics.h"
 #include "supervisor/reconcile.h"
 #include "supervisor/recovery.h"
 
@@ -244,6 +245,20 @@ static void status_fields(void)
     put_fields(&pod_status_schema);
 }
 
+static void statistics_fields(void)
+{
+    put_fields(&statistics_schema);
+    puts(".Pp\nand each container with these:");
+    put_fields(&container_statistics_schema);
+    puts(".Pp\nand each interface with these:");
+    put_fields(&interface_statistics_schema);
+}
+
+static void process_fields(void)
+{
+    put_fields(&process_report_schema);
+}
+
 static void backend_fields(void)
 {
     put_fields(&backend_description_schema);
@@ -314,6 +329,8 @@ static const struct {
     { "@log-fields@", log_fields },
     { "@log-streams@", log_streams },
     { "@status-fields@", status_fields },
+    { "@statistics-fields@", statistics_fields },
+    { "@process-fields@", process_fields },
     { "@backend-fields@", backend_fields },
     { "@backend-states@", backend_states },
     { "@abilities@", all_abilities },

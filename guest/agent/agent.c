@@ -20,6 +20,7 @@ int agent_new(Agent **ret, Platform *platform, LoopClock clock)
     a->port.userdata = a;
     a->children.signals = -1;
     pid_namespace_init(&a->pids);
+    a->task_cgroup = -1;
     int r = loop_init(&a->loop, clock);
     if (r >= 0)
         r = children_init(&a->children, &a->loop);
@@ -37,6 +38,7 @@ Agent *agent_free(Agent *a)
     for (size_t i = 0; i < a->n_containers; i++)
         container_done(&a->containers[i]);
     free(a->containers);
+    safe_close(a->task_cgroup);
     children_done(&a->children);
     port_done(&a->port);
     log_ring_done(&a->ring);

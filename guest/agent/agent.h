@@ -52,6 +52,7 @@ struct Agent {
     size_t n_containers;
     Exec *execs;
     FileIntake intake;
+    int task_cgroup; /* of what the agent does for others; negative: not made yet */
     Ending ending;
     bool report_due;
 };

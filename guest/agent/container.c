@@ -220,6 +220,7 @@ static void on_end(void *userdata, int code, int signal)
     /* In a pid namespace of its own all others end with the first process; in a shared one nobody else ends them. */
     if (c->agent->configure.share_pids)
         (void)cgroup_kill(c->cgroup);
+    exec_container_ended(c->agent, c);
     c->process_ended = true;
     container_output_end(&c->outputs[0]);
     container_output_end(&c->outputs[1]);

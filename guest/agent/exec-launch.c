@@ -5,6 +5,7 @@
 
 #include "guest/agent/agent.h"
 #include "guest/agent/launch.h"
+#include "guest/agent/task.h"
 
 /* In the new process: its way into the container is the first process of it. */
 static int enter_namespaces(void *userdata, Failure *f)
@@ -48,33 +49,53 @@ static void on_launch_status(void *userdata, uint32_t events)
     exec_hear(userdata);
 }
 
+static LaunchSpec program_spec(const Exec *e, const Container *c, const ExecRequest *request)
+{
+    return (LaunchSpec){
+        .command = request->command,
+        .environment = c->config->environment,
+        .more_environment = request->environment,
+        .working_dir = request->working_dir ?: c->config->working_dir,
+        .user = request->user ?: c->config->user,
+        .definition = &c->config->definition,
+        .terminal = e->terminal,
+        .rows = e->rows,
+        .columns = e->columns,
+        .cgroup = c->cgroup,
+        .pid_namespace_of = c->child.pidfd,
+        .enter = enter_namespaces,
+        .userdata = (void *)(uintptr_t)c,
+    };
+}
+
+static int start_process(Exec *e, const Container *c, const ExecRequest *request, const int stdio[3],
+                         Launched *ret, Failure *f)
+{
+    TaskWork work = { .agent = e->agent, .container = c, .request = request };
+    LaunchSpec spec = { 0 };
+    int r = 0;
+
+    if (request->task == TASK_PROGRAM)
+        spec = program_spec(e, c, request);
+    else
+        r = task_prepare(&work, &spec, f);
+    if (r < 0)
+        return r;
+    for (int i = 0; i < 3; i++)
+        spec.stdio[i] = stdio[i];
+    return launch(&spec, ret, f);
+}
+
 int exec_launch(Exec *e, const Container *c, const ExecRequest *request, Failure *f)
 {
     int theirs[3] = { -1, -1, -1 };
     Launched launched;
 
     int r = e->terminal ? 0 : open_pipes(e, theirs);
-    if (r < 0) {
+    if (r < 0)
         failure_set(f, r, "its streams could not be set up");
-    } else {
-        LaunchSpec spec = {
-            .command = request->command,
-            .environment = c->config->environment,
-            .more_environment = request->environment,
-            .working_dir = request->working_dir ?: c->config->working_dir,
-            .user = request->user ?: c->config->user,
-            .definition = &c->config->definition,
-            .terminal = e->terminal,
-            .rows = e->rows,
-            .columns = e->columns,
-            .stdio = { theirs[0], theirs[1], theirs[2] },
-            .cgroup = c->cgroup,
-            .pid_namespace_of = c->child.pidfd,
-            .enter = enter_namespaces,
-            .userdata = (void *)(uintptr_t)c,
-        };
-        r = launch(&spec, &launched, f);
-    }
+    else
+        r = start_process(e, c, request, theirs, &launched, f);
     for (int i = 0; i < 3; i++)
         safe_close(theirs[i]);
     if (r < 0)

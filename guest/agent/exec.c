@@ -76,6 +76,15 @@ void exec_hangup_all(Agent *a)
     }
 }
 
+void exec_container_ended(Agent *a, const Container *c)
+{
+    for (Exec *e = a->execs; e; e = e->next)
+        if (e->container == c && !e->ended) {
+            e->why = "the container has ended";
+            signal_group(e, SIGKILL);
+        }
+}
+
 static void on_end(void *userdata, int code, int signal)
 {
     Exec *e = userdata;
@@ -100,15 +109,21 @@ static size_t count(const Agent *a)
     return n;
 }
 
+static int check_container(const ExecRequest *r, const Container *c, Failure *f)
+{
+    if (!c)
+        return failure_say(f, -ENOENT, "there is no container %s", r->container ?: "without a name");
+    return container_runs(c) ? 0 : failure_say(f, -ESRCH, "container %s does not run", r->container);
+}
+
 static int check(Agent *a, const AgentExec *request, const Container *c, Failure *f)
 {
     const ExecRequest *r = &request->request;
+    int e = task_is_of_container(r->task) ? check_container(r, c, f) : 0;
 
-    if (!c)
-        return failure_say(f, -ENOENT, "there is no container %s", r->container ?: "without a name");
-    if (!container_runs(c))
-        return failure_say(f, -ESRCH, "container %s does not run", r->container);
-    if (strv_length(r->command) == 0)
+    if (e < 0)
+        return e;
+    if (r->task == TASK_PROGRAM && strv_length(r->command) == 0)
         return failure_say(f, -EINVAL, "there is no command to run");
     if (exec_find(a, request->stream))
         return failure_say(f, -EEXIST, "stream %llu is in use", (unsigned long long)request->stream);
@@ -127,10 +142,11 @@ int exec_start(Agent *a, uint64_t id, const AgentExec *request, Failure *f)
         return r;
     Exec *e = malloc(sizeof *e);
     if (!e)
-        return failure_set(f, -ENOMEM, "%s", *wanted->command);
+        return failure_set(f, -ENOMEM, "%s", enum_to_string(&task_table, (int)wanted->task));
     *e =
         (Exec){ .agent = a, .next = a->execs, .stream = request->stream, .request = id, .launch_status = -1 };
-    e->terminal = wanted->terminal;
+    e->container = wanted->task == TASK_PROGRAM ? NULL : c;
+    e->terminal = wanted->task == TASK_PROGRAM && wanted->terminal;
     e->rows = (unsigned)wanted->rows;
     e->columns = (unsigned)wanted->columns;
     e->child = (Child){ .pidfd = -1, .on_end = on_end, .userdata = e };
@@ -238,6 +254,11 @@ static void finish(Exec *e)
 {
     AgentExit x = { .stream = e->stream, .code = e->code, .signal = (uint64_t)e->signal };
 
+    if (e->why) {
+        x.code = -1;
+        x.signal = 0;
+        x.message = (char *)(uintptr_t)e->why;
+    }
     if (!e->orphaned && !e->failed)
         agent_send(e->agent, AGENT_EXIT, 0, &x);
     exec_free(e);

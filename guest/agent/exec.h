@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /*
- * A program that somebody runs in a container, with its streams over the port.
+ * A program that somebody runs in a container, or what the agent does itself on a stream (task.h), with its streams over the port.
  *
  * Theory of operation
  * -------------------
@@ -28,7 +28,9 @@ struct Exec {
     Agent *agent;
     Exec *next;
     uint64_t stream;
-    uint64_t request; /* to be answered when it runs or failed to; 0: nothing to answer */
+    uint64_t request;                  /* to be answered when it runs or failed to; 0: nothing to answer */
+    const struct Container *container; /* of a task that ends with it; else NULL */
+    const char *why;                   /* the agent has ended it, for this reason; NULL: it has not */
     bool terminal;
     unsigned rows, columns;
     bool orphaned;
@@ -54,6 +56,8 @@ int exec_credit(Exec *e, StreamChannel channel, uint64_t bytes);
 int exec_signal(Exec *e, int signal);
 int exec_resize(Exec *e, unsigned rows, unsigned columns);
 void exec_hangup(Exec *e);
+/* The container's process has ended: what works on its files ends, too. Programs in it have ended by themselves. */
+void exec_container_ended(Agent *a, const struct Container *c);
 /* The session is over. */
 void exec_hangup_all(Agent *a);
 /* Moves what can be moved for all; true when there is more that can be moved at once. */

@@ -177,3 +177,15 @@ int identity_read(int root, const char *user, char *const *groups, Identity *ret
         r = identity_resolve(user, &passwd, &group, ret);
     return r < 0 ? r : identity_add_groups(ret, groups, &group, ret_missing);
 }
+
+int identity_read_passwd(int root, Bytes *ret)
+{
+    return read_text(root, "etc/passwd", ret);
+}
+
+char *identity_name(const Bytes *passwd, uid_t uid)
+{
+    Entry e;
+
+    return entry_find(passwd, NULL, uid, &e) ? strdup(e.fields[0]) : NULL;
+}

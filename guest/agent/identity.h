@@ -28,3 +28,8 @@ int identity_add_groups(Identity *i, char *const *groups, const Bytes *group, co
 /* Both with the files below the directory root. *ret_missing is touched only where a group is missing. Also other negative errno
  * of reading. */
 int identity_read(int root, const char *user, char *const *groups, Identity *ret, const char **ret_missing);
+
+/* The text of the image's /etc/passwd, terminated; nothing where there is none. 0 or negative errno. */
+int identity_read_passwd(int root, Bytes *ret);
+/* The name of the user of this number (malloc'ed); NULL: it has none there, or no memory. */
+char *identity_name(const Bytes *passwd, uid_t uid);

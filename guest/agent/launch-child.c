@@ -11,13 +11,15 @@
 #include "guest/agent/beneath.h"
 #include "guest/agent/launch.h"
 
-static int reset_process(Failure *f)
+static int reset_process(const LaunchSpec *spec, Failure *f)
 {
+    /* A task goes before all containers: it can be asked for again. */
+    const char *score = spec->task ? "1000" : "0";
     sigset_t none;
     _cleanup_(closep) int oom = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
 
     /* The agent's own -1000 is not for programs of an image. */
-    if (oom < 0 || write_all(oom, "0", 1) < 0)
+    if (oom < 0 || write_all(oom, score, strlen(score)) < 0)
         return failure_set(f, -errno, "the process could not be prepared");
     /* Whatever ignores a signal where the agent comes from: an exec would hand that down. */
     for (int number = 1; number < NSIG; number++)
@@ -71,16 +73,14 @@ static int open_terminal(const LaunchSpec *spec, int root, uid_t owner, int stat
 }
 
 /*
- * Of what the agent has open nothing is left but the streams and the status socket, which moves to KEPT: a working directory or
- * a program that is named by way of /proc/self/fd would otherwise be found outside of the container.
+ * Of what the agent has open nothing is left but the streams and the status socket, which moves to LAUNCH_KEPT: a working directory
+ * or a program that is named by way of /proc/self/fd would otherwise be found outside of the container.
  */
-enum { KEPT = 3 };
-
 static int close_rest(int status)
 {
-    if (status != KEPT && dup3(status, KEPT, O_CLOEXEC) < 0)
+    if (status != LAUNCH_KEPT && dup3(status, LAUNCH_KEPT, O_CLOEXEC) < 0)
         return -errno;
-    return close_range(KEPT + 1, ~0U, 0) < 0 ? -errno : 0;
+    return close_range(LAUNCH_KEPT + 1, ~0U, 0) < 0 ? -errno : 0;
 }
 
 static int enter_directory(int root, const char *path)
@@ -127,19 +127,35 @@ static void __attribute__((noreturn)) tell_failure(int status, const Failure *f)
     _exit(127);
 }
 
+/* Comes back only with a failure. */
+static int become_program(const LaunchSpec *spec, const int stdio[3], int *status, Failure *f)
+{
+    Identity identity = { 0 };
+
+    int r = settle(spec, stdio, *status, &identity, f);
+    if (r < 0)
+        return r;
+    if ((r = close_rest(*status)) < 0)
+        return failure_set(f, r, "descriptors could not be closed");
+    *status = LAUNCH_KEPT;
+    return launch_program(spec, &identity, *status, f);
+}
+
+static int become_task(const LaunchSpec *spec, const int stdio[3], int *status, Failure *f)
+{
+    int r = take_stdio(stdio);
+
+    return r < 0 ? failure_set(f, r, "the streams could not be set up") : launch_task(*spec, status, f);
+}
+
 void launch_child(const LaunchSpec *spec, int status)
 {
     Failure f = { 0 };
-    Identity identity = { 0 };
     int stdio[3] = { -1, -1, -1 };
 
-    if (reset_process(&f) < 0 || (!spec->terminal && open_stdio(spec, stdio, &f) < 0) ||
-        spec->enter(spec->userdata, &f) < 0 || settle(spec, stdio, status, &identity, &f) < 0)
+    if (reset_process(spec, &f) < 0 || (!spec->terminal && open_stdio(spec, stdio, &f) < 0) ||
+        (spec->enter && spec->enter(spec->userdata, &f) < 0))
         tell_failure(status, &f);
-    int r = close_rest(status);
-    if (r < 0)
-        failure_set(&f, r, "descriptors could not be closed");
-    else
-        (void)launch_program(spec, &identity, KEPT, &f);
-    tell_failure(r < 0 ? status : KEPT, &f);
+    (void)(spec->task ? become_task : become_program)(spec, stdio, &status, &f);
+    tell_failure(status, &f);
 }

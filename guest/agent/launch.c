@@ -17,10 +17,10 @@
 static pid_t clone_process(const LaunchSpec *spec, int *ret_pidfd)
 {
     struct clone_args args = {
-        .flags = CLONE_PIDFD | CLONE_INTO_CGROUP | spec->namespaces,
+        .flags = CLONE_PIDFD | (spec->cgroup >= 0 ? CLONE_INTO_CGROUP : 0) | spec->namespaces,
         .pidfd = (uint64_t)(uintptr_t)ret_pidfd,
         .exit_signal = SIGCHLD,
-        .cgroup = (uint64_t)spec->cgroup,
+        .cgroup = (uint64_t)MAX(spec->cgroup, 0),
     };
     long pid = syscall(SYS_clone3, &args, sizeof args);
     return pid < 0 ? -errno : (pid_t)pid;

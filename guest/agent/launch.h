@@ -24,13 +24,20 @@ typedef struct LaunchSpec {
         *definition; /* its confinement: groups, capabilities, no_new_privs, seccomp, rlimits */
     bool terminal;   /* a new one takes the place of stdio */
     unsigned rows, columns;
-    int stdio[3]; /* -1: /dev/null */
-    int cgroup;
+    int stdio[3];             /* -1: /dev/null */
+    int cgroup;               /* -1: the agent's own */
     unsigned long namespaces; /* CLONE_NEW... */
     int pid_namespace_of; /* pidfd of a process whose pid namespace it is born in; -1: the agent's own or a new one */
-    int (*enter)(void *userdata, Failure *f);
+    int (*enter)(void *userdata, Failure *f); /* NULL: it stays with the agent */
+    /* Instead of the command: what the process does itself, with its streams; returns its exit status. `kept` is then open as LAUNCH_TASK_FD
+     * (-1: none), and all else is closed. */
+    int (*task)(void *userdata);
+    int kept;
     void *userdata;
 } LaunchSpec;
+
+/* Of the new process: where its status socket is, and what it keeps for its task. */
+enum { LAUNCH_KEPT = 3, LAUNCH_TASK_FD };
 
 typedef enum LaunchNews {
     LAUNCH_NOTHING,  /* nothing yet */
@@ -55,6 +62,9 @@ void launch_child(const LaunchSpec *spec, int status) __attribute__((noreturn));
 
 /* Its last steps: gives up the agent's power and executes. Comes back only with a failure. */
 int launch_program(const LaunchSpec *spec, const Identity *identity, int status, Failure *f);
+
+/* The same of a task, when its streams are in place. *status: where failures are to be told. */
+int launch_task(LaunchSpec spec, int *status, Failure *f);
 
 /* Words on the status socket. */
 #define LAUNCH_WORD_READY "ready"

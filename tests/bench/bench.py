@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Measures podvisor beside the floor of this machine, in the same run, and prints a table. Asserts nothing.
 
-usage: tests/bench/bench.py [--runs N] [--pods N] [--domains N] [--idle SECONDS]
+usage: tests/bench/bench.py [--runs N] [--pods N] [--domains N] [--copy MIB] [--idle SECONDS]
 
 Where libvirt is, and who measures is root, all is measured in namespaces with a libvirtd of the benchmark's own.
 """
@@ -12,6 +12,7 @@ import json
 import os
 import pathlib
 import platform
+import shutil
 import statistics
 import subprocess
 import sys
@@ -155,6 +156,94 @@ def growth(host, o, daemon):
         end(host, name)
 
 
+def timed(*words):
+    begin = time.monotonic()
+    subprocess.run(words, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    return time.monotonic() - begin
+
+
+@contextlib.contextmanager
+def podman_container(host):
+    """Words that run a program in a container of podman's, of the same files; None where that cannot be, with the reason."""
+    if not shutil.which("podman"):
+        yield None, "there is no podman"
+        return
+    name, tree = f"pv-bench-{os.getpid()}", host.root / "podman-tree"
+    for folder in ("bin", "proc", "dev", "sys", "etc", "tmp", "run"):
+        (tree / folder).mkdir(parents=True)
+    for applet in ("busybox", "sh", "sleep", "true"):
+        shutil.copy("/bin/busybox", tree / "bin" / applet)
+    begun = subprocess.run(["podman", "run", "-d", "--name", name, "--network", "none", "--rootfs", tree, "/bin/sleep", "100000"],
+                           capture_output=True, text=True)
+    try:
+        why = (begun.stderr.strip().splitlines() or ["?"])[-1]
+        yield (["podman", "exec", name] if begun.returncode == 0 else None), f"podman cannot run one: {why}"
+    finally:
+        subprocess.run(["podman", "rm", "-f", name], capture_output=True)
+
+
+def execs(host, o):
+    """`exec true` in a container that runs, in turns with podman's."""
+    ours, theirs = [], []
+    with podman_container(host) as (podman, why):
+        for _ in range(o.runs):
+            ours.append(timed(*host.words("exec", "streams", "--", "true")))
+            if podman:
+                theirs.append(timed(*podman, "/bin/true"))
+    row_of_times("`podvisor exec true` in a running container", ours)
+    if theirs:
+        row_of_times("`podman exec true` in a running container", theirs)
+        row_of_ratio("podvisor exec / podman exec", ours, theirs)
+    else:
+        row("`podman exec true`: not measured", why)
+
+
+def log_throughput(host, what, script, last, lines, size):
+    """Seconds from a word to the container to its last line in the log."""
+    log = host.root / "state" / "log" / "loud.log"
+    host.write("loud", 'memory = "256M";\ncontainers = ( { name = "loud"; image = "busybox"; restart = { policy = "never"; };\n'
+               f'command = [ "sh", "-c", "until [ -e /tmp/go ]; do sleep 1; done; {script}; echo {last}" ]; }} );\n')
+    host.wait("loud")
+    begin = time.monotonic()
+    host.cli("exec", "loud", "--", "touch", "/tmp/go")
+    while not log.exists() or last.encode() not in log.read_bytes()[-4096:]:
+        time.sleep(.05)
+    took = time.monotonic() - begin
+    row(what, f"{lines / took:.0f} lines/s", f"{size / took / 1e6:.2f} MB/s")
+    end(host, "loud")
+
+
+def copies(host, o):
+    """A file of random bytes into the guest's memory, and back; beside the same bytes through an exec's streams."""
+    source, back = host.root / "copied", host.root / "back"
+    with open(source, "wb") as f:
+        for _ in range(o.copy):
+            f.write(os.urandom(1 << 20))
+    into = timed(*host.words("cp", source, "streams:/dev/shm/copied"))
+    out = timed(*host.words("cp", "streams:/dev/shm/copied", back))
+    cat = timed(*host.words("exec", "streams", "--", "cat", "/dev/shm/copied"))
+    if subprocess.run(["cmp", source, back]).returncode != 0:
+        raise RuntimeError("what came back is not what was sent")
+    for what, took in (("cp into a container", into), ("cp out of it", out), ("the same through `exec cat`", cat)):
+        row(f"{what}, {o.copy} MiB", f"{took:.1f} s", f"{o.copy / took:.1f} MiB/s")
+
+
+def streams(host, o):
+    host.write("streams", f'memory = "{2 * o.copy + 256}M";\nvolumes = ( {{ name = "big"; type = "tmpfs"; size = "{o.copy + 16}M"; }} );\n'
+               'containers = ( { name = "c"; image = "busybox"; mounts = ( { volume = "big"; path = "/dev/shm"; } );\n'
+               'command = [ "sleep", "100000" ]; } );\n')
+    host.wait("streams")
+    execs(host, o)
+    copies(host, o)
+    told = json.loads(host.cli("stats", "streams", "--json=short").stdout)[0]
+    row("agent: resident in the guest", f"{told['agent_memory'] / (1 << 20):.2f} MiB")
+    row("agent: the program", f"{(BUILD / 'guest' / 'podvisor-agent').stat().st_size / 1e6:.2f} MB")
+    end(host, "streams")
+    log_throughput(host, "log, short lines", "seq 1 300000", "the last one", 300000, sum(len(str(i)) + 1 for i in range(1, 300001)))
+    long = "yes $(printf %01000d 0) | head -n 30000"
+    log_throughput(host, "log, lines of 1000 bytes", long, "the last one", 30000, 30000 * 1001)
+
+
 def crowd(host, o):
     begin = time.monotonic()
     for i in range(o.pods):
@@ -176,10 +265,11 @@ def measure(o, daemon, why):
     program = subprocess.run(["qemu-system-x86_64", "-version"], capture_output=True, text=True).stdout.splitlines()[0]
     print(f"# {platform.processor() or platform.machine()}, {os.cpu_count()} processors, Linux {platform.release()}, {program}\n")
     print("| what | median | spread |\n|---|---|---|")
-    with Instance() as host:
+    with Instance('log_size = "256M";') as host:
         host.root.chmod(0o711)  # libvirt's user has to get through
         host.import_busybox()
         qemu(host, o)
+        streams(host, o)
         if daemon:
             libvirt(host, o, daemon)
         else:
@@ -192,6 +282,7 @@ def main():
     parser.add_argument("--runs", type=int, default=7)
     parser.add_argument("--pods", type=int, default=50)
     parser.add_argument("--domains", type=int, default=5)
+    parser.add_argument("--copy", type=int, default=256, metavar="MIB")
     parser.add_argument("--idle", type=int, default=60)
     o = parser.parse_args()
     why = libvirtd.missing(BIN / "podvisor-runner-libvirt")

@@ -55,11 +55,27 @@ static void deaf(void)
         pause();
 }
 
+/* A million lines, each with its number. */
+static void million(void)
+{
+    for (int i = 1; i <= 1000000; i++)
+        printf("%d\n", i);
+    fflush(stdout);
+}
+
+/* Lines without end, as fast as they go. */
+static void loud(void)
+{
+    while (puts("all of you shall hear me") >= 0)
+        continue;
+}
+
 static const struct {
     const char *name;
     void (*run)(void);
 } tools[] = {
-    { "crash", crash }, { "lines", lines }, { "clock", clock_time }, { "forks", forks }, { "deaf", deaf }
+    { "crash", crash }, { "lines", lines },     { "clock", clock_time }, { "forks", forks },
+    { "deaf", deaf },   { "million", million }, { "loud", loud },
 };
 
 int main(int argc, char **argv)

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Containers in real guests: each way to end, what a program sees of its limits, clients that go away, and the output."""
 import os
+import json
 import signal
 import subprocess
 import tempfile
@@ -59,7 +60,11 @@ class Ends(HostTest):
 
     def test_want_of_memory(self):
         self.assertEqual(self.end("oom"), ("ended", -1, signal.SIGKILL, True))
-        self.assertIn("out of memory", self.host.page("ends"))
+        self.assertRegex(self.host.page("ends"), r"out of memory, .*; killed for want of memory: its limit is 8M, and it used ")
+        self.assertIn("container oom was killed for want of memory: its limit is 8M", self.host.cli("events", "ends").stdout)
+        oom = json.loads(self.host.cli("stats", "ends", "--json=short").stdout)[0]["containers"][4]
+        self.assertEqual((oom["name"], oom["memory_limit"]), ("oom", 8 << 20))
+        self.assertGreaterEqual(oom["oom_kills"], 1)
 
     def test_the_others_go_on(self):
         self.assertEqual(self.host.sh("ends/stays", "echo here").stdout, "here\n")

@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 
+#include "guest/agent/task.h"
 #include "tests/unit/agent/peer.h"
 
 /* --- the machine --- */
@@ -149,7 +150,10 @@ static void take_credit(Peer *p, const Message *m)
 
 static void take_exit(Peer *p, const Message *m)
 {
+    size_t used = strlen(p->exit_messages);
+
     p->exit = *(const AgentExit *)m->body;
+    (void)snprintf(p->exit_messages + used, sizeof p->exit_messages - used, "%s", p->exit.message ?: "");
     p->exit.message = NULL;
     p->exits++;
 }
@@ -281,6 +285,7 @@ void peer_end_agent(Peer *p)
 {
     char names[CONTAINERS_MAX][64];
     size_t n = p->agent->n_containers;
+    bool tasks = p->agent->task_cgroup >= 0;
 
     loop_timer_clear(&p->agent->loop, &p->deadline);
     for (size_t i = 0; i < n; i++)
@@ -289,6 +294,8 @@ void peer_end_agent(Peer *p)
     /* What cannot be removed is not empty: the agent left a process behind. */
     for (size_t i = 0; i < n; i++)
         assert_success(unlinkat(p->platform.cgroup, names[i], AT_REMOVEDIR));
+    if (tasks)
+        assert_success(unlinkat(p->platform.cgroup, TASK_CGROUP, AT_REMOVEDIR));
     if (p->cgroup_top >= 0)
         assert_success(unlinkat(p->cgroup_top, strrchr(p->dir.path, '/') + 1, AT_REMOVEDIR));
 }

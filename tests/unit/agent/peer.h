@@ -36,7 +36,8 @@ typedef struct Peer {
     unsigned ends[STREAM_CHANNEL_MAX];
     uint64_t input_credit;
     unsigned exits;
-    AgentExit exit; /* the last one; its message is not kept */
+    AgentExit exit;          /* the last one; its message is not kept */
+    char exit_messages[256]; /* of all of them */
     AgentClock clock;
     /* What the machine was told: */
     const char *image; /* a directory, or NULL while no disk is there */

@@ -35,7 +35,7 @@ class Completion(unittest.TestCase):
             return said.stdout.split()
 
     def test_verbs(self):
-        self.assertEqual(self.complete("sta"), ["start", "status"])
+        self.assertEqual(self.complete("sta"), ["start", "stats", "status"])
         self.assertIn("exec", self.complete(""))
         self.assertEqual(self.complete("image", "p"), ["prune", "pull"])
         self.assertEqual(self.complete("image", "pull", "--tls-verify", ""), ["false", "true"])

@@ -319,6 +319,18 @@ static void an_exec_needs_a_declared_container(void **state)
     assert_non_null(strstr(message, "stranger"));
 }
 
+static void an_agent_of_before_is_asked_for_nothing_that_it_cannot(void **state)
+{
+    Fixture *f = *state;
+    _cleanup_(freep) char *message = NULL;
+    int fd = -1;
+    configure(f);
+    assert_int_equal(agent_glue_exec(f->runner, &(ExecRequest){ .task = TASK_STATISTICS }, &fd, &message),
+                     -EOPNOTSUPP);
+    assert_non_null(strstr(message, "of an older podvisor"));
+    assert_true(fake_is_silent(&f->agent));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -345,6 +357,7 @@ int main(void)
         TEST(a_new_session_says_what_is_safe_already),
         TEST(garbage_again_and_again_ends_the_machine),
         TEST(an_exec_needs_a_declared_container),
+        TEST(an_agent_of_before_is_asked_for_nothing_that_it_cannot),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -308,6 +308,24 @@ static void more_streams_than_there_may_be_are_refused(void **state)
         safe_close(ends[i]);
 }
 
+/* Who may only look cannot hold up who works. */
+static void questions_leave_room_for_programs(void **state)
+{
+    Fixture *f = *state;
+    int pairs[TASK_QUESTIONS_MAX + 1][2];
+    const ExecRequest question = { .task = TASK_STATISTICS };
+    _cleanup_(freep) char *message = NULL;
+    for (int i = 0; i <= TASK_QUESTIONS_MAX; i++) {
+        assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pairs[i]), 0);
+        int r = exec_streams_start(f->streams, &question, &pairs[i][1], &message);
+        assert_int_equal(r, i < TASK_QUESTIONS_MAX ? 0 : -EBUSY);
+    }
+    safe_close(begin(f));
+    for (int i = 0; i <= TASK_QUESTIONS_MAX; i++)
+        safe_close(pairs[i][0]);
+    safe_close(pairs[TASK_QUESTIONS_MAX][1]);
+}
+
 static void a_descriptor_that_is_no_packet_socket_is_refused(void **state)
 {
     Fixture *f = *state;
@@ -343,6 +361,7 @@ int main(void)
         TEST(output_on_the_channel_of_input_loses_the_stream),
         TEST(input_waits_for_credit),
         TEST(more_streams_than_there_may_be_are_refused),
+        TEST(questions_leave_room_for_programs),
         TEST(a_descriptor_that_is_no_packet_socket_is_refused),
         TEST(the_end_of_the_session_is_told_to_every_client),
     };

@@ -51,6 +51,18 @@ static int append_many_words(sd_bus_message *m)
     return r < 0 ? r : sd_bus_message_append(m, "asssbuu", 0, "", "", 0, 0, 0);
 }
 
+/* A path of very many bytes. */
+static int append_many_bytes(sd_bus_message *m)
+{
+    void *at;
+    int r = sd_bus_message_append(m, "s", "a");
+
+    if (r < 0 || (r = sd_bus_message_append_array_space(m, 'y', 8 * 1024 * 1024, &at)) < 0)
+        return r;
+    memset(at, 'x', 8 * 1024 * 1024);
+    return 0;
+}
+
 /* --- bad arguments -------------------------------------------------------------------------------------------------- */
 
 static void assert_serves(const Fixture *f)
@@ -85,6 +97,7 @@ static void arguments_that_are_too_long_are_refused_before_anybody_is_asked(void
         { NOBODY, WEB, "org.freedesktop.DBus.Properties", "GetAll", append_huge },
         { NOBODY, WEB, "org.freedesktop.DBus.Properties", "Get", append_huge_interface },
         { NOBODY, WEB, BUS_POD_INTERFACE, "Exec", append_many_words },
+        { NOBODY, WEB, BUS_POD_INTERFACE, "CopyOut", append_many_bytes },
     };
     Fixture *f = *state;
 

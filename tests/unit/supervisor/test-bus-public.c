@@ -22,14 +22,37 @@ static int append_exec(sd_bus_message *m)
     return sd_bus_message_append(m, "sasasssbuu", "a", 1, "true", 0, "", "", 0, 0, 0);
 }
 
+/* As far as `with`: the container, a path of bytes, a truth. */
+static int append_task(sd_bus_message *m, int with)
+{
+    int r = sd_bus_message_append(m, "s", "a");
+    if (r >= 0 && with > 1)
+        r = sd_bus_message_append_array(m, 'y', "/\xff", 2);
+    return r >= 0 && with > 2 ? sd_bus_message_append(m, "b", 1) : r;
+}
+
+static int append_copy_in(sd_bus_message *m)
+{
+    return append_task(m, 3);
+}
+
+static int append_copy_out(sd_bus_message *m)
+{
+    return append_task(m, 2);
+}
+
+static int append_container(sd_bus_message *m)
+{
+    return append_task(m, 1);
+}
+
 static const struct {
     const char *member;
     AppendFunc append;
 } arguments[] = {
-    { "Get", append_state },
-    { "GetAll", append_pod_interface },
-    { "GetPod", append_web },
-    { "Exec", append_exec },
+    { "Get", append_state },           { "GetAll", append_pod_interface }, { "GetPod", append_web },
+    { "Exec", append_exec },           { "CopyIn", append_copy_in },       { "CopyOut", append_copy_out },
+    { "Processes", append_container },
 };
 
 /* A right call of a method. */
