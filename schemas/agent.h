@@ -45,6 +45,7 @@ enum {
     AGENT_PROTOCOL_MAX = 3,
     AGENT_PROTOCOL_CLOCK = 2,   /* the first version with `clock` */
     AGENT_PROTOCOL_STORAGE = 3, /* the first with `file`, and with disks in `configure` */
+    AGENT_PROTOCOL_LIFE = 3,    /* the first one that knows roles and probes of containers */
     AGENT_MESSAGE_SIZE_MAX = FRAME_PAYLOAD_MAX,
     AGENT_STREAM_CREDIT = 128 * 1024,
     AGENT_LOG_WINDOW = 256 * 1024,
@@ -112,6 +113,7 @@ typedef struct AgentContainer {
     char *working_dir;
     char *user;
     char *stop_signal;
+    ContainerRole role;
     uint64_t disk; /* SCSI id of the image's disk, on host 0, channel 0, LUN 0 */
 } AgentContainer;
 extern const Schema agent_container_schema;
@@ -132,7 +134,7 @@ typedef struct AgentConfigure {
     size_t n_volumes;
     AgentDisk *disks; /* one for each volume that is one */
     size_t n_disks;
-    AgentContainer *containers;
+    AgentContainer *containers; /* those of init first, in the order in which they run */
     size_t n_containers;
     usec_t stop_timeout; /* the pod's: of an end that the machine's power button asks for */
 } AgentConfigure;

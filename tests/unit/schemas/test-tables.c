@@ -13,25 +13,16 @@ static const EnumTable *const enum_tables[] = {
     &end_reason_table,         &verdict_table,        &container_state_table, &log_target_table,
     &checkpoint_outcome_table, &stream_channel_table, &pod_state_table,       &json_style_table,
     &launcher_kind_table,      &machined_use_table,   &suspend_policy_table,  &seccomp_profile_table,
+    &probe_kind_table,         &container_role_table,
 };
 
 static const Schema *const schemas[] = {
-    &pod_schema,
-    &container_schema,
-    &restart_schema,
-    &limits_schema,
-    &rlimits_schema,
-    &mount_schema,
-    &volume_schema,
-    &qemu_options_schema,
-    &null_options_schema,
-    &run_definition_schema,
-    &run_image_schema,
-    &runner_report_schema,
-    &container_report_schema,
-    &checkpoint_envelope_schema,
-    &daemon_config_schema,
-    &pod_status_schema,
+    &pod_schema,           &container_schema,        &probe_schema,
+    &restart_schema,       &limits_schema,           &rlimits_schema,
+    &mount_schema,         &volume_schema,           &qemu_options_schema,
+    &null_options_schema,  &run_definition_schema,   &run_image_schema,
+    &runner_report_schema, &container_report_schema, &checkpoint_envelope_schema,
+    &daemon_config_schema, &pod_status_schema,
 };
 
 static const MessageTable *const protocols[] = { &runner_protocol, &stream_protocol, &agent_protocol };
