@@ -48,6 +48,21 @@ static void on_launch_status(void *userdata, uint32_t events)
     exec_hear(userdata);
 }
 
+LaunchSpec exec_spec(const Container *c)
+{
+    return (LaunchSpec){
+        .environment = c->config->environment,
+        .working_dir = c->config->working_dir,
+        .user = c->config->user,
+        .definition = &c->config->definition,
+        .stdio = { -1, -1, -1 },
+        .cgroup = c->cgroup,
+        .pid_namespace_of = c->child.pidfd,
+        .enter = enter_namespaces,
+        .userdata = (void *)(uintptr_t)c,
+    };
+}
+
 int exec_launch(Exec *e, const Container *c, const ExecRequest *request, Failure *f)
 {
     int theirs[3] = { -1, -1, -1 };
@@ -57,22 +72,15 @@ int exec_launch(Exec *e, const Container *c, const ExecRequest *request, Failure
     if (r < 0) {
         failure_set(f, r, "its streams could not be set up");
     } else {
-        LaunchSpec spec = {
-            .command = request->command,
-            .environment = c->config->environment,
-            .more_environment = request->environment,
-            .working_dir = request->working_dir ?: c->config->working_dir,
-            .user = request->user ?: c->config->user,
-            .definition = &c->config->definition,
-            .terminal = e->terminal,
-            .rows = e->rows,
-            .columns = e->columns,
-            .stdio = { theirs[0], theirs[1], theirs[2] },
-            .cgroup = c->cgroup,
-            .pid_namespace_of = c->child.pidfd,
-            .enter = enter_namespaces,
-            .userdata = (void *)(uintptr_t)c,
-        };
+        LaunchSpec spec = exec_spec(c);
+        spec.command = request->command;
+        spec.more_environment = request->environment;
+        spec.working_dir = request->working_dir ?: spec.working_dir;
+        spec.user = request->user ?: spec.user;
+        spec.terminal = e->terminal;
+        spec.rows = e->rows;
+        spec.columns = e->columns;
+        memcpy(spec.stdio, theirs, sizeof theirs);
         r = launch(&spec, &launched, f);
     }
     for (int i = 0; i < 3; i++)

@@ -107,7 +107,8 @@ static int check(Agent *a, const AgentExec *request, const Container *c, Failure
     if (!c)
         return failure_say(f, -ENOENT, "there is no container %s", r->container ?: "without a name");
     if (!container_runs(c))
-        return failure_say(f, -ESRCH, "container %s does not run", r->container);
+        return failure_say(f, -ESRCH, "container %s does not run: %s", r->container,
+                           life_phase_table.rows[c->life.phase].doc);
     if (strv_length(r->command) == 0)
         return failure_say(f, -EINVAL, "there is no command to run");
     if (exec_find(a, request->stream))
