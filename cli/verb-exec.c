@@ -12,7 +12,7 @@
 
 typedef struct Target {
     char *pod;
-    char *container; /* NULL: the only one */
+    char *container; /* NULL: the only one that is neither of init nor a sidecar */
     char *name;      /* for messages */
 } Target;
 
@@ -40,15 +40,20 @@ static int complain_containers(const PodStatus *status)
     return STATUS_EXEC_FAILED;
 }
 
-/* The container of a pod that was named alone. */
+/* The container of a pod that was named alone: what the pod is for, where that is one. */
 static int find_container(Client *client, Target *t)
 {
     PodStatus status;
 
     if (client_get(client, t->pod, &status, NULL) != STATUS_OK)
         return STATUS_EXEC_FAILED;
+    const char *only = NULL;
+    size_t n = 0;
+    for (size_t i = 0; i < status.n_containers; i++)
+        if (status.containers[i].role == CONTAINER_MAIN && n++ == 0)
+            only = status.containers[i].name;
     int r = STATUS_OK;
-    if (status.n_containers != 1 || str_replace(&t->container, status.containers[0].name) < 0)
+    if (n != 1 || str_replace(&t->container, only) < 0)
         r = complain_containers(&status);
     schema_done(&pod_status_schema, &status);
     return r;

@@ -48,6 +48,11 @@ const OperatorEventRow operator_events[OPERATOR_EVENT_MAX] = {
                             "the pod comes after others that come after it; none of them is started",
                             "Take one of the pods that the message names out of `after` or `requires` of "
                             "another; `podvisor check` tells whether that was enough." },
+    [EVENT_UNREADY] = { "unready", "481f83985ffe4f9cb2b6dc951d72c514", LOG_NOTICE,
+                        "the pod was ready, and a container of it does not do what it should any more",
+                        "`podvisor status POD` shows which one, and why its probe failed, or how it ended; "
+                        "`podvisor "
+                        "logs POD` what it wrote." },
 };
 
 const OperatorEventRow *operator_event_find(const char *message_id)

@@ -23,6 +23,7 @@ typedef enum OperatorEvent {
     EVENT_OUTPUT_LOST,
     EVENT_IMAGE_MISSING,
     EVENT_ORDER_CYCLE,
+    EVENT_UNREADY,
     OPERATOR_EVENT_MAX,
 } OperatorEvent;
 

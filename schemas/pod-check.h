@@ -17,3 +17,8 @@ bool check_given(const Check *c, const char *list, size_t i, const char *key);
 
 /* Volumes, secrets, config files, and where containers have them. */
 void check_storage(const Check *c);
+/* "init[0]", "containers[2]": of a container among all; NULL = no memory. */
+char *check_container_path(const Check *c, size_t i);
+
+/* Names over init and containers, how many there are, sidecars, probes. pod-check-life.c */
+void check_life(const Check *c);

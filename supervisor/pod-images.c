@@ -55,11 +55,12 @@ bool pod_images_missing(int state_dir, const PodDefinition *pod, char **ret_imag
 
     if (pod->backend == BACKEND_NULL || image_store_open(state_dir, IMAGE_READ, &store, NULL) < 0)
         return false;
-    for (size_t i = 0; i < pod->n_containers; i++) {
+    for (size_t i = 0; i < pod_n_containers(pod); i++) {
+        const char *image = pod_container(pod, i)->image;
         why = (free(why), NULL);
-        if (image_lookup(store, pod->containers[i].image, NULL, NULL, &why) != -ENOENT)
+        if (image_lookup(store, image, NULL, NULL, &why) != -ENOENT)
             continue;
-        *ret_image = strdup(pod->containers[i].image);
+        *ret_image = strdup(image);
         *ret_why = take_ptr(why);
         return true;
     }
@@ -75,9 +76,9 @@ int pod_images_resolve(int state_dir, const char *state_path, RunDefinition *def
     if (pod->backend == BACKEND_NULL)
         return 0;
     int r = image_store_open(state_dir, IMAGE_READ, &store, ret_error);
-    for (size_t i = 0; r >= 0 && i < pod->n_containers; i++) {
+    for (size_t i = 0; r >= 0 && i < pod_n_containers(pod); i++) {
         RunImage *image = field_append(schema_field(&run_definition_schema, "images"), definition);
-        r = image ? resolve(store, state_path, &pod->containers[i], image, ret_error) : -ENOMEM;
+        r = image ? resolve(store, state_path, pod_container(pod, i), image, ret_error) : -ENOMEM;
     }
     return r;
 }

@@ -8,7 +8,7 @@
 #include "supervisor/supervisor.h"
 #include "supervisor/volume-make.h"
 
-/* "Does what it should": runs, or has ended as it should. */
+/* Those of init are no part of the number: they are over before the others count. */
 static uint64_t count_ready(const RunnerReport *report)
 {
     uint64_t n = 0;
@@ -17,7 +17,7 @@ static uint64_t count_ready(const RunnerReport *report)
         return 0;
     for (size_t i = 0; i < report->n_containers; i++) {
         const ContainerReport *c = &report->containers[i];
-        n += c->state == CONTAINER_RUNNING || (c->state == CONTAINER_ENDED && c->exit_code == 0);
+        n += c->role != CONTAINER_INIT && container_does_what_it_should(c);
     }
     return n;
 }

@@ -55,7 +55,7 @@ static bool all_succeeded(const RunnerReport *report)
     if (report->reason != END_COMPLETED)
         return false;
     for (size_t i = 0; i < report->n_containers; i++)
-        if (report->containers[i].state != CONTAINER_ENDED || report->containers[i].exit_code != 0)
+        if (!container_ended_well(&report->containers[i]))
             return false;
     return true;
 }
