@@ -312,7 +312,9 @@ static void print_containers(const PodStatus *s, usec_t now, FILE *f)
         _cleanup_(freep) char *text = container_line(s, c, now);
         bool well = c->state == CONTAINER_RUNNING ? c->restarts == 0 && !c->unready
                                                   : c->state == CONTAINER_ENDED && !container_is_lost(c);
-        if (!well)
+        /* Of a pod that is over, a sidecar's end tells nothing. */
+        bool tells = !is_over(s) || c->role != CONTAINER_SIDECAR || c->state != CONTAINER_ENDED;
+        if (!well && tells)
             fprintf(f, "  %s\n", text ?: "?");
     }
 }

@@ -352,6 +352,18 @@ class Null(unittest.TestCase):
         self.ok("wait", "job", "--for=succeeded", "--timeout=30s")
         self.assertRegex(self.ok("list", "--no-legend"), "^job +succeeded ")
 
+    def test_a_pod_with_init_sidecar_and_probes_lives_as_it_would_with_a_machine(self):
+        self.start()
+        self.declare("job", 'init = ( { name = "first"; image = "small"; } ); backend = "null"; null = { run_time = "500ms"; }; '
+                            'containers = ( { name = "a"; image = "small"; ready = { tcp = ":80"; }; }, '
+                            '{ name = "side"; image = "small"; sidecar = true; } ); restart = { policy = "on-failure"; };')
+        self.ok("wait", "job", "--for=succeeded", "--timeout=30s")
+        (status,) = json.loads(self.run_cli("status", "job", "--json=short").stdout)
+        self.assertEqual([(c["name"], c["role"], c["state"], c["exit_code"], c["exit_signal"]) for c in status["containers"]],
+                         [("first", "init", "ended", 0, 0), ("a", "main", "ended", 0, 0),
+                          ("side", "sidecar", "ended", -1, signal.SIGTERM)])
+        self.assertEqual(status["containers_total"], 2)
+
     def test_errors_of_a_file_are_on_the_page_of_the_pod(self):
         self.start("web")
         self.declare("web", "containers = 1;\n")
