@@ -43,11 +43,13 @@ static int show_definition(const Pod *pod, PodStatus *s)
 static int show_report(const Pod *pod, PodStatus *s)
 {
     const RunnerReport *report = &pod->report;
-    bool alive = reconcile_alive(&pod->observed);
+    const RunnerReport kept = { .containers = pod->record.containers,
+                                .n_containers = pod->record.n_containers };
+    bool alive = reconcile_alive(&pod->observed), told = alive || report->n_containers > 0;
     RunnerReport copy;
 
-    /* Containers as they were last, also after the end; the machine only while it may live. */
-    int r = schema_copy(&runner_report_schema, report, &copy);
+    /* Containers as they were last, also after the end, and of the last life of podvisord; the machine only while it may live. */
+    int r = schema_copy(&runner_report_schema, told ? report : &kept, &copy);
     if (r < 0)
         return r;
     s->containers = take_ptr(copy.containers);

@@ -103,6 +103,7 @@ static void record_end(Pod *pod, bool as_asked)
     (void)str_replace(&record->message, report->message);
     strv_free(record->console_tail);
     record->console_tail = strv_copy(report->console_tail);
+    pod_record_take_containers(record, report);
     plan_next_start(pod);
     record->running_since = 0;
     pod_files_forget(pod);

@@ -37,9 +37,7 @@ class Null(unittest.TestCase):
         self.start_daemon()
         leftovers.end_with_the_test(self.clean_up)
         self.addCleanup(self.end)
-        deadline = time.monotonic() + PATIENCE
-        while self.run_cli("list").returncode != 0:
-            self.assertLess(time.monotonic(), deadline)
+        self.await_daemon()
         for name in pods:
             self.declare(name)
             self.ok("wait", name, "--timeout=30s")
@@ -48,6 +46,11 @@ class Null(unittest.TestCase):
         with open(self.root / "out", "ab") as out:
             self.daemon = subprocess.Popen([BIN / "podvisord", "--root", self.root], stdin=subprocess.DEVNULL, stdout=out,
                                            stderr=subprocess.STDOUT)
+
+    def await_daemon(self):
+        deadline = time.monotonic() + PATIENCE
+        while self.run_cli("list").returncode != 0:
+            self.assertLess(time.monotonic(), deadline)
 
     def kill_daemon(self):
         self.daemon.kill()
@@ -363,6 +366,12 @@ class Null(unittest.TestCase):
                          [("first", "init", "ended", 0, 0), ("a", "main", "ended", 0, 0),
                           ("side", "sidecar", "ended", -1, signal.SIGTERM)])
         self.assertEqual(status["containers_total"], 2)
+        # What they ended with is kept, whoever tells it.
+        self.kill_daemon()
+        self.start_daemon()
+        self.await_daemon()
+        self.ok("wait", "job", "--for=succeeded", "--timeout=30s")
+        self.assertEqual(json.loads(self.run_cli("status", "job", "--json=short").stdout)[0]["containers"], status["containers"])
 
     def test_errors_of_a_file_are_on_the_page_of_the_pod(self):
         self.start("web")
