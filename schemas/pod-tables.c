@@ -356,8 +356,7 @@ static const Field pod_fields[] = {
     { F_DURATION(PodDefinition, start_timeout), .fallback = "90s", .min = USEC_PER_SEC, .max = USEC_PER_HOUR,
       .impact = IMPACT_NONE,
       .doc = "How long the machine has to start before it counts as failed. It counts from launching it "
-             "until its "
-             "agent has started the containers." },
+             "until its agent begins with the containers; how long those of init take is not limited." },
     { F_DURATION(PodDefinition, stop_timeout), .fallback = "30s", .max = USEC_PER_HOUR, .impact = IMPACT_NONE,
       .doc = "How long the pod has to stop when asked to, before its machine is killed." },
     { F_GROUP(PodDefinition, restart, restart_schema), .doc = "What happens when the pod's machine ends.",

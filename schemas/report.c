@@ -114,3 +114,13 @@ static const Field runner_report_fields[] = {
 };
 DEFINE_SCHEMA(runner_report_schema, RunnerReport, "report", "What is observed of a pod.",
               runner_report_fields);
+
+bool runner_report_succeeded(const RunnerReport *report)
+{
+    if (report->reason != END_COMPLETED)
+        return false;
+    for (size_t i = 0; i < report->n_containers; i++)
+        if (!container_ended_well(&report->containers[i]))
+            return false;
+    return true;
+}

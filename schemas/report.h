@@ -110,3 +110,6 @@ typedef struct RunnerReport {
     size_t n_containers;
 } RunnerReport;
 extern const Schema runner_report_schema;
+
+/* A pod that has done what it was for: it is over, and each of its containers ended well. */
+bool runner_report_succeeded(const RunnerReport *report);

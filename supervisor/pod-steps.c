@@ -50,16 +50,6 @@ int pod_save(Pod *pod)
 
 /* --- the end of a machine ------------------------------------------------------------------------------------------ */
 
-static bool all_succeeded(const RunnerReport *report)
-{
-    if (report->reason != END_COMPLETED)
-        return false;
-    for (size_t i = 0; i < report->n_containers; i++)
-        if (!container_ended_well(&report->containers[i]))
-            return false;
-    return true;
-}
-
 static void plan_next_start(Pod *pod)
 {
     PodRecord *record = &pod->record;
@@ -96,7 +86,7 @@ static void record_end(Pod *pod, bool as_asked)
     record->as_asked = as_asked;
     free(record->end_rule);
     record->end_rule = take_ptr(record->stop_rule);
-    record->succeeded = all_succeeded(report);
+    record->succeeded = runner_report_succeeded(report);
     record->reason = report->reason;
     record->exit_code = report->exit_code;
     record->exit_signal = report->exit_signal;
