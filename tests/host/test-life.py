@@ -124,16 +124,17 @@ class Order(LifeTest):
         self.assertRegex(self.host.page("job"), r"work: ended; exit status 3(?s:.)*container work ended with exit status 3")
 
     def test_a_sidecar_stops_after_the_others(self):
-        self.host.write("app", pod(
+        self.host.write("pair", pod(
             container("main", '"trap \'sleep 1; exit 5\' TERM; echo up; while :; do sleep 1000 & wait $!; done"'),
             stays("proxy", "sidecar = true;")))
-        self.host.wait("app")
-        until("both are up", lambda: self.host.cli("logs", "app", check=False).stdout.count("up") == 2)
-        self.host.cli("stop", "app")
-        ends = {c["name"]: c for c in self.host.status("app")["containers"]}
+        self.host.wait("pair")
+        # What other pods of this name had written would be counted, too.
+        until("both are up", lambda: self.host.cli("logs", "pair", check=False).stdout.count("up") == 2)
+        self.host.cli("stop", "pair")
+        ends = {c["name"]: c for c in self.host.status("pair")["containers"]}
         self.assertEqual((ends["main"]["exit_code"], ends["proxy"]["exit_code"]), (5, 0))
         self.assertLessEqual(ends["main"]["ended"], ends["proxy"]["ended"])
-        self.assertFalse(self.host.status("app")["overdue"])
+        self.assertFalse(self.host.status("pair")["overdue"])
 
     def test_the_order_holds_while_nobody_watches(self):
         self.host.write("app", pod(stays("main"), init=[container("slow", '"until test -e /go; do sleep 1; done"')]))
