@@ -94,6 +94,7 @@ const AbilityRow ability_rows[] = {
         [BACKEND_NULL] = NO_EFFECT(NO_MACHINE) } },
     { "secrets", WITH_A_MACHINE(NO_MACHINE) },
     { "configs", WITH_A_MACHINE(NO_MACHINE) },
+    { "init", WITH_A_MACHINE("no program runs; each counts as ended well as soon as the pod runs") },
     { "containers", WITH_A_MACHINE(NO_PROGRAM) },
     { "containers.name", EVERYWHERE },
     { "containers.image",

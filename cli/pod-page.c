@@ -156,17 +156,37 @@ static const char *container_state(const PodStatus *s, const ContainerReport *c)
     return enum_to_string(&container_state_table, (int)c->state);
 }
 
+/* A word for what is neither of the usual kind nor told by its state. */
+static const char *container_word(const ContainerReport *c)
+{
+    static const char *const words[CONTAINER_ROLE_MAX] = { "", " (init)", " (sidecar)" };
+    return words[c->role < CONTAINER_ROLE_MAX ? c->role : CONTAINER_MAIN];
+}
+
+/* "; ready probe failed: exit status 1 (3s ago)". What ended it stands in its message already. */
+static char *container_probe_text(const ContainerReport *c, usec_t now)
+{
+    _cleanup_(freep) char *failure = text_safe(c->probe_failure), *age = text_age(c->probe_failed, now);
+
+    if (str_empty(failure) || streq_ptr(c->probe_failure, c->message))
+        return strdup("");
+    return strf("; %s%s%s%s", failure, age ? " (" : "", age ?: "", age ? ")" : "");
+}
+
 static char *container_line(const PodStatus *s, const ContainerReport *c, usec_t now)
 {
     _cleanup_(freep) char *name = text_safe(c->name), *end = container_end(c, now),
                           *message = text_safe(c->message);
     _cleanup_(freep) char *age = text_age(c->started, now),
                           *restarts = text_count(c->restarts, "restart", "restarts");
+    _cleanup_(freep) char *probe = container_probe_text(c, now);
     bool runs = c->state == CONTAINER_RUNNING && c->started > 0 && s->vmm_pid > 0;
+    bool unready = runs && c->unready && c->role != CONTAINER_INIT;
 
-    return strf("%s: %s%s%s%s%s%s%s%s", name, container_state(s, c), runs ? ", started " : "",
-                runs ? age : "", c->restarts > 0 ? "; " : "", c->restarts > 0 ? restarts : "", end ?: "",
-                str_empty(message) ? "" : "; ", message ?: "");
+    return strf("%s%s: %s%s%s%s%s%s%s%s%s%s", name, container_word(c), container_state(s, c),
+                unready ? ", not ready" : "", runs ? ", started " : "", runs ? age : "",
+                c->restarts > 0 ? "; " : "", c->restarts > 0 ? restarts : "", end ?: "",
+                str_empty(message) ? "" : "; ", message ?: "", probe ?: "");
 }
 
 static void page_containers(const Page *p)
@@ -306,9 +326,11 @@ static void print_containers(const PodStatus *s, usec_t now, FILE *f)
     for (size_t i = 0; (is_over(s) || s->vmm_pid > 0) && i < s->n_containers; i++) {
         const ContainerReport *c = &s->containers[i];
         _cleanup_(freep) char *text = container_line(s, c, now);
-        bool well = c->state == CONTAINER_RUNNING ? c->restarts == 0
+        bool well = c->state == CONTAINER_RUNNING ? c->restarts == 0 && !c->unready
                                                   : c->state == CONTAINER_ENDED && !container_is_lost(c);
-        if (!well)
+        /* Of a pod that is over, a sidecar's end tells nothing. */
+        bool tells = !is_over(s) || c->role != CONTAINER_SIDECAR || c->state != CONTAINER_ENDED;
+        if (!well && tells)
             fprintf(f, "  %s\n", text ?: "?");
     }
 }

@@ -36,7 +36,7 @@ static int complain_containers(const PodStatus *status)
     return status->n_containers == 0 ? STATUS_WRONG_STATE : STATUS_USAGE;
 }
 
-/* The container of a pod that was named alone. */
+/* The container of a pod that was named alone: what the pod is for, where that is one. */
 static int find_container(Client *client, Target *t)
 {
     PodStatus status;
@@ -44,9 +44,14 @@ static int find_container(Client *client, Target *t)
     int r = client_get(client, t->pod, &status, NULL);
     if (r != STATUS_OK)
         return r;
-    if (status.n_containers != 1)
+    const char *only = NULL;
+    size_t n = 0;
+    for (size_t i = 0; i < status.n_containers; i++)
+        if (status.containers[i].role == CONTAINER_MAIN && n++ == 0)
+            only = status.containers[i].name;
+    if (n != 1)
         r = complain_containers(&status);
-    else if (str_replace(&t->container, status.containers[0].name) < 0)
+    else if (str_replace(&t->container, only) < 0)
         r = out_of_memory();
     schema_done(&pod_status_schema, &status);
     return r;

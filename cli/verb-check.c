@@ -54,8 +54,8 @@ static void check_name(Check *c, const char *path)
 /* The file is right all the same: images come and go, and a file may be checked elsewhere than where it is to run. */
 static void check_images(Check *c, const char *path, const PodDefinition *pod)
 {
-    for (size_t i = 0; c->images && i < pod->n_containers; i++) {
-        const ContainerDefinition *container = &pod->containers[i];
+    for (size_t i = 0; c->images && i < pod_n_containers(pod); i++) {
+        const ContainerDefinition *container = pod_container(pod, i);
         _cleanup_(freep) char *sentence = NULL;
         if (container->image && image_lookup(c->images, container->image, NULL, NULL, &sentence) < 0)
             diagnostics_add(&c->warnings, path, 0, "warning: container %s: %s", container->name ?: "?",

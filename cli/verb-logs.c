@@ -132,7 +132,7 @@ static bool has_several_containers(const Paths *paths, const char *pod)
 
     if (!read_frozen(paths, pod, &definition))
         return false;
-    bool several = definition.pod.n_containers > 1;
+    bool several = pod_n_containers(&definition.pod) > 1;
     schema_done(&run_definition_schema, &definition);
     return several;
 }
@@ -157,9 +157,7 @@ static bool container_may_exist(const Paths *paths, const LogQuery *query)
 
     if (!query->container || !read_frozen(paths, query->pod, &definition))
         return true;
-    bool found = false;
-    for (size_t i = 0; i < definition.pod.n_containers; i++)
-        found |= streq_ptr(definition.pod.containers[i].name, query->container);
+    bool found = pod_container_find(&definition.pod, query->container) >= 0;
     schema_done(&run_definition_schema, &definition);
     return found;
 }

@@ -228,12 +228,12 @@ const Verb verbs[] = {
       .command = true,
       .run = verb_exec,
       .help = "run a command in a container",
-      .description =
-          "Runs a command in a container, with the standard streams of this program, byte for "
-          "byte. It gets a terminal when standard input and output are terminals. Signals are "
-          "handed on to it. The exit status is the command's own; 128 and n when signal n ended "
-          "it; 127 when it was not found, 126 when it could not be run, 125 when podvisor itself "
-          "failed or its command line is wrong. The container need not be named where a pod has only one." },
+      .description = "Runs a command in a container, with the standard streams of this program, byte for "
+                     "byte. It gets a terminal when standard input and output are terminals. Signals are "
+                     "handed on to it. The exit status is the command's own; 128 and n when signal n ended "
+                     "it; 127 when it was not found, 126 when it could not be run, 125 when podvisor itself "
+                     "failed or its command line is wrong. The container need not be named where only "
+                     "one of them is neither of init nor a sidecar." },
     { .name = "cp",
       .synopsis = "SOURCE DESTINATION",
       .min = 2,

@@ -112,12 +112,13 @@ static int fill(const RunDefinition *d, AgentConfigure *c)
     if (r < 0 || (r = entropy_fill(&c->entropy)) < 0 || (r = volumes_fill(&d->pod, c)) < 0 ||
         (r = disks_fill(d, c)) < 0 || (r = network_fill(d, &c->network)) < 0)
         return r;
-    for (size_t i = 0; i < d->pod.n_containers; i++) {
+    for (size_t i = 0; i < pod_n_containers(&d->pod); i++) {
         AgentContainer *to = field_append(field, c);
         if (!to)
             return -ENOMEM;
-        if ((r = container_fill(d, &d->pod.containers[i], to)) < 0)
+        if ((r = container_fill(d, pod_container(&d->pod, i), to)) < 0)
             return r;
+        to->role = pod_container_role(&d->pod, i);
     }
     return 0;
 }

@@ -5,6 +5,7 @@
 #include "runner/agent-client.h"
 #include "runner/agent-configure.h"
 #include "runner/agent-glue.h"
+#include "runner/agent-version.h"
 #include "runner/backend-events.h"
 #include "runner/exec-streams.h"
 #include "runner/guest-clock.h"
@@ -25,6 +26,7 @@ struct AgentGlue {
     bool has_clock;     /* the agent speaks of its clock */
     bool has_files;     /* it takes secrets and config files */
     bool has_tasks;     /* it does more on a stream than to run programs */
+    uint64_t version;   /* that the agent speaks */
     bool configure_due; /* when the clock has been seen to */
     bool files_due;     /* it is configured when it has got all files */
     bool stop_sent;
@@ -145,8 +147,16 @@ static void on_configured(void *userdata, int error, const char *message)
 static void configure_now(AgentGlue *g)
 {
     Runner *r = g->runner;
+    const char *beyond = agent_lacks(&r->definition.pod, g->version);
     AgentConfigure c;
 
+    if (beyond) {
+        refused(
+            r,
+            "the agent of this guest is older than podvisor, and does not know what the definition asks for",
+            beyond);
+        return;
+    }
     int e = agent_configure_fill(&r->definition, &c);
     if (e >= 0) {
         e = agent_client_request(g->client, AGENT_CONFIGURE, &c, AGENT_CONFIGURE_TIMEOUT, on_configured, g);
@@ -219,12 +229,6 @@ int agent_glue_file(Runner *r, const RunnerFile *file, int *fd)
     if (r->glue && r->glue->client && r->glue->welcome)
         files_go_on(r->glue);
     return 0;
-}
-
-/* An agent of an older podvisor, which had been told of no disk or file: those it runs are none of these pods. */
-static bool lacks_storage(const Runner *r, const AgentWelcome *w)
-{
-    return w->version < AGENT_PROTOCOL_STORAGE && (r->definition.n_disks > 0 || pod_files_any(r->files));
 }
 
 /* --- the clock ------------------------------------------------------------------------------------------------------- */
@@ -352,13 +356,9 @@ static void on_welcome(void *userdata, void *body)
         refused(r, "the agent has no protocol version in common", range);
         return;
     }
-    if (lacks_storage(r, w)) {
-        refused(r, "the agent is of an older podvisor", "it knows no disks, no secrets and no config files");
-        return;
-    }
-    if (!w->configured && r->definition.pod.network.mode != NETWORK_NONE &&
-        w->version < AGENT_PROTOCOL_NETWORK) {
-        refused(r, "the agent is of an older podvisor", "it knows no networks");
+    const char *unfit = agent_unfit(&r->definition, pod_files_any(r->files), w);
+    if (unfit) {
+        refused(r, "the agent is of an older podvisor", unfit);
         return;
     }
     g->welcome = true;
@@ -372,6 +372,11 @@ static void on_welcome(void *userdata, void *body)
     pod_files_rewind(r->files);
     tell_age(g, w->version);
     g->has_tasks = w->version >= AGENT_PROTOCOL_TASKS;
+    g->version = w->version;
+    const char *beyond = w->configured ? agent_lacks(&r->definition.pod, w->version) : NULL;
+    if (beyond)
+        runner_log(r, LOG_WARNING, 0, "Pod %s: its agent is older than podvisor, and knows no %s: %s",
+                   r->definition.name, beyond, "they have no effect until the pod is started anew");
     g->configure_due = clock_begin(g) && !w->configured;
     if (w->configured) {
         (void)files_send(g);
@@ -383,14 +388,20 @@ static void on_welcome(void *userdata, void *body)
         (void)stop_send(g, r->stop_timeout);
 }
 
+static void text_clean(char **text)
+{
+    size_t size = *text ? strnlen(*text, TEXT_MAX) : 0;
+    char *clean = size > 0 ? str_escape(*text, size) : NULL;
+
+    free(*text);
+    *text = clean;
+}
+
 /* The guest may claim anything: a status is what a status can be, and text is escaped and short. */
 static void container_clean(ContainerReport *c)
 {
-    size_t size = c->message ? strnlen(c->message, TEXT_MAX) : 0;
-    char *text = size > 0 ? str_escape(c->message, size) : NULL;
-
-    free(c->message);
-    c->message = text;
+    text_clean(&c->message);
+    text_clean(&c->probe_failure);
     c->exit_signal = c->exit_signal < NSIG ? c->exit_signal : 0;
     c->exit_code = c->exit_code >= 0 && c->exit_code <= UINT8_MAX ? c->exit_code : -1;
 }
@@ -415,11 +426,13 @@ static void on_report(void *userdata, void *body)
     ContainerReport known[CONTAINERS_MAX];
     size_t n = 0;
 
-    for (size_t i = 0; i < pod->n_containers && i < CONTAINERS_MAX; i++) {
-        known[n] = (ContainerReport){ .name = pod->containers[i].name, .exit_code = -1 };
+    for (size_t i = 0; i < pod_n_containers(pod) && i < CONTAINERS_MAX; i++) {
+        char *name = pod_container(pod, i)->name;
+        known[n] = (ContainerReport){ .name = name, .exit_code = -1 };
         for (size_t k = 0; k < report->n_containers; k++)
-            if (streq_ptr(report->containers[k].name, pod->containers[i].name)) {
+            if (streq_ptr(report->containers[k].name, name)) {
                 container_clean(&report->containers[k]);
+                agent_explain_lack(pod, g->version, i, &report->containers[k]);
                 known[n] = report->containers[k];
                 break;
             }
@@ -554,14 +567,6 @@ void agent_glue_set_paused(Runner *r, bool paused)
         (void)clock_begin(g);
 }
 
-static bool container_is_declared(const RunDefinition *d, const char *name)
-{
-    for (size_t i = 0; i < d->pod.n_containers; i++)
-        if (streq_ptr(d->pod.containers[i].name, name))
-            return true;
-    return false;
-}
-
 int agent_glue_exec(Runner *r, const ExecRequest *request, int *fd, char **ret_message)
 {
     AgentGlue *g = r->glue;
@@ -570,7 +575,8 @@ int agent_glue_exec(Runner *r, const ExecRequest *request, int *fd, char **ret_m
         *ret_message = strdup("the pod's backend runs no programs");
         return -EOPNOTSUPP;
     }
-    if (task_is_of_container(request->task) && !container_is_declared(&r->definition, request->container)) {
+    if (task_is_of_container(request->task) &&
+        pod_container_find(&r->definition.pod, request->container) < 0) {
         *ret_message = strf("the pod has no container %s", request->container ?: "without a name");
         return -ENOENT;
     }

@@ -31,11 +31,6 @@ void runner_doubt(Runner *r, const char *message, int error)
 
 /* --- containers ---------------------------------------------------------------------------------------------- */
 
-static bool container_does_what_it_should(const ContainerReport *c)
-{
-    return c->state == CONTAINER_RUNNING || (c->state == CONTAINER_ENDED && c->exit_code == 0);
-}
-
 static bool all_ready(const RunnerReport *report)
 {
     for (size_t i = 0; i < report->n_containers; i++)
@@ -69,6 +64,11 @@ void runner_take_containers(Runner *r, const ContainerReport *containers, size_t
         }
         schema_done(&container_report_schema, item);
         *item = copy;
+    }
+    for (size_t i = 0; i < fresh.n_containers; i++) {
+        int place = pod_container_find(&r->definition.pod, fresh.containers[i].name);
+        fresh.containers[i].role =
+            place < 0 ? CONTAINER_MAIN : pod_container_role(&r->definition.pod, (size_t)place);
     }
     RunnerReport old = { .containers = report->containers, .n_containers = report->n_containers };
     report->containers = fresh.containers;

@@ -3,6 +3,7 @@
 
 #include "base/strings.h"
 #include "runner/end.h"
+#include "schemas/formats.h"
 
 #define BIT(x) (UINT64_C(1) << (x))
 
@@ -70,6 +71,24 @@ EndReason end_reason_of(const RunnerRecord *record, EndReason seen)
     return reason_of(record, row_of(record, seen), seen);
 }
 
+/* What the first container did that it should not; NULL: each ended well, or there is no memory. */
+static char *completed_message(const RunnerReport *report)
+{
+    const ContainerReport *c = NULL;
+
+    for (size_t i = 0; i < report->n_containers && !c; i++)
+        if (!container_ended_well(&report->containers[i]))
+            c = &report->containers[i];
+    if (!c)
+        return NULL;
+    if (c->state != CONTAINER_ENDED)
+        return strf("container %s failed%s%s", c->name, c->message ? ": " : "", c->message ?: "");
+    if (c->exit_signal == 0)
+        return strf("container %s ended with exit status %d", c->name, (int)c->exit_code);
+    _cleanup_(freep) char *name = signal_format((int)c->exit_signal);
+    return strf("container %s was killed by %s", c->name, name ?: "a signal");
+}
+
 int end_fill(RunnerRecord *record, EndReason seen, int64_t exit_code, uint64_t exit_signal,
              const char *message)
 {
@@ -83,6 +102,9 @@ int end_fill(RunnerRecord *record, EndReason seen, int64_t exit_code, uint64_t e
     report->vmm_pid = 0;
     report->ready = false;
     report->ready_since = 0;
+    _cleanup_(freep) char *completed = reason == END_COMPLETED ? completed_message(report) : NULL;
+    if (completed)
+        return str_replace(&report->message, completed);
     if (reason == seen)
         return str_replace(&report->message, message);
     return str_replace(&report->message, row->message ?: record->kill_message);

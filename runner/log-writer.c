@@ -241,12 +241,8 @@ void log_writer_flush(LogWriter *w)
 /* Its place in the definition, or -ENOENT. */
 static int container_index(const LogWriter *w, const char *name)
 {
-    const PodDefinition *pod = &w->definition->pod;
-
-    for (size_t i = 0; i < pod->n_containers && i < CONTAINERS_MAX; i++)
-        if (streq_ptr(pod->containers[i].name, name))
-            return (int)i;
-    return -ENOENT;
+    int i = pod_container_find(&w->definition->pod, name);
+    return i < CONTAINERS_MAX ? i : -ENOENT;
 }
 
 static bool record_is_good(const LogWriter *w, const LogRecord *record)
@@ -266,7 +262,7 @@ static void item_read(LogWriter *w, LogItem *item)
     if (line->open)
         item->level = line->level;
     else {
-        LogSyntax format = w->definition->pod.containers[index].log.format;
+        LogSyntax format = pod_container(&w->definition->pod, (size_t)index)->log.format;
         LogLine read =
             log_line_read(format, levels[item->stream], !item->record.partial, data->data, data->size);
         item->level = read.level;

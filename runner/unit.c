@@ -47,7 +47,7 @@ int unit_take_images(BackendImage **ret, size_t *ret_n)
 
 static bool ended_well(const RunnerReport *report)
 {
-    return report->reason == END_STOPPED || report->reason == END_COMPLETED;
+    return report->reason == END_STOPPED || runner_report_succeeded(report);
 }
 
 static char *status_words(const RunnerReport *report)

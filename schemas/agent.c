@@ -37,6 +37,7 @@ static const Field container_fields[] = {
     { F_STRING(AgentContainer, user), .doc = "The program's user." },
     { F_STRING(AgentContainer, stop_signal), .format = &format_signal,
       .doc = "The signal that asks the program to end." },
+    { F_ENUM(AgentContainer, role, container_role_table), .doc = "When it starts and stops." },
     { F_UNSIGNED(AgentContainer, disk), .doc = "The SCSI id of the image." },
 };
 DEFINE_SCHEMA(agent_container_schema, AgentContainer, "agent container", "A container to run.",

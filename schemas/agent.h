@@ -48,6 +48,7 @@ enum {
     AGENT_PROTOCOL_NETWORK = 3,     /* the first version with `network` in `configure` */
     AGENT_PROTOCOL_CONFINEMENT = 3, /* the first that knows what schemas/confinement.h has, share_pids, ... */
     AGENT_PROTOCOL_TASKS = 3,       /* the first with other tasks in `exec` than programs */
+    AGENT_PROTOCOL_LIFE = 3,        /* the first one that knows roles and probes of containers */
     AGENT_MESSAGE_SIZE_MAX = FRAME_PAYLOAD_MAX,
     AGENT_STREAM_CREDIT = 128 * 1024,
     AGENT_LOG_WINDOW = 256 * 1024,
@@ -115,6 +116,7 @@ typedef struct AgentContainer {
     char *working_dir;
     char *user;
     char *stop_signal;
+    ContainerRole role;
     uint64_t disk; /* SCSI id of the image's disk, on host 0, channel 0, LUN 0 */
 } AgentContainer;
 extern const Schema agent_container_schema;
@@ -145,7 +147,7 @@ typedef struct AgentConfigure {
     size_t n_volumes;
     AgentDisk *disks; /* one for each volume that is one */
     size_t n_disks;
-    AgentContainer *containers;
+    AgentContainer *containers; /* those of init first, in the order in which they run */
     size_t n_containers;
     usec_t stop_timeout; /* the pod's: of an end that the machine's power button asks for */
     AgentNetwork

@@ -52,6 +52,11 @@ const OperatorEventRow operator_events[OPERATOR_EVENT_MAX] = {
                               "a container was killed for want of memory; its restart policy says what comes",
                               "`podvisor stats POD` shows what it uses: raise its `limits.memory`, or the "
                               "pod's `memory` where it has no limit of its own." },
+    [EVENT_UNREADY] = { "unready", "481f83985ffe4f9cb2b6dc951d72c514", LOG_NOTICE,
+                        "the pod was ready, and a container of it does not do what it should any more",
+                        "`podvisor status POD` shows which one, and why its probe failed, or how it ended; "
+                        "`podvisor "
+                        "logs POD` what it wrote." },
 };
 
 const OperatorEventRow *operator_event_find(const char *message_id)

@@ -24,6 +24,7 @@ typedef enum OperatorEvent {
     EVENT_IMAGE_MISSING,
     EVENT_ORDER_CYCLE,
     EVENT_CONTAINER_OOM,
+    EVENT_UNREADY,
     OPERATOR_EVENT_MAX,
 } OperatorEvent;
 

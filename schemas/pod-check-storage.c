@@ -205,8 +205,9 @@ static void check_object(const Check *c, const char *mounts, size_t i, const Mou
 
 static void check_mounts(const Check *c, size_t container)
 {
-    const ContainerDefinition *d = &c->pod->containers[container];
-    _cleanup_(freep) char *mounts = strf("containers[%zu].mounts", container);
+    const ContainerDefinition *d = pod_container(c->pod, container);
+    _cleanup_(freep) char *of = check_container_path(c, container),
+                          *mounts = of ? strf("%s.mounts", of) : NULL;
 
     for (size_t i = 0; mounts && i < d->n_mounts; i++) {
         _cleanup_(freep) char *path = strf("%s[%zu].path", mounts, i);
@@ -226,6 +227,6 @@ void check_storage(const Check *c)
 {
     check_volumes(c);
     check_files(c);
-    for (size_t i = 0; i < c->pod->n_containers; i++)
+    for (size_t i = 0; i < pod_n_containers(c->pod); i++)
         check_mounts(c, i);
 }

@@ -20,3 +20,9 @@ void check_storage(const Check *c);
 
 /* The ports that are published. */
 void check_network(const Check *c);
+
+/* "init[0]", "containers[2]": of a container among all; NULL = no memory. */
+char *check_container_path(const Check *c, size_t i);
+
+/* Names over init and containers, how many there are, sidecars, probes. pod-check-life.c */
+void check_life(const Check *c);

@@ -2,7 +2,6 @@
 #include "base/strings.h"
 #include "schemas/formats.h"
 #include "schemas/pod-check.h"
-#include "schemas/pod-definition.h"
 
 void check_complain(const Check *c, const char *path, const char *format, ...)
 {
@@ -11,6 +10,12 @@ void check_complain(const Check *c, const char *path, const char *format, ...)
     _cleanup_(freep) char *text = strf_va(format, args);
     va_end(args);
     diagnostics_add(c->diagnostics, c->name, locations_line(c->locations, path), "%s: %s", path, text ?: "?");
+}
+
+char *check_container_path(const Check *c, size_t i)
+{
+    bool init = i < c->pod->n_init;
+    return strf("%s[%zu]", init ? "init" : "containers", init ? i : i - c->pod->n_init);
 }
 
 bool check_given(const Check *c, const char *list, size_t i, const char *key)
@@ -64,10 +69,9 @@ static bool names_registry(const char *image)
            (memchr(image, '.', first) || memchr(image, ':', first) || str_after(image, "localhost/"));
 }
 
-static void check_pull(const Check *c, size_t i)
+static void check_pull(const Check *c, const ContainerDefinition *d, const char *container)
 {
-    const ContainerDefinition *d = &c->pod->containers[i];
-    _cleanup_(freep) char *path = strf("containers[%zu].pull", i);
+    _cleanup_(freep) char *path = container ? strf("%s.pull", container) : NULL;
 
     if (!path || d->pull == PULL_NEVER || !d->image || names_registry(d->image))
         return;
@@ -82,13 +86,14 @@ static void check_pull(const Check *c, size_t i)
 
 static void check_containers(const Check *c)
 {
-    for (size_t i = 0; i < c->pod->n_containers; i++) {
-        check_pull(c, i);
-        _cleanup_(freep) char *restart = strf("containers[%zu].restart", i);
-        _cleanup_(freep) char *memory = strf("containers[%zu].limits.memory", i);
-        _cleanup_(freep) char *writable = strf("containers[%zu].writable_size", i);
-        _cleanup_(freep) char *groups = strf("containers[%zu].groups", i);
-        const ContainerDefinition *d = &c->pod->containers[i];
+    for (size_t i = 0; i < pod_n_containers(c->pod); i++) {
+        const ContainerDefinition *d = pod_container(c->pod, i);
+        _cleanup_(freep) char *path = check_container_path(c, i);
+        check_pull(c, d, path);
+        _cleanup_(freep) char *restart = path ? strf("%s.restart", path) : NULL;
+        _cleanup_(freep) char *memory = path ? strf("%s.limits.memory", path) : NULL;
+        _cleanup_(freep) char *writable = path ? strf("%s.writable_size", path) : NULL;
+        _cleanup_(freep) char *groups = path ? strf("%s.groups", path) : NULL;
         if (!restart || !memory || !writable || !groups)
             return;
         check_restart(c, restart, &d->restart);
@@ -112,6 +117,7 @@ int pod_definition_read(PodDefinition *pod, const char *name, const void *text, 
         check_within(&c, "shm_size", pod->shm_size);
         check_sysctls(&c);
         check_storage(&c);
+        check_life(&c);
         check_doubles(&c, "after", pod->after);
         check_doubles(&c, "requires", pod->requires);
         check_network(&c);

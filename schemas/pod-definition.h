@@ -5,12 +5,13 @@
  */
 #include "schemas/confinement.h"
 #include "schemas/diagnostics.h"
+#include "schemas/probe-definition.h"
 #include "schemas/schema-config.h"
 #include "schemas/schema.h"
 
 enum {
     POD_FILE_SIZE_MAX = 1024 * 1024,
-    CONTAINERS_MAX = 32,
+    CONTAINERS_MAX = 32, /* of a pod, those of init among them */
     VOLUMES_MAX = 32,
     SECRETS_MAX = 32,
     CONFIGS_MAX = 32,
@@ -188,12 +189,26 @@ typedef struct ContainerDefinition {
     char *stop_signal; /* NULL: the image's */
     usec_t stop_timeout;
     RestartSettings restart;
+    bool sidecar;
+    ProbeDefinition startup, ready, alive;
     ContainerLimits limits;
     ContainerLog log;
     MountDefinition *mounts;
     size_t n_mounts;
 } ContainerDefinition;
 extern const Schema container_schema;
+
+/* The probe of a kind, given or not. */
+const ProbeDefinition *container_probe(const ContainerDefinition *d, ProbeKind kind);
+
+/* What a container is in its pod. */
+typedef enum ContainerRole {
+    CONTAINER_MAIN,    /* the pod lives as long as one of these */
+    CONTAINER_INIT,    /* runs to its end before the others start */
+    CONTAINER_SIDECAR, /* starts before those and stops after them */
+    CONTAINER_ROLE_MAX,
+} ContainerRole;
+extern const EnumTable container_role_table;
 
 typedef enum NetworkMode {
     NETWORK_NONE,
@@ -272,6 +287,8 @@ typedef struct PodDefinition {
     size_t n_secrets;
     ConfigDefinition *configs;
     size_t n_configs;
+    ContainerDefinition *init; /* one after the other, before `containers` */
+    size_t n_init;
     ContainerDefinition *containers;
     size_t n_containers;
     QemuOptions qemu;
@@ -279,6 +296,13 @@ typedef struct PodDefinition {
     NullOptions null;
 } PodDefinition;
 extern const Schema pod_schema;
+
+/* All containers of a pod: those of init, then the others, each in the order of the file. That is their order everywhere. */
+size_t pod_n_containers(const PodDefinition *pod);
+ContainerDefinition *pod_container(const PodDefinition *pod, size_t i);
+ContainerRole pod_container_role(const PodDefinition *pod, size_t i);
+/* Its place among all, or -ENOENT; name may be NULL. */
+int pod_container_find(const PodDefinition *pod, const char *name);
 
 /* Where in its file a pod says something about others; 0: it does not. */
 typedef struct PodLines {

@@ -264,8 +264,30 @@ static const Field container_fields[] = {
     { F_DURATION(ContainerDefinition, stop_timeout), .fallback = "10s", .max = 24 * USEC_PER_HOUR,
       .impact = IMPACT_REBOOT, .doc = "How long the program has to end before it is killed." },
     { F_GROUP(ContainerDefinition, restart, restart_schema), .impact = IMPACT_REBOOT,
-      .doc = "What happens when the program ends. The pod itself goes on.",
+      .doc = "What happens when the program ends. The pod itself goes on. In init, always means "
+             "on-failure, and with never the first failure is the end of the pod.",
       .example = "restart = { policy = \"on-failure\"; };" },
+    { F_BOOL(ContainerDefinition, sidecar), .impact = IMPACT_REBOOT,
+      .doc = "Whether it serves the pod's other containers: it starts before them, which wait until it is "
+             "ready (or, without ready, until its startup has passed, or until it runs), stops after them, "
+             "and does not keep the pod from ending." },
+    { F_GROUP(ContainerDefinition, startup, probe_schema), .same_as = "containers.ready",
+      .impact = IMPACT_REBOOT,
+      .doc = "How to find out that the container has come up. Until it has passed, the container is not "
+             "ready, and ready and alive are not tried. When it has failed, the container is ended, and "
+             "started again as restart says of a failure.",
+      .example = "startup = { tcp = \":5432\"; period = \"1s\"; failures = 60; };" },
+    { F_GROUP(ContainerDefinition, ready, probe_schema), .impact = IMPACT_REBOOT,
+      .doc = "How to find out whether the container does its work. Until it has passed, and from when it "
+             "has failed until it passes again, the container is not ready, nor is the pod; the container "
+             "runs on.",
+      .example = "ready = { http = \"http://:80/\"; period = \"2s\"; };" },
+    { F_GROUP(ContainerDefinition, alive, probe_schema), .same_as = "containers.ready",
+      .impact = IMPACT_REBOOT,
+      .doc = "How to find out whether the container is still to be relied upon. When it has failed, the "
+             "container is ended by its stop signal, and started again as restart says of a failure, "
+             "whatever its exit status.",
+      .example = "alive = { exec = [ \"/bin/check\" ]; timeout = \"5s\"; };" },
     { F_GROUP(ContainerDefinition, limits, limits_schema), .impact = IMPACT_REBOOT,
       .doc = "What the container may use of its pod." },
     { F_GROUP(ContainerDefinition, log, container_log_schema), .impact = IMPACT_REBOOT,
@@ -363,8 +385,7 @@ static const Field pod_fields[] = {
     { F_DURATION(PodDefinition, start_timeout), .fallback = "90s", .min = USEC_PER_SEC, .max = USEC_PER_HOUR,
       .impact = IMPACT_NONE,
       .doc = "How long the machine has to start before it counts as failed. It counts from launching it "
-             "until its "
-             "agent has started the containers." },
+             "until its agent begins with the containers; how long those of init take is not limited." },
     { F_DURATION(PodDefinition, stop_timeout), .fallback = "30s", .max = USEC_PER_HOUR, .impact = IMPACT_NONE,
       .doc = "How long the pod has to stop when asked to, before its machine is killed." },
     { F_GROUP(PodDefinition, restart, restart_schema), .doc = "What happens when the pod's machine ends.",
@@ -397,6 +418,13 @@ static const Field pod_fields[] = {
     { F_LIST(PodDefinition, configs, config_schema), .max = CONFIGS_MAX, .impact = IMPACT_REBOOT,
       .doc = "Files that the pod's containers read.",
       .example = "configs = ( { name = \"motd\"; content = \"Welcome\\n\"; } );" },
+    { F_LIST(PodDefinition, init, container_schema), .same_as = "containers", .max = CONTAINERS_MAX,
+      .impact = IMPACT_REBOOT,
+      .doc = "Containers that run before the others: one after the other, each to its end with exit status "
+             "0. One that fails is started again as its restart says, and the rest wait; with the policy "
+             "never the pod has failed, and none of the rest is started. Each start of the pod runs them "
+             "again.",
+      .example = "init = ( { name = \"migrate\"; image = \"app\"; command = [ \"/bin/migrate\" ]; } );" },
     { F_LIST(PodDefinition, containers, container_schema), .min = 1, .max = CONTAINERS_MAX,
       .impact = IMPACT_REBOOT, .flags = FIELD_REQUIRED, .doc = "The containers of the pod, at least one.",
       .example = "containers = ( { name = \"web\"; image = \"busybox\"; } );" },

@@ -52,7 +52,9 @@ DEFINE_ENUM_TABLE(container_state, "container state",
                   [CONTAINER_RUNNING] = { "running", "its program runs" },
                   [CONTAINER_BACKOFF] = { "backoff", "its program ended and is started again after a wait" },
                   [CONTAINER_ENDED] = { "ended", "its program ended and is not started again" },
-                  [CONTAINER_FAILED] = { "failed", "its program could not be started" });
+                  [CONTAINER_FAILED] = { "failed",
+                                         "its program could not be started, or was ended because of its "
+                                         "probe, and is not started again" });
 
 static const Field container_report_fields[] = {
     { F_STRING(ContainerReport, name), .flags = FIELD_KEY, .doc = "The container's name." },
@@ -65,9 +67,25 @@ static const Field container_report_fields[] = {
     { F_DURATION(ContainerReport, started), .doc = "When its last run began." },
     { F_DURATION(ContainerReport, ended), .doc = "When its last run ended." },
     { F_STRING(ContainerReport, message), .doc = "Why it could not start, or what its end means." },
+    { F_ENUM(ContainerReport, role, container_role_table), .doc = "What it is in its pod." },
+    { F_BOOL(ContainerReport, unready), .doc = "Whether its probes keep it from being ready." },
+    { F_STRING(ContainerReport, probe_failure), .doc = "The last failure of one of its probes." },
+    { F_DURATION(ContainerReport, probe_failed), .doc = "When that was; 0 for never." },
 };
 DEFINE_SCHEMA(container_report_schema, ContainerReport, "container report",
               "What is observed of a container.", container_report_fields);
+
+bool container_does_what_it_should(const ContainerReport *c)
+{
+    if (c->state == CONTAINER_RUNNING)
+        return c->role != CONTAINER_INIT && !c->unready;
+    return c->state == CONTAINER_ENDED && c->exit_code == 0;
+}
+
+bool container_ended_well(const ContainerReport *c)
+{
+    return c->role == CONTAINER_SIDECAR || (c->state == CONTAINER_ENDED && c->exit_code == 0);
+}
 
 static const Field runner_report_fields[] = {
     { F_ENUM(RunnerReport, state, runner_state_table), .doc = "How far the runner has come." },
@@ -97,3 +115,13 @@ static const Field runner_report_fields[] = {
 };
 DEFINE_SCHEMA(runner_report_schema, RunnerReport, "report", "What is observed of a pod.",
               runner_report_fields);
+
+bool runner_report_succeeded(const RunnerReport *report)
+{
+    if (report->reason != END_COMPLETED)
+        return false;
+    for (size_t i = 0; i < report->n_containers; i++)
+        if (!container_ended_well(&report->containers[i]))
+            return false;
+    return true;
+}

@@ -4,7 +4,7 @@
  * What is observed of a pod: reported by the agent to the runner (containers), by the runner to podvisord (the whole),
  * and shown by the CLI. Facts only; what is wanted and what is under way stand elsewhere.
  */
-#include "schemas/schema.h"
+#include "schemas/pod-definition.h"
 
 /* How far the runner has come with its machine. */
 typedef enum RunnerState {
@@ -60,7 +60,7 @@ typedef enum ContainerState {
     CONTAINER_RUNNING,
     CONTAINER_BACKOFF, /* ended; waits to be started again */
     CONTAINER_ENDED,   /* ended for good; exit_code or exit_signal say how */
-    CONTAINER_FAILED,  /* could not be started; message says why */
+    CONTAINER_FAILED, /* could not be started, or was ended for its probe; and will not be again; message says why */
     CONTAINER_STATE_MAX,
 } ContainerState;
 extern const EnumTable container_state_table;
@@ -74,9 +74,18 @@ typedef struct ContainerReport {
     bool oom_killed;      /* the last run ended for want of memory */
     usec_t started;       /* CLOCK_REALTIME of the guest; 0: never */
     usec_t ended;
-    char *message; /* why it could not start, or what its end means */
+    char *message;       /* why it could not start, or what its end means */
+    ContainerRole role;  /* as declared: the runner's word, never the guest's */
+    bool unready;        /* its probes say that it does not do its work (yet) */
+    char *probe_failure; /* the last of them that failed: "ready probe: connection refused" */
+    usec_t probe_failed; /* CLOCK_REALTIME of the guest; 0: none has */
 } ContainerReport;
 extern const Schema container_report_schema;
+
+/* "Ready": it runs and its probes say nothing else, or it has ended as it should. */
+bool container_does_what_it_should(const ContainerReport *c);
+/* Of one that is over: as it should be. The end of a sidecar says nothing. */
+bool container_ended_well(const ContainerReport *c);
 
 typedef struct RunnerReport {
     RunnerState state;
@@ -102,3 +111,6 @@ typedef struct RunnerReport {
     size_t n_containers;
 } RunnerReport;
 extern const Schema runner_report_schema;
+
+/* A pod that has done what it was for: it is over, and each of its containers ended well. */
+bool runner_report_succeeded(const RunnerReport *report);

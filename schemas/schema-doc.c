@@ -56,7 +56,9 @@ static void explain_field(const char *path, const Field *field, FILE *f)
         fprintf(f, "Example:  %s\n", field->example);
     if (field->enum_table)
         explain_words(field->enum_table, f);
-    if (field->schema)
+    if (field->same_as)
+        fprintf(f, "\nKeys: those of %s\n", field->same_as);
+    else if (field->schema)
         explain_fields(field->schema, f);
 }
 
@@ -144,6 +146,10 @@ static int manual_fields(const Schema *schema, const char *prefix, FILE *f)
             return -ENOMEM;
         fprintf(f, ".It Ic %s\n", path);
         manual_text(field->doc, f);
+        if (field->same_as) {
+            fprintf(f, "Its keys are those of\n.Ic %s .\n", field->same_as);
+            continue;
+        }
         int r = field->schema ? manual_fields(field->schema, path, f) : manual_value(field, f);
         if (r < 0)
             return r;

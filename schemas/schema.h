@@ -87,6 +87,7 @@ struct Field {
     const Format *format;        /* FIELD_STRING, elements of FIELD_STRV */
     const EnumTable *enum_table; /* FIELD_ENUM */
     const Schema *schema;        /* FIELD_GROUP, FIELD_LIST */
+    const char *same_as;         /* the path of the field where people are told the same keys; NULL: here */
     const char *doc;             /* full sentences, for people */
     const char *example;         /* a line of a pod file; NULL where the type says enough */
 };

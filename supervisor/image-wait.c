@@ -96,9 +96,11 @@ bool image_wait_look(Pod *pod)
 void image_wait_hurry(Pod *pod)
 {
     pod->image_round = 0;
-    for (size_t i = 0; pod->wanted.defined && i < pod->definition.n_containers; i++)
-        if (pod->definition.containers[i].pull != PULL_NEVER)
-            image_pulls_hurry(pod->supervisor->image_pulls, pod->definition.containers[i].image);
+    for (size_t i = 0; pod->wanted.defined && i < pod_n_containers(&pod->definition); i++) {
+        const ContainerDefinition *container = pod_container(&pod->definition, i);
+        if (container->pull != PULL_NEVER)
+            image_pulls_hurry(pod->supervisor->image_pulls, container->image);
+    }
     /* At once, so that whoever asks next is told what is true now. */
     if (pod->observed.image_missing)
         (void)image_wait_look(pod);
@@ -125,8 +127,8 @@ bool image_wait_wants(Supervisor *s, const char *reference)
     Pod *pod;
 
     TAILQ_FOREACH(pod, &s->image_wait->pods, image_entry)
-    for (size_t i = 0; i < pod->definition.n_containers; i++) {
-        const ContainerDefinition *c = &pod->definition.containers[i];
+    for (size_t i = 0; i < pod_n_containers(&pod->definition); i++) {
+        const ContainerDefinition *c = pod_container(&pod->definition, i);
         if (c->pull != PULL_NEVER && streq(c->image, reference))
             return true;
     }

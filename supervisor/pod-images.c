@@ -55,10 +55,11 @@ bool pod_images_look(int state_dir, const PodDefinition *pod, PodImageFunc func,
 
     if (pod->backend == BACKEND_NULL || image_store_open(state_dir, IMAGE_READ, &store, NULL) < 0)
         return false;
-    for (size_t i = 0; !told && i < pod->n_containers; i++) {
+    for (size_t i = 0; !told && i < pod_n_containers(pod); i++) {
+        const ContainerDefinition *container = pod_container(pod, i);
         _cleanup_(freep) char *why = NULL;
-        bool missing = image_lookup(store, pod->containers[i].image, NULL, NULL, &why) == -ENOENT;
-        told = func(userdata, &pod->containers[i], missing ? why ?: "it is not in the store" : NULL);
+        bool missing = image_lookup(store, container->image, NULL, NULL, &why) == -ENOENT;
+        told = func(userdata, container, missing ? why ?: "it is not in the store" : NULL);
     }
     return told;
 }
@@ -72,9 +73,9 @@ int pod_images_resolve(int state_dir, const char *state_path, RunDefinition *def
     if (pod->backend == BACKEND_NULL)
         return 0;
     int r = image_store_open(state_dir, IMAGE_READ, &store, ret_error);
-    for (size_t i = 0; r >= 0 && i < pod->n_containers; i++) {
+    for (size_t i = 0; r >= 0 && i < pod_n_containers(pod); i++) {
         RunImage *image = field_append(schema_field(&run_definition_schema, "images"), definition);
-        r = image ? resolve(store, state_path, &pod->containers[i], image, ret_error) : -ENOMEM;
+        r = image ? resolve(store, state_path, pod_container(pod, i), image, ret_error) : -ENOMEM;
     }
     return r;
 }

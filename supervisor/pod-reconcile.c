@@ -24,8 +24,33 @@ static void note_since(Pod *pod)
         (void)pod_save(pod);
 }
 
+/* Which container, and why: a clause with a comma before it, or nothing. */
+static char *unready_cause(const Pod *pod)
+{
+    const RunnerReport *report = &pod->report;
+
+    for (size_t i = 0; i < report->n_containers; i++) {
+        const ContainerReport *c = &report->containers[i];
+        const char *why = c->unready ? c->probe_failure : c->message;
+        if (container_does_what_it_should(c))
+            continue;
+        _cleanup_(freep) char *text = str_escape(why ?: "", why ? strlen(why) : 0);
+        return strf(": container %s is %s%s%s", c->name ?: "?",
+                    c->unready ? "not ready" : enum_to_string(&container_state_table, (int)c->state),
+                    str_empty(text) ? "" : "; ", text ?: "");
+    }
+    return strdup("");
+}
+
+static void tell_unready(const Pod *pod)
+{
+    _cleanup_(freep) char *cause = unready_cause(pod);
+    pod_log_event(pod, EVENT_UNREADY, 0, "%s: not ready any more%s", pod->name, cause ?: "");
+}
+
 void pod_set_state(Pod *pod, PodEvent event)
 {
+    PodState before = pod->state;
     int next = pod_state_next(pod->state, event);
 
     if (next < 0) {
@@ -42,6 +67,8 @@ void pod_set_state(Pod *pod, PodEvent event)
     note_since(pod);
     if (pod->state == POD_READY)
         pod_log_event(pod, EVENT_READY, 0, "%s: ready", pod->name);
+    if (before == POD_READY && pod->state == POD_RUNNING)
+        tell_unready(pod);
     if (pod->state == POD_INDETERMINATE)
         pod_log_event(pod, EVENT_INDETERMINATE, 0, "%s: indeterminate: %s", pod->name,
                       pod->doubt ?: pod->report.message ?: "the runner cannot tell what runs");

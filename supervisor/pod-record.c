@@ -33,6 +33,8 @@ static const Field fields[] = {
     { F_UNSIGNED(PodRecord, exit_signal), .doc = "The signal that ended the machine's process." },
     { F_STRING(PodRecord, message), .doc = "The cause in words." },
     { F_STRV(PodRecord, console_tail), .doc = "The last lines of the guest's console." },
+    { F_LIST(PodRecord, containers, container_report_schema), .max = CONTAINERS_MAX,
+      .doc = "How its containers had ended." },
     { F_ENUM(PodRecord, state, pod_state_table), .doc = "What the pod was doing." },
     { F_DURATION(PodRecord, since), .doc = "Since when, in microseconds since 1970." },
 };
@@ -40,3 +42,19 @@ DEFINE_SCHEMA_EXTRA(pod_record_schema, PodRecord, "supervisor record", "What pod
                     fields);
 
 const CheckpointKind pod_record_kind = { .name = "supervisor", .version = 1, .schema = &pod_record_schema };
+
+void pod_record_take_containers(PodRecord *record, const RunnerReport *report)
+{
+    const RunnerReport told = { .containers = report->containers, .n_containers = report->n_containers };
+    RunnerReport old = { .containers = record->containers, .n_containers = record->n_containers }, copy;
+
+    schema_done(&runner_report_schema, &old);
+    record->containers = NULL;
+    record->n_containers = 0;
+    if (schema_copy(&runner_report_schema, &told, &copy) < 0)
+        return;
+    record->containers = take_ptr(copy.containers);
+    record->n_containers = copy.n_containers;
+    copy.n_containers = 0;
+    schema_done(&runner_report_schema, &copy);
+}

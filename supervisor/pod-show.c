@@ -9,7 +9,7 @@
 #include "supervisor/supervisor.h"
 #include "supervisor/volume-make.h"
 
-/* "Does what it should": runs, or has ended as it should. */
+/* Those of init are no part of the number: they are over before the others count. */
 static uint64_t count_ready(const RunnerReport *report)
 {
     uint64_t n = 0;
@@ -18,7 +18,7 @@ static uint64_t count_ready(const RunnerReport *report)
         return 0;
     for (size_t i = 0; i < report->n_containers; i++) {
         const ContainerReport *c = &report->containers[i];
-        n += c->state == CONTAINER_RUNNING || (c->state == CONTAINER_ENDED && c->exit_code == 0);
+        n += c->role != CONTAINER_INIT && container_does_what_it_should(c);
     }
     return n;
 }
@@ -44,11 +44,13 @@ static int show_definition(const Pod *pod, PodStatus *s)
 static int show_report(const Pod *pod, PodStatus *s)
 {
     const RunnerReport *report = &pod->report;
-    bool alive = reconcile_alive(&pod->observed);
+    const RunnerReport kept = { .containers = pod->record.containers,
+                                .n_containers = pod->record.n_containers };
+    bool alive = reconcile_alive(&pod->observed), told = alive || report->n_containers > 0;
     RunnerReport copy;
 
-    /* Containers as they were last, also after the end; the machine only while it may live. */
-    int r = schema_copy(&runner_report_schema, report, &copy);
+    /* Containers as they were last, also after the end, and of the last life of podvisord; the machine only while it may live. */
+    int r = schema_copy(&runner_report_schema, told ? report : &kept, &copy);
     if (r < 0)
         return r;
     s->containers = take_ptr(copy.containers);

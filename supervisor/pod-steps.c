@@ -51,16 +51,6 @@ int pod_save(Pod *pod)
 
 /* --- the end of a machine ------------------------------------------------------------------------------------------ */
 
-static bool all_succeeded(const RunnerReport *report)
-{
-    if (report->reason != END_COMPLETED)
-        return false;
-    for (size_t i = 0; i < report->n_containers; i++)
-        if (report->containers[i].state != CONTAINER_ENDED || report->containers[i].exit_code != 0)
-            return false;
-    return true;
-}
-
 static void plan_next_start(Pod *pod)
 {
     PodRecord *record = &pod->record;
@@ -97,13 +87,14 @@ static void record_end(Pod *pod, bool as_asked)
     record->as_asked = as_asked;
     free(record->end_rule);
     record->end_rule = take_ptr(record->stop_rule);
-    record->succeeded = all_succeeded(report);
+    record->succeeded = runner_report_succeeded(report);
     record->reason = report->reason;
     record->exit_code = report->exit_code;
     record->exit_signal = report->exit_signal;
     (void)str_replace(&record->message, report->message);
     strv_free(record->console_tail);
     record->console_tail = strv_copy(report->console_tail);
+    pod_record_take_containers(record, report);
     plan_next_start(pod);
     record->running_since = 0;
     pod_files_forget(pod);

@@ -190,14 +190,6 @@ int pod_verb_resume(Pod *pod, VerbCall *call)
     return ask_running(pod, RUNNER_RESUME, call);
 }
 
-static bool has_container(const Pod *pod, const char *name)
-{
-    for (size_t i = 0; i < pod->running.n_containers; i++)
-        if (streq(pod->running.containers[i].name, name))
-            return true;
-    return false;
-}
-
 /* The stream would be there, and nobody at its other end until the machine runs on. */
 static int refuse_paused(Pod *pod, VerbCall *call)
 {
@@ -231,7 +223,7 @@ int pod_verb_exec(Pod *pod, const ExecRequest *request, int fd, VerbCall *call)
         r = refuse_old_runner(pod, request->task, call);
     if (r < 0)
         return r;
-    if (task_is_of_container(request->task) && !has_container(pod, request->container))
+    if (task_is_of_container(request->task) && pod_container_find(&pod->running, request->container) < 0)
         return refuse(call, "org.podvisor.Error.NoSuchContainer",
                       strf("Pod \"%s\" has no container \"%s\".", pod->name, request->container));
     return ask_live(pod, RUNNER_EXEC, request, fd, EXEC_TIMEOUT, call);

@@ -130,21 +130,31 @@ static int fail_later(NullVm *n, EndReason reason, char *message)
 
 /* --- the machine's words ------------------------------------------------------------------------------------- */
 
+/* What is of init has ended well as soon as the machine works. */
+static void container_fill(const NullVm *n, ContainerRole role, ContainerReport *c)
+{
+    const NullOptions *options = &definition_of(n)->pod.null;
+    bool booting = n->state == NULL_BOOTING, done = n->state == NULL_DONE && role != CONTAINER_SIDECAR;
+    bool stopped = n->state == NULL_STOPPED || (n->state == NULL_DONE && role == CONTAINER_SIDECAR);
+    bool over = !booting && (done || stopped || role == CONTAINER_INIT);
+
+    c->state = over ? CONTAINER_ENDED : booting ? CONTAINER_WAITING : CONTAINER_RUNNING;
+    c->started = booting ? 0 : usec_add(n->record.started, options->start_delay);
+    c->ended = over && c->ended == 0 ? now_usec(CLOCK_REALTIME) : c->ended;
+    if (role == CONTAINER_INIT) {
+        c->exit_code = over ? 0 : -1;
+        return;
+    }
+    c->exit_code = done ? (int64_t)options->exit_code : -1;
+    c->exit_signal = stopped ? SIGTERM : 0;
+}
+
 static void containers_fill(NullVm *n)
 {
-    const RunDefinition *d = definition_of(n);
-    bool done = n->state == NULL_DONE, stopped = n->state == NULL_STOPPED;
+    const PodDefinition *pod = &definition_of(n)->pod;
 
-    for (size_t i = 0; i < d->pod.n_containers; i++) {
-        ContainerReport *c = &n->containers[i];
-        c->state = done || stopped            ? CONTAINER_ENDED
-                   : n->state == NULL_BOOTING ? CONTAINER_WAITING
-                                              : CONTAINER_RUNNING;
-        c->exit_code = done ? (int64_t)d->pod.null.exit_code : -1;
-        c->exit_signal = stopped ? SIGTERM : 0;
-        c->started = n->state == NULL_BOOTING ? 0 : usec_add(n->record.started, d->pod.null.start_delay);
-        c->ended = (done || stopped) && c->ended == 0 ? now_usec(CLOCK_REALTIME) : c->ended;
-    }
+    for (size_t i = 0; i < pod_n_containers(pod); i++)
+        container_fill(n, pod_container_role(pod, i), &n->containers[i]);
 }
 
 static void order(NullVm *n, NullOrder what)
@@ -173,7 +183,7 @@ static void tell_containers(NullVm *n)
     containers_fill(n);
     tell(n, &(BackendEvent){ .type = BACKEND_CONTAINERS,
                              .containers = n->containers,
-                             .n_containers = definition_of(n)->pod.n_containers });
+                             .n_containers = pod_n_containers(&definition_of(n)->pod) });
 }
 
 static void state_changed(NullVm *n, NullState state)
@@ -317,13 +327,13 @@ static int null_new(const BackendContext *context, Vm **ret)
         return -ENOMEM;
     n->vm = (Vm){ .backend = &null_backend, .context = context };
     n->pidfd = n->socket = -1;
-    n->containers = calloc(MAX(pod->n_containers, (size_t)1), sizeof *n->containers);
+    n->containers = calloc(MAX(pod_n_containers(pod), (size_t)1), sizeof *n->containers);
     if (!n->containers || schema_init(&null_record_schema, &n->record) < 0) {
         null_free(&n->vm);
         return -ENOMEM;
     }
-    for (size_t i = 0; i < pod->n_containers; i++)
-        n->containers[i] = (ContainerReport){ .name = pod->containers[i].name, .exit_code = -1 };
+    for (size_t i = 0; i < pod_n_containers(pod); i++)
+        n->containers[i] = (ContainerReport){ .name = pod_container(pod, i)->name, .exit_code = -1 };
     *ret = &n->vm;
     return 0;
 }

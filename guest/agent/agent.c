@@ -12,6 +12,7 @@ int agent_new(Agent **ret, Platform *platform, LoopClock clock)
         return -ENOMEM;
     a->platform = platform;
     a->log_patience = (Timer){ .func = on_log_patience };
+    a->ending.stop_deadline = USEC_INFINITY;
     log_ring_init(&a->ring, AGENT_LOG_RING_SIZE, AGENT_LOG_WINDOW);
     port_init(&a->port, &a->loop);
     a->port.on_frame = session_on_frame;
@@ -153,6 +154,7 @@ bool agent_pump(Agent *a)
     for (size_t i = 0; i < a->n_containers; i++)
         more |= container_pump(&a->containers[i]);
     more |= exec_pump_all(a);
+    more |= agent_take_turns(a);
     pump_logs(a);
     agent_report_now(a);
     bool busy = port_busy(&a->port);

@@ -82,6 +82,8 @@ void agent_disks_changed(Agent *a);
 /* How many bytes of output may be read into the ring now: 0 when containers must wait for the runner. */
 size_t agent_log_room(Agent *a);
 Container *agent_container(Agent *a, const char *name);
+/* Starts and ends the containers whose turn has come: true when there was one. turns.c */
+bool agent_take_turns(Agent *a);
 
 /* Of the present session. dispatch.c */
 void agent_dispatch(Agent *a, const Message *m);

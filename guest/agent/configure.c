@@ -27,9 +27,18 @@ static int check_mounts(const AgentConfigure *configure, const ContainerDefiniti
     return 0;
 }
 
+/* Without one, the pod would be over as soon as it has begun. */
+static bool has_main(const AgentConfigure *configure)
+{
+    for (size_t i = 0; i < configure->n_containers; i++)
+        if (configure->containers[i].role == CONTAINER_MAIN)
+            return true;
+    return false;
+}
+
 static int check(const AgentConfigure *configure, Failure *f)
 {
-    if (configure->n_containers == 0)
+    if (!has_main(configure))
         return failure_say(f, -EINVAL, "there is no container to run");
     for (size_t i = 0; i < configure->n_volumes; i++)
         if (!configure->volumes[i].name)
@@ -73,8 +82,8 @@ static int make_containers(Agent *a)
     a->n_containers = a->configure.n_containers;
     for (size_t i = 0; i < a->n_containers; i++)
         container_init(&a->containers[i], a, &a->configure.containers[i]);
-    for (size_t i = 0; i < a->n_containers; i++)
-        container_look(&a->containers[i]);
+    /* Those that come first begin before the answer, so that it tells of them. */
+    (void)agent_take_turns(a);
     return 0;
 }
 

@@ -2,15 +2,18 @@
 #include "guest/agent/container-life.h"
 
 DEFINE_ENUM_TABLE(
-    life_phase, "phase", LIFE_PHASE_MAX, [LIFE_WAITING] = { "waiting", "its image is not there yet" },
+    life_phase, "phase", LIFE_PHASE_MAX, [LIFE_QUEUED] = { "queued", "others come before it" },
+    [LIFE_WAITING] = { "waiting", "its image is not there yet" },
     [LIFE_STARTING] = { "starting", "its program does not run yet" },
     [LIFE_RUNNING] = { "running", "its program runs" },
+    [LIFE_UNWELL] = { "unwell", "its program failed its probe, and was asked to end" },
     [LIFE_STOPPING] = { "stopping", "its program was asked to end" },
     [LIFE_KILLING] = { "killing", "its processes were killed" },
     [LIFE_BACKOFF] = { "backoff", "it waits to be started again" },
-    [LIFE_ENDED] = { "ended", "it ended for good" }, [LIFE_FAILED] = { "failed", "it could not be started" });
+    [LIFE_ENDED] = { "ended", "it ended for good" }, [LIFE_FAILED] = { "failed", "it has failed for good" });
 
 static const ContainerState states[] = {
+    [LIFE_QUEUED] = CONTAINER_WAITING,  [LIFE_UNWELL] = CONTAINER_RUNNING,
     [LIFE_WAITING] = CONTAINER_WAITING, [LIFE_STARTING] = CONTAINER_WAITING,
     [LIFE_RUNNING] = CONTAINER_RUNNING, [LIFE_STOPPING] = CONTAINER_RUNNING,
     [LIFE_KILLING] = CONTAINER_RUNNING, [LIFE_BACKOFF] = CONTAINER_BACKOFF,
@@ -25,6 +28,11 @@ static LifeAction enter(ContainerLife *l, LifePhase phase, usec_t deadline, Life
     l->phase = phase;
     l->deadline = deadline;
     return action;
+}
+
+static LifeAction await_image(ContainerLife *l, usec_t now)
+{
+    return enter(l, LIFE_WAITING, usec_add(now, LIFE_IMAGE_TIMEOUT), LIFE_NOTHING);
 }
 
 static LifeAction launch(ContainerLife *l, usec_t now)
@@ -71,8 +79,19 @@ static LifeAction kill_now(ContainerLife *l, usec_t now)
     return enter(l, LIFE_KILLING, USEC_INFINITY, LIFE_KILL);
 }
 
-/* What takes too long to start is killed; its end is then told as one that was refused. */
-static LifeAction kill_start(ContainerLife *l, usec_t now)
+static LifeAction give_up(ContainerLife *l, usec_t now)
+{
+    return enter(l, LIFE_UNWELL, usec_add(now, l->stop_timeout), LIFE_SIGNAL);
+}
+
+/* It has had its signal; now its end is for good. */
+static LifeAction stop_unwell(ContainerLife *l, usec_t now)
+{
+    return enter(l, LIFE_STOPPING, MIN(l->deadline, l->stop_deadline), LIFE_NOTHING);
+}
+
+/* What takes too long to start, or to end before it is started again, is killed; its end is told. */
+static LifeAction kill_here(ContainerLife *l, usec_t now)
 {
     l->deadline = USEC_INFINITY;
     return LIFE_KILL;
@@ -93,18 +112,27 @@ static usec_t backoff(const ContainerLife *l)
 static LifeAction exited(ContainerLife *l, usec_t now)
 {
     RestartPolicy policy = l->restart->policy;
+    bool ran = l->phase == LIFE_RUNNING || l->phase == LIFE_UNWELL;
 
-    if (policy == RESTART_NEVER || (policy == RESTART_ON_FAILURE && !l->failed))
+    if (policy == RESTART_NEVER || ((policy == RESTART_ON_FAILURE || l->once) && !l->failed))
         return end(l, now);
-    if (l->phase == LIFE_RUNNING && usec_sub(now, l->started) >= l->restart->reset_after)
+    if (ran && usec_sub(now, l->started) >= l->restart->reset_after)
         l->failures = 0;
     usec_t delay = backoff(l);
     l->failures++;
     return enter(l, LIFE_BACKOFF, usec_add(now, delay), LIFE_NOTHING);
 }
 
+/* It was made to end, so its exit status says nothing. */
+static LifeAction exited_unwell(ContainerLife *l, usec_t now)
+{
+    l->failed = true;
+    return l->restart->policy == RESTART_NEVER ? fail(l, now) : exited(l, now);
+}
+
 /* What is not here cannot happen in that phase, or changes nothing. */
 static const Transition transitions[LIFE_PHASE_MAX][LIFE_EVENT_MAX] = {
+    [LIFE_QUEUED] = { [LIFE_TURN] = await_image, [LIFE_REFUSED] = fail, [LIFE_STOP] = end },
     [LIFE_WAITING] = { [LIFE_READY] = launch,
                        [LIFE_REFUSED] = fail,
                        [LIFE_TIMEOUT] = fail,
@@ -112,9 +140,10 @@ static const Transition transitions[LIFE_PHASE_MAX][LIFE_EVENT_MAX] = {
     [LIFE_STARTING] = { [LIFE_STARTED] = run,
                         [LIFE_REFUSED] = fail,
                         [LIFE_EXITED] = exited,
-                        [LIFE_TIMEOUT] = kill_start,
+                        [LIFE_TIMEOUT] = kill_here,
                         [LIFE_STOP] = kill_now },
-    [LIFE_RUNNING] = { [LIFE_EXITED] = exited, [LIFE_STOP] = ask },
+    [LIFE_RUNNING] = { [LIFE_EXITED] = exited, [LIFE_PROBE] = give_up, [LIFE_STOP] = ask },
+    [LIFE_UNWELL] = { [LIFE_EXITED] = exited_unwell, [LIFE_TIMEOUT] = kill_here, [LIFE_STOP] = stop_unwell },
     [LIFE_STOPPING] = { [LIFE_EXITED] = end, [LIFE_TIMEOUT] = kill_now, [LIFE_STOP] = hasten },
     [LIFE_KILLING] = { [LIFE_REFUSED] = end, [LIFE_EXITED] = end },
     [LIFE_BACKOFF] = { [LIFE_TIMEOUT] = relaunch, [LIFE_STOP] = end },
@@ -124,12 +153,11 @@ static const Transition transitions[LIFE_PHASE_MAX][LIFE_EVENT_MAX] = {
 _Static_assert(ELEMENTSOF(transitions) == LIFE_PHASE_MAX, "every phase has a row");
 
 void container_life_init(ContainerLife *l, const RestartSettings *restart, usec_t stop_timeout,
-                         uint32_t (*random)(void), usec_t now)
+                         uint32_t (*random)(void))
 {
-    *l = (ContainerLife){ .restart = restart,
-                          .stop_timeout = stop_timeout,
-                          .random = random,
-                          .deadline = usec_add(now, LIFE_IMAGE_TIMEOUT) };
+    *l = (ContainerLife){
+        .restart = restart, .stop_timeout = stop_timeout, .random = random, .deadline = USEC_INFINITY
+    };
 }
 
 LifeAction container_life_tell(ContainerLife *l, LifeEvent event, usec_t now)

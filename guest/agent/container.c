@@ -5,6 +5,7 @@
 #include <sys/random.h>
 
 #include "base/process.h"
+#include "base/strings.h"
 #include "guest/agent/agent.h"
 #include "guest/agent/cgroup.h"
 #include "guest/agent/container.h"
@@ -159,8 +160,14 @@ static void act(Container *c, LifeAction action)
 
 static void tell(Container *c, LifeEvent event)
 {
+    LifePhase before = c->life.phase;
     LifeAction action = container_life_tell(&c->life, event, loop_now(&c->agent->loop));
 
+    if (before != c->life.phase && c->life.phase == LIFE_RUNNING)
+        probes_begin(c);
+    else if (before == LIFE_RUNNING && c->life.phase != LIFE_RUNNING)
+        probes_end(c);
+    container_readiness_changed(c);
     loop_timer_set(&c->agent->loop, &c->timer, c->life.deadline);
     agent_report_due(c->agent);
     act(c, action);
@@ -221,12 +228,15 @@ static void on_end(void *userdata, int code, int signal)
     if (c->agent->configure.share_pids)
         (void)cgroup_kill(c->cgroup);
     exec_container_ended(c->agent, c);
+    probes_end(c);
     c->process_ended = true;
     container_output_end(&c->outputs[0]);
     container_output_end(&c->outputs[1]);
     if (c->launch_failed)
         return;
     c->ended = now_usec(CLOCK_REALTIME);
+    if (c->life.phase != LIFE_UNWELL)
+        c->given_up.error = 0;
     c->exit_code = code;
     c->exit_signal = (uint64_t)signal;
     c->life.failed = code != 0;
@@ -254,13 +264,14 @@ void container_init(Container *c, Agent *a, const AgentContainer *config)
     const ContainerDefinition *d = &config->definition;
 
     *c = (Container){ .agent = a, .config = config, .exit_code = -1, .launch_status = -1 };
-    container_life_init(&c->life, &d->restart, d->stop_timeout, random_number, loop_now(&a->loop));
+    container_life_init(&c->life, &d->restart, d->stop_timeout, random_number);
+    c->life.once = config->role == CONTAINER_INIT;
+    probes_init(c);
     c->timer = (Timer){ .func = on_timer, .userdata = c };
     c->child = (Child){ .pidfd = -1, .on_end = on_end, .userdata = c };
     c->launch_watch = (Watch){ .func = on_launch_status, .userdata = c };
     container_output_init(&c->outputs[0], a, d->name, STREAM_STDOUT);
     container_output_init(&c->outputs[1], a, d->name, STREAM_STDERR);
-    loop_timer_set(&a->loop, &c->timer, c->life.deadline);
     c->cgroup = cgroup_make(a->platform->cgroup, d->name);
     int r = c->cgroup < 0 ? c->cgroup : cgroup_limit(c->cgroup, &d->limits, a->pids_share);
     if (r < 0) {
@@ -273,12 +284,61 @@ void container_done(Container *c)
 {
     if (c->child.pid > 0)
         kill_all(c);
+    probes_done(c);
     children_forget(&c->agent->children, &c->child);
     launch_close(c);
     container_output_close(&c->outputs[0]);
     container_output_close(&c->outputs[1]);
     loop_timer_clear(&c->agent->loop, &c->timer);
     c->cgroup = safe_close(c->cgroup);
+}
+
+void container_begin(Container *c)
+{
+    c->failure.error = 0;
+    tell(c, LIFE_TURN);
+    container_look(c);
+}
+
+/* "init container migrate", "sidecar proxy" */
+static const char *role_words(const Container *c)
+{
+    return c->config->role == CONTAINER_INIT ? "init container" : "sidecar";
+}
+
+void container_refuse(Container *c, const Container *other)
+{
+    failure_say(&c->failure, -ECANCELED, "it was not started, since %s %s %s", role_words(other),
+                other->config->definition.name,
+                other->config->role == CONTAINER_INIT ? "failed" : "ended before it was ready");
+    tell(c, LIFE_REFUSED);
+}
+
+void container_wait_for(Container *c, const Container *other)
+{
+    if (c->waits_for == other)
+        return;
+    c->waits_for = other;
+    failure_say(&c->failure, -EAGAIN, "it waits for %s %s", role_words(other),
+                other->config->definition.name);
+    agent_report_due(c->agent);
+}
+
+void container_give_up(Container *c)
+{
+    c->given_up = c->probe_failure;
+    tell(c, LIFE_PROBE);
+}
+
+void container_readiness_changed(Container *c)
+{
+    bool running = c->life.phase == LIFE_RUNNING, ready = running && probes_ready(c);
+    bool unready = (running && !ready) || c->life.phase == LIFE_UNWELL;
+
+    c->through |= ready;
+    if (unready != c->unready)
+        agent_report_due(c->agent);
+    c->unready = unready;
 }
 
 void container_look(Container *c)
@@ -304,8 +364,15 @@ int container_files_changed(Container *c, Failure *f)
 
 void container_stop(Container *c, usec_t deadline)
 {
+    if (c->life.phase == LIFE_QUEUED)
+        failure_say(&c->failure, -ECANCELED, "the pod ended before its turn came");
     c->life.stop_deadline = deadline;
     tell(c, LIFE_STOP);
+}
+
+static const char *message_of(const Container *c)
+{
+    return c->failure.error ? c->failure.text : c->given_up.error ? c->given_up.text : NULL;
 }
 
 void container_fill_report(const Container *c, ContainerReport *ret)
@@ -319,11 +386,22 @@ void container_fill_report(const Container *c, ContainerReport *ret)
         .oom_killed = c->oom_killed,
         .started = c->started,
         .ended = c->ended,
-        .message = c->failure.error ? (char *)(uintptr_t)c->failure.text : NULL,
+        .message = (char *)(uintptr_t)message_of(c),
+        .role = c->config->role,
+        .unready = c->unready,
+        .probe_failure = c->probe_failure.error ? (char *)(uintptr_t)c->probe_failure.text : NULL,
+        .probe_failed = c->probe_failed,
     };
 }
 
 bool container_runs(const Container *c)
 {
     return c->life.phase == LIFE_RUNNING && c->child.pid > 0;
+}
+
+bool container_through(const Container *c)
+{
+    if (c->config->role == CONTAINER_INIT)
+        return c->life.phase == LIFE_ENDED && c->exit_code == 0;
+    return c->through;
 }

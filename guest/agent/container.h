@@ -8,6 +8,7 @@
 #include "guest/agent/container-life.h"
 #include "guest/agent/container-output.h"
 #include "guest/agent/failure.h"
+#include "guest/agent/probe.h"
 #include "guest/agent/rootfs.h"
 
 typedef struct Container Container;
@@ -33,15 +34,33 @@ struct Container {
     uint64_t exit_signal;
     bool oom_killed;
     usec_t started, ended; /* CLOCK_REALTIME */
+    Probe probes[PROBE_KIND_MAX];
+    Failure probe_failure; /* the last one of any of them; error 0: none */
+    usec_t probe_failed;   /* CLOCK_REALTIME */
+    Failure given_up;      /* why the last run was made to end; error 0: it was not, or not for a probe */
+    const Container *waits_for; /* while it is queued; not owned */
+    bool through;               /* of a sidecar: it has been ready, so that others may start */
+    bool unready;               /* it runs, and its probes say that it does not do its work */
 };
 
+/* Queued: nothing happens before its turn. */
 void container_init(Container *c, Agent *a, const AgentContainer *config);
 /* Kills what runs. */
 void container_done(Container *c);
+/* Nobody comes before it any more. */
+void container_begin(Container *c);
+/* Another one had to come first, and has failed. */
+void container_refuse(Container *c, const Container *other);
+/* What it waits for, for people. */
+void container_wait_for(Container *c, const Container *other);
 /* Its image's disk may be there now. */
 void container_look(Container *c);
 /* A secret or config file that it may have has come anew. 0 or negative errno with f. */
 int container_files_changed(Container *c, Failure *f);
+/* Its last failed probe says that it is not to run on. */
+void container_give_up(Container *c);
+/* What its probes say of it may have changed. */
+void container_readiness_changed(Container *c);
 /* To end by the deadline, on the loop's clock. */
 void container_stop(Container *c, usec_t deadline);
 /* Reads output into the ring; true when there is more to read at once. */
@@ -49,3 +68,5 @@ bool container_pump(Container *c);
 /* Fills a report that borrows its strings from c. */
 void container_fill_report(const Container *c, ContainerReport *ret);
 bool container_runs(const Container *c);
+/* Those that wait for it may start. */
+bool container_through(const Container *c);

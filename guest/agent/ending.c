@@ -41,8 +41,12 @@ void ending_stop(Agent *a, usec_t timeout)
         return;
     if (a->ending.phase == ENDING_NOT || usec_add(deadline, KILL_GRACE) < a->ending.deadline)
         enter(a, ENDING_STOPPING, usec_add(deadline, KILL_GRACE));
+    a->ending.stop_deadline = MIN(a->ending.stop_deadline, deadline);
+    /* Sidecars have their turn when these are over. */
     for (size_t i = 0; i < a->n_containers; i++)
-        container_stop(&a->containers[i], deadline);
+        if (a->containers[i].config->role != CONTAINER_SIDECAR ||
+            a->containers[i].life.phase == LIFE_STOPPING)
+            container_stop(&a->containers[i], deadline);
 }
 
 void ending_power_button(Agent *a)

@@ -21,7 +21,8 @@ typedef struct Ending {
     bool completed;    /* nobody asked */
     bool power_button; /* it asked, and nobody before it */
     usec_t deadline;
-    Timer timer; /* wakes the loop at the deadline */
+    usec_t stop_deadline; /* for the containers to end by themselves; USEC_INFINITY: nobody asked them to */
+    Timer timer;          /* wakes the loop at the deadline */
 } Ending;
 
 /* timeout for all containers together; a second request can only shorten it. */

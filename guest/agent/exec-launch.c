@@ -49,23 +49,33 @@ static void on_launch_status(void *userdata, uint32_t events)
     exec_hear(userdata);
 }
 
-static LaunchSpec program_spec(const Exec *e, const Container *c, const ExecRequest *request)
+LaunchSpec exec_spec(const Container *c)
 {
     return (LaunchSpec){
-        .command = request->command,
         .environment = c->config->environment,
-        .more_environment = request->environment,
-        .working_dir = request->working_dir ?: c->config->working_dir,
-        .user = request->user ?: c->config->user,
+        .working_dir = c->config->working_dir,
+        .user = c->config->user,
         .definition = &c->config->definition,
-        .terminal = e->terminal,
-        .rows = e->rows,
-        .columns = e->columns,
+        .stdio = { -1, -1, -1 },
         .cgroup = c->cgroup,
         .pid_namespace_of = c->child.pidfd,
         .enter = enter_namespaces,
         .userdata = (void *)(uintptr_t)c,
     };
+}
+
+static LaunchSpec program_spec(const Exec *e, const Container *c, const ExecRequest *request)
+{
+    LaunchSpec spec = exec_spec(c);
+
+    spec.command = request->command;
+    spec.more_environment = request->environment;
+    spec.working_dir = request->working_dir ?: spec.working_dir;
+    spec.user = request->user ?: spec.user;
+    spec.terminal = e->terminal;
+    spec.rows = e->rows;
+    spec.columns = e->columns;
+    return spec;
 }
 
 static int start_process(Exec *e, const Container *c, const ExecRequest *request, const int stdio[3],

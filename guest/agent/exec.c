@@ -113,7 +113,9 @@ static int check_container(const ExecRequest *r, const Container *c, Failure *f)
 {
     if (!c)
         return failure_say(f, -ENOENT, "there is no container %s", r->container ?: "without a name");
-    return container_runs(c) ? 0 : failure_say(f, -ESRCH, "container %s does not run", r->container);
+    return container_runs(c) ? 0
+                             : failure_say(f, -ESRCH, "container %s does not run: %s", r->container,
+                                           life_phase_table.rows[c->life.phase].doc);
 }
 
 static int check(Agent *a, const AgentExec *request, const Container *c, Failure *f)

@@ -17,6 +17,7 @@
  */
 #include "guest/agent/children.h"
 #include "guest/agent/failure.h"
+#include "guest/agent/launch.h"
 #include "guest/agent/stream-pipe.h"
 
 typedef struct Agent Agent;
@@ -63,6 +64,9 @@ void exec_hangup_all(Agent *a);
 /* Moves what can be moved for all; true when there is more that can be moved at once. */
 bool exec_pump_all(Agent *a);
 void exec_free_all(Agent *a);
+
+/* A program in a container that runs, as its own program is, with no streams; the container outlives it. */
+LaunchSpec exec_spec(const struct Container *c);
 
 /* exec-launch.c: makes the process and its streams; the news of it are heard in exec_hear(). */
 int exec_launch(Exec *e, const struct Container *c, const ExecRequest *request, Failure *f);

@@ -94,6 +94,17 @@ class Examples(unittest.TestCase):
         self.assertEqual(status.returncode, 3)
         self.assertIn("completed", status.stdout)
 
+    def test_import_example(self):
+        self.declare("import")
+        self.host.wait("import", state="inactive")
+        self.host.cli("start", "import")
+        self.host.wait("import", state="succeeded")
+        self.assertEqual(self.host.cli("logs", "import").stdout.splitlines(),
+                         ["fetch: fetched 3 lines", "prepare: prepared", "import: got 3", "import: got 2", "import: got 1"])
+        ends = {c["name"]: (c["role"], c["state"], c["exit_code"]) for c in self.host.status("import")["containers"]}
+        self.assertEqual(ends, {"fetch": ("init", "ended", 0), "prepare": ("init", "ended", 0),
+                                "server": ("sidecar", "ended", -1), "import": ("main", "ended", 0)})
+
     def test_database_example(self):
         self.declare("database")
         self.host.wait("database")

@@ -125,6 +125,14 @@ class Units(PodMachineTest):
         self.assertEqual(self.held("deaf"), True)
         self.assertIn("killed by SIGKILL", self.machine.podvisor("status", "deaf", check=False).stdout)
 
+    def test_the_unit_of_a_job_has_failed_if_the_job_has(self):
+        for pod, code, state in ("done", 0, "inactive"), ("undone", 3, "failed"):
+            self.addCleanup(self.machine.remove, f"{PODS}/{pod}.pod")
+            self.machine.pod(pod, HELLO % f'backend = "null"; restart = {{ policy = "never"; }}; '
+                                          f'null = {{ run_time = "100ms"; exit_code = {code}; }};')
+            self.machine.wait(pod, state="succeeded" if code == 0 else "failed")
+            self.machine.wait_unit(unit_of(pod), ActiveState=state)
+
     def test_an_unreadable_reload_says_why(self):
         bad = f"{PODS}/bad.pod"
         self.machine.write(bad, "cpus = 0;\n")

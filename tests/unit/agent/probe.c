@@ -154,6 +154,16 @@ static int do_once(char **argv)
     return access("/tried", F_OK) == 0 ? 0 : (close(open("/tried", O_CREAT | O_WRONLY, 0600)), 1);
 }
 
+/* To both streams, if wanted at length; then fails. */
+static int do_complain(char **argv)
+{
+    fprintf(stderr, "left\n");
+    printf("right\n");
+    for (long n = argv[0] ? strtol(argv[0], NULL, 10) : 0; n > 0; n--)
+        fputc('x', stderr);
+    return 1;
+}
+
 static const struct {
     const char *name;
     int (*func)(char **argv);
@@ -164,6 +174,7 @@ static const struct {
     { "zeroes", do_zeroes, 1 },  { "status", do_status, 1 }, { "write", do_write, 1 },
     { "terminal", do_terminal }, { "once", do_once },        { "call", do_call, 1 },
     { "limit", do_limit, 1 },    { "leave", do_leave },      { "show", do_show, 1 },
+    { "complain", do_complain },
 };
 
 int main(int argc, char **argv)

@@ -22,7 +22,8 @@ static ContainerLife running(const RestartSettings *restart, usec_t now)
 {
     ContainerLife l;
 
-    container_life_init(&l, restart, 10 * USEC_PER_SEC, fake_random, now);
+    container_life_init(&l, restart, 10 * USEC_PER_SEC, fake_random);
+    assert_int_equal(container_life_tell(&l, LIFE_TURN, now), LIFE_NOTHING);
     assert_int_equal(container_life_tell(&l, LIFE_READY, now), LIFE_LAUNCH);
     assert_int_equal(container_life_tell(&l, LIFE_STARTED, now), LIFE_NOTHING);
     assert_int_equal(l.phase, LIFE_RUNNING);
@@ -104,9 +105,13 @@ static void a_stop_asks_then_kills(void **state)
 static void a_stop_ends_what_does_not_run_at_once(void **state)
 {
     RestartSettings restart = settings(RESTART_ALWAYS);
-    ContainerLife waiting, backoff = running(&restart, 0), starting;
+    ContainerLife queued, waiting, backoff = running(&restart, 0), starting;
 
-    container_life_init(&waiting, &restart, 0, fake_random, 0);
+    container_life_init(&queued, &restart, 0, fake_random);
+    waiting = queued;
+    container_life_tell(&queued, LIFE_STOP, 0);
+    assert_int_equal(queued.phase, LIFE_ENDED);
+    container_life_tell(&waiting, LIFE_TURN, 0);
     starting = waiting;
     container_life_tell(&waiting, LIFE_STOP, 0);
     assert_int_equal(waiting.phase, LIFE_ENDED);
@@ -124,7 +129,8 @@ static void what_cannot_start_fails_for_good(void **state)
     RestartSettings restart = settings(RESTART_ALWAYS);
     ContainerLife l;
 
-    container_life_init(&l, &restart, 0, fake_random, 0);
+    container_life_init(&l, &restart, 0, fake_random);
+    container_life_tell(&l, LIFE_TURN, 0);
     container_life_tell(&l, LIFE_READY, 0);
     container_life_tell(&l, LIFE_REFUSED, 0);
     assert_int_equal(container_life_state(&l), CONTAINER_FAILED);
@@ -139,7 +145,9 @@ static void an_image_that_never_comes_and_a_start_that_hangs_have_deadlines(void
     RestartSettings restart = settings(RESTART_NEVER);
     ContainerLife l, hung;
 
-    container_life_init(&l, &restart, 0, fake_random, 7);
+    container_life_init(&l, &restart, 0, fake_random);
+    assert_int_equal(l.deadline, USEC_INFINITY);
+    container_life_tell(&l, LIFE_TURN, 7);
     hung = l;
     assert_int_equal(l.deadline, 7 + LIFE_IMAGE_TIMEOUT);
     container_life_tell(&l, LIFE_TIMEOUT, l.deadline);
@@ -148,6 +156,83 @@ static void an_image_that_never_comes_and_a_start_that_hangs_have_deadlines(void
     assert_int_equal(hung.deadline, 7 + LIFE_START_TIMEOUT);
     assert_int_equal(container_life_tell(&hung, LIFE_TIMEOUT, hung.deadline), LIFE_KILL);
     assert_int_equal(hung.deadline, USEC_INFINITY);
+}
+
+static void who_waits_for_a_turn_hears_nothing_before_it(void **state)
+{
+    RestartSettings restart = settings(RESTART_ALWAYS);
+    ContainerLife l;
+
+    container_life_init(&l, &restart, 0, fake_random);
+    assert_int_equal(container_life_tell(&l, LIFE_READY, 0), LIFE_NOTHING);
+    assert_int_equal(container_life_tell(&l, LIFE_TIMEOUT, 0), LIFE_NOTHING);
+    assert_int_equal(container_life_state(&l), CONTAINER_WAITING);
+    container_life_tell(&l, LIFE_REFUSED, 0);
+    assert_int_equal(l.phase, LIFE_FAILED);
+}
+
+static void what_is_to_end_once_does_so_under_each_policy(void **state)
+{
+    static const struct {
+        RestartPolicy policy;
+        bool failed;
+        LifePhase phase;
+    } rows[] = {
+        { RESTART_ALWAYS, false, LIFE_ENDED },
+        { RESTART_ALWAYS, true, LIFE_BACKOFF },
+        { RESTART_ON_FAILURE, true, LIFE_BACKOFF },
+        { RESTART_NEVER, true, LIFE_ENDED },
+    };
+    TABLE_FOREACH (row, rows) {
+        RestartSettings restart = settings(row->policy);
+        ContainerLife l = running(&restart, 0);
+        l.once = true;
+        l.failed = row->failed;
+        container_life_tell(&l, LIFE_EXITED, 5);
+        assert_int_equal(l.phase, row->phase);
+    }
+}
+
+static void a_failed_probe_ends_it_and_starts_it_again_however_it_ended(void **state)
+{
+    RestartSettings restart = settings(RESTART_ON_FAILURE);
+    ContainerLife l = running(&restart, 0);
+
+    assert_int_equal(container_life_tell(&l, LIFE_PROBE, 5), LIFE_SIGNAL);
+    assert_int_equal(l.deadline, 5 + 10 * USEC_PER_SEC);
+    assert_int_equal(container_life_state(&l), CONTAINER_RUNNING);
+    assert_int_equal(container_life_tell(&l, LIFE_TIMEOUT, l.deadline), LIFE_KILL);
+    assert_int_equal(l.deadline, USEC_INFINITY);
+    l.failed = false;
+    container_life_tell(&l, LIFE_EXITED, 20 * USEC_PER_SEC);
+    assert_int_equal(l.phase, LIFE_BACKOFF);
+    assert_int_equal(container_life_tell(&l, LIFE_TIMEOUT, l.deadline), LIFE_LAUNCH);
+    assert_int_equal(l.restarts, 1);
+}
+
+static void a_failed_probe_is_a_failure_for_good_where_nothing_is_started_again(void **state)
+{
+    RestartSettings restart = settings(RESTART_NEVER);
+    ContainerLife l = running(&restart, 0);
+
+    container_life_tell(&l, LIFE_PROBE, 0);
+    l.failed = false;
+    container_life_tell(&l, LIFE_EXITED, 1);
+    assert_int_equal(container_life_state(&l), CONTAINER_FAILED);
+}
+
+static void a_stop_while_a_failed_probe_ends_it_is_an_end_for_good(void **state)
+{
+    RestartSettings restart = settings(RESTART_ALWAYS);
+    ContainerLife l = running(&restart, 0);
+
+    container_life_tell(&l, LIFE_PROBE, 0);
+    l.stop_deadline = USEC_PER_SEC;
+    assert_int_equal(container_life_tell(&l, LIFE_STOP, 0), LIFE_NOTHING);
+    assert_int_equal(l.deadline, USEC_PER_SEC);
+    assert_int_equal(container_life_tell(&l, LIFE_TIMEOUT, l.deadline), LIFE_KILL);
+    container_life_tell(&l, LIFE_EXITED, l.deadline);
+    assert_int_equal(l.phase, LIFE_ENDED);
 }
 
 static void every_phase_has_a_word_and_a_state(void **state)
@@ -169,6 +254,11 @@ int main(void)
         cmocka_unit_test(a_stop_ends_what_does_not_run_at_once),
         cmocka_unit_test(what_cannot_start_fails_for_good),
         cmocka_unit_test(an_image_that_never_comes_and_a_start_that_hangs_have_deadlines),
+        cmocka_unit_test(who_waits_for_a_turn_hears_nothing_before_it),
+        cmocka_unit_test(what_is_to_end_once_does_so_under_each_policy),
+        cmocka_unit_test(a_failed_probe_ends_it_and_starts_it_again_however_it_ended),
+        cmocka_unit_test(a_failed_probe_is_a_failure_for_good_where_nothing_is_started_again),
+        cmocka_unit_test(a_stop_while_a_failed_probe_ends_it_is_an_end_for_good),
         cmocka_unit_test(every_phase_has_a_word_and_a_state),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

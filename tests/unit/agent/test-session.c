@@ -150,7 +150,7 @@ static void requests_for_what_is_not_there_are_refused(void **state)
 
     peer_configure(p, &c, 1);
     assert_int_equal(peer_ask(p, AGENT_EXEC, &exec), ESRCH);
-    assert_string_equal(p->reply, "container web does not run");
+    assert_string_equal(p->reply, "container web does not run: its image is not there yet");
     exec.request.container = (char[]){ "db" };
     assert_int_equal(peer_ask(p, AGENT_EXEC, &exec), ENOENT);
     assert_int_equal(peer_ask(p, AGENT_SIGNAL, &(AgentStreamSignal){ 9, 15 }), ENOENT);

@@ -150,7 +150,7 @@ static void a_container_that_does_not_run_is_not_copied_to(void **state)
 
     (void)ended(p, "web");
     assert_int_equal(copy(p, TASK_COPY_IN, "/bin"), ESRCH);
-    assert_string_equal(p->reply, "container web does not run");
+    assert_string_equal(p->reply, "container web does not run: it ended for good");
     assert_int_equal(ask(p, TASK_PROCESSES, NULL, 0), ESRCH);
 }
 

@@ -296,6 +296,36 @@ static void test_the_page_of_a_failure_has_cause_console_and_errors(void **state
     schema_done(&pod_status_schema, &s);
 }
 
+static void test_the_page_tells_what_containers_are_and_what_their_probes_said(void **state)
+{
+    PodStatus s = pod("web");
+    ContainerReport *c = field_append(schema_field(&pod_status_schema, "containers"), &s);
+    assert_success(str_replace(&c->name, "migrate"));
+    c->role = CONTAINER_INIT;
+    c->state = CONTAINER_ENDED;
+    c->exit_code = 0;
+    c->ended = NOW - USEC_PER_SEC;
+    c = field_append(schema_field(&pod_status_schema, "containers"), &s);
+    assert_success(str_replace(&c->name, "proxy"));
+    c->role = CONTAINER_SIDECAR;
+    c->state = CONTAINER_RUNNING;
+    c->started = NOW - 9 * USEC_PER_SEC;
+    c->restarts = 1;
+    assert_success(str_replace(&c->message, "alive probe failed: no answer within 1s"));
+    assert_success(str_replace(&c->probe_failure, "alive probe failed: no answer within 1s"));
+    s.containers[0].unready = true;
+    assert_success(str_replace(&s.containers[0].probe_failure, "ready probe failed: HTTP status 503\033"));
+    s.containers[0].probe_failed = NOW - 2 * USEC_PER_SEC;
+
+    _cleanup_(freep) char *text = page(&s);
+    assert_non_null(strstr(text, "httpd: running, not ready, started 20s ago; "
+                                 "ready probe failed: HTTP status 503\\x1b (2s ago)\n"));
+    assert_non_null(strstr(text, "migrate (init): ended; exit status 0, 1s ago\n"));
+    assert_non_null(strstr(text, "proxy (sidecar): running, started 9s ago; 1 restart; "
+                                 "alive probe failed: no answer within 1s\n"));
+    schema_done(&pod_status_schema, &s);
+}
+
 static void test_the_page_tells_why_podvisord_ended_a_machine(void **state)
 {
     static const struct {
@@ -406,6 +436,7 @@ int main(void)
         cmocka_unit_test(test_the_list_can_be_read_in_forty_columns),
         cmocka_unit_test(test_the_page_says_that_emulation_does_not_isolate),
         cmocka_unit_test(test_the_page_of_a_failure_has_cause_console_and_errors),
+        cmocka_unit_test(test_the_page_tells_what_containers_are_and_what_their_probes_said),
         cmocka_unit_test(test_the_page_tells_why_podvisord_ended_a_machine),
         cmocka_unit_test(test_an_empty_status_is_shown_all_the_same),
         cmocka_unit_test(test_doubt_is_not_taken_for_nothing),

@@ -37,9 +37,7 @@ class Null(unittest.TestCase):
         self.start_daemon()
         leftovers.end_with_the_test(self.clean_up)
         self.addCleanup(self.end)
-        deadline = time.monotonic() + PATIENCE
-        while self.run_cli("list").returncode != 0:
-            self.assertLess(time.monotonic(), deadline)
+        self.await_daemon()
         for name in pods:
             self.declare(name)
             self.ok("wait", name, "--timeout=30s")
@@ -48,6 +46,11 @@ class Null(unittest.TestCase):
         with open(self.root / "out", "ab") as out:
             self.daemon = subprocess.Popen([BIN / "podvisord", "--root", self.root], stdin=subprocess.DEVNULL, stdout=out,
                                            stderr=subprocess.STDOUT)
+
+    def await_daemon(self):
+        deadline = time.monotonic() + PATIENCE
+        while self.run_cli("list").returncode != 0:
+            self.assertLess(time.monotonic(), deadline)
 
     def kill_daemon(self):
         self.daemon.kill()
@@ -351,6 +354,24 @@ class Null(unittest.TestCase):
         self.declare("job", 'null = { run_time = "50ms"; }; restart = { policy = "never"; };' + POD)
         self.ok("wait", "job", "--for=succeeded", "--timeout=30s")
         self.assertRegex(self.ok("list", "--no-legend"), "^job +succeeded ")
+
+    def test_a_pod_with_init_sidecar_and_probes_lives_as_it_would_with_a_machine(self):
+        self.start()
+        self.declare("job", 'init = ( { name = "first"; image = "small"; } ); backend = "null"; null = { run_time = "500ms"; }; '
+                            'containers = ( { name = "a"; image = "small"; ready = { tcp = ":80"; }; }, '
+                            '{ name = "side"; image = "small"; sidecar = true; } ); restart = { policy = "on-failure"; };')
+        self.ok("wait", "job", "--for=succeeded", "--timeout=30s")
+        (status,) = json.loads(self.run_cli("status", "job", "--json=short").stdout)
+        self.assertEqual([(c["name"], c["role"], c["state"], c["exit_code"], c["exit_signal"]) for c in status["containers"]],
+                         [("first", "init", "ended", 0, 0), ("a", "main", "ended", 0, 0),
+                          ("side", "sidecar", "ended", -1, signal.SIGTERM)])
+        self.assertEqual(status["containers_total"], 2)
+        # What they ended with is kept, whoever tells it.
+        self.kill_daemon()
+        self.start_daemon()
+        self.await_daemon()
+        self.ok("wait", "job", "--for=succeeded", "--timeout=30s")
+        self.assertEqual(json.loads(self.run_cli("status", "job", "--json=short").stdout)[0]["containers"], status["containers"])
 
     def test_errors_of_a_file_are_on_the_page_of_the_pod(self):
         self.start("web")

@@ -205,6 +205,67 @@ static void a_pod_is_ready_when_all_run_or_ended_well(void **state)
     assert_true(f->runner->record.report.ready_since > 0);
 }
 
+static void what_probes_say_decides_about_readiness_and_is_escaped(void **state)
+{
+    Fixture *f = *state;
+    char one[] = "one", two[] = "two", three[] = "three", text[] = "ready probe failed: \033[2J";
+    ContainerReport said[] = {
+        { .name = one, .state = CONTAINER_RUNNING, .role = CONTAINER_INIT },
+        { .name = two,
+          .state = CONTAINER_RUNNING,
+          .unready = true,
+          .probe_failure = text,
+          .probe_failed = 5 },
+        { .name = three, .state = CONTAINER_RUNNING },
+    };
+    AgentReport report = { .containers = said, .n_containers = ELEMENTSOF(said) };
+    configure(f);
+    fake_say(&f->agent, AGENT_REPORT, 0, &report);
+    const RunnerReport *known = &f->runner->record.report;
+    assert_false(known->ready);
+    assert_string_equal(known->containers[1].probe_failure, "ready probe failed: \\x1b[2J");
+    assert_int_equal(known->containers[1].probe_failed, 5);
+    /* What a container is, its definition says and not its guest. */
+    assert_int_equal(known->containers[0].role, CONTAINER_MAIN);
+    said[1].unready = false;
+    fake_say(&f->agent, AGENT_REPORT, 0, &report);
+    assert_true(known->ready);
+}
+
+static void an_agent_that_is_too_old_for_the_definition_is_not_configured(void **state)
+{
+    Fixture *f = *state;
+    char address[] = ":80";
+    f->runner->definition.pod.containers[1].ready.tcp = address;
+    fake_welcome_version(&f->agent, AGENT_PROTOCOL_LIFE - 1);
+    (void)clock_answer(f, 0);
+    assert_true(fake_is_silent(&f->agent));
+    assert_int_equal(f->kills, 1);
+    machine_ends(END_VMM_SIGNAL, 9);
+    f->runner->definition.pod.containers[1].ready.tcp = NULL;
+    const RunnerReport *report = &f->runner->record.report;
+    assert_int_equal(report->reason, END_AGENT_REFUSED);
+    assert_string_equal(report->message,
+                        "the agent of this guest is older than podvisor, and does not know what the "
+                        "definition asks for: probes");
+}
+
+static void a_completed_pod_says_which_container_failed(void **state)
+{
+    Fixture *f = *state;
+    char one[] = "one", two[] = "two", three[] = "three";
+    ContainerReport said[] = { { .name = one, .state = CONTAINER_ENDED, .exit_code = 0 },
+                               { .name = two, .state = CONTAINER_ENDED, .exit_code = -1, .exit_signal = 11 },
+                               { .name = three, .state = CONTAINER_ENDED, .exit_code = 3 } };
+    configure(f);
+    f->runner->definition.pod.containers[1].sidecar = true;
+    fake_say(&f->agent, AGENT_REPORT, 0,
+             &(AgentReport){ .completed = true, .containers = said, .n_containers = ELEMENTSOF(said) });
+    machine_ends(END_GUEST_SHUTDOWN, 0);
+    assert_int_equal(f->runner->record.report.reason, END_COMPLETED);
+    assert_string_equal(f->runner->record.report.message, "container three ended with exit status 3");
+}
+
 static void a_stop_goes_to_the_agent(void **state)
 {
     Fixture *f = *state;
@@ -348,6 +409,9 @@ int main(void)
         TEST(a_configuration_that_is_refused_says_why),
         TEST(only_declared_containers_are_believed),
         TEST(a_pod_is_ready_when_all_run_or_ended_well),
+        TEST(what_probes_say_decides_about_readiness_and_is_escaped),
+        TEST(an_agent_that_is_too_old_for_the_definition_is_not_configured),
+        TEST(a_completed_pod_says_which_container_failed),
         TEST(a_stop_goes_to_the_agent),
         TEST(a_stop_before_the_agent_is_there_kills),
         TEST(a_pod_that_is_done_is_completed),

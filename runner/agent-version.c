@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/strings.h"
+#include "runner/agent-version.h"
+
+static bool is_init(const PodDefinition *pod, size_t i)
+{
+    return pod_container_role(pod, i) == CONTAINER_INIT;
+}
+
+static bool is_sidecar(const PodDefinition *pod, size_t i)
+{
+    return pod_container_role(pod, i) == CONTAINER_SIDECAR;
+}
+
+static bool has_probes(const PodDefinition *pod, size_t i)
+{
+    const ContainerDefinition *d = pod_container(pod, i);
+    return probe_given(&d->startup) || probe_given(&d->ready) || probe_given(&d->alive);
+}
+
+static const struct {
+    uint64_t since; /* the version that knows it */
+    bool (*asked)(const PodDefinition *pod, size_t i);
+    const char *words;
+} rows[] = {
+    { AGENT_PROTOCOL_LIFE, is_init, "containers of init" },
+    { AGENT_PROTOCOL_LIFE, is_sidecar, "sidecars" },
+    { AGENT_PROTOCOL_LIFE, has_probes, "probes" },
+};
+
+static const char *container_lacks(const PodDefinition *pod, uint64_t version, size_t i)
+{
+    TABLE_FOREACH (row, rows)
+        if (version < row->since && row->asked(pod, i))
+            return row->words;
+    return NULL;
+}
+
+const char *agent_lacks(const PodDefinition *pod, uint64_t version)
+{
+    const char *what = NULL;
+
+    for (size_t i = 0; !what && i < pod_n_containers(pod); i++)
+        what = container_lacks(pod, version, i);
+    return what;
+}
+
+void agent_explain_lack(const PodDefinition *pod, uint64_t version, size_t i, ContainerReport *c)
+{
+    const char *what = container_lacks(pod, version, i);
+
+    if (what && !c->message)
+        c->message = strf("the agent of this guest is older than podvisor, and knows no %s", what);
+}
+
+/* An agent that is too old for disks and files had been told of none: what it runs is none of these pods, whoever configured it. */
+const char *agent_unfit(const RunDefinition *d, bool files, const AgentWelcome *w)
+{
+    if (w->version < AGENT_PROTOCOL_STORAGE && (d->n_disks > 0 || files))
+        return "it knows no disks, no secrets and no config files";
+    if (w->version < AGENT_PROTOCOL_NETWORK && !w->configured && d->pod.network.mode != NETWORK_NONE)
+        return "it knows no networks";
+    return NULL;
+}
