@@ -3,7 +3,9 @@
 """Images that pods want pulled, on a host with systemd: podvisord has no network there, a unit of its own has."""
 import json
 import os
+import shutil
 import sys
+import tempfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
 from machine import main
@@ -27,16 +29,16 @@ def special(root):
 class Pull(PodMachineTest):
     @classmethod
     def settle(cls, machine):
-        work = machine.path("/var/tmp/image")
-        work.mkdir()
-        Layout(work, busybox, special, owners=(), config=("--config.entrypoint", "/bin/sleep", "--config.cmd", "100000"))
+        with tempfile.TemporaryDirectory() as folder:
+            layout = Layout(folder, busybox, special, owners=(), config=("--config.entrypoint", "/bin/sleep", "--config.cmd", "100000"))
+            shutil.copytree(layout.path, machine.path("/var/tmp/layout"))
         machine.write("/etc/registry.json", json.dumps(REGISTRY))
         machine.write("/etc/systemd/system/registry.service", UNIT)
         machine.write("/etc/podvisor/podvisord.conf", f'insecure_registries = [ "{HOST}" ];\n')
         machine.run("systemctl", "daemon-reload")
         machine.run("systemctl", "start", "registry.service", "podvisord.service")
         machine.run("bash", "-c", "until (exec 3<>/dev/tcp/127.0.0.1/5000) 2>/dev/null; do :; done")
-        machine.run("skopeo", "--insecure-policy", "copy", "--dest-tls-verify=false", "oci:/var/tmp/image/layout:latest", f"docker://{HOST}/app:1")
+        machine.run("skopeo", "--insecure-policy", "copy", "--dest-tls-verify=false", "oci:/var/tmp/layout:latest", f"docker://{HOST}/app:1")
 
     def declare(self, name, tag):
         self.machine.pod(name, f'containers = ( {{ name = "app"; image = "{HOST}/app:{tag}"; pull = "missing"; }} );')
