@@ -225,7 +225,7 @@ class Copy(HostTest):
     def test_a_machine_that_ends_ends_the_copy(self):
         self.host.write("short", 'memory = "192M";\nrestart = { policy = "never"; };\n' + HELLO)
         self.host.wait("short")
-        self.host.sh("short", "head -c 60000000 /dev/urandom > /tmp/long")
+        self.host.sh("short", "head -c 30000000 /dev/urandom > /tmp/long")
         copying = subprocess.Popen(self.host.words("cp", "short:/tmp/long", self.here), stderr=subprocess.PIPE, text=True)
         until("the copy begins", lambda: (self.here / "long").exists() and (self.here / "long").stat().st_size > 0)
         self.host.cli("kill", "short")
