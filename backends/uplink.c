@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <signal.h>
-#include <spawn.h>
 #include <sys/epoll.h>
 #include <sys/file.h>
 #include <sys/syscall.h>
@@ -9,6 +8,7 @@
 #include "backends/uplink.h"
 #include "base/file.h"
 #include "base/process.h"
+#include "base/program.h"
 #include "base/socket.h"
 #include "base/strings.h"
 #include "schemas/uplink-protocol.h"
@@ -109,36 +109,12 @@ static int on_process(sd_event_source *source, int fd, uint32_t revents, void *u
 
 static int spawn(const char *program, int socket, pid_t *ret)
 {
-    char path[] = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", lang[] = "LANG=C";
-    char *environment[] = { path, lang, NULL }, option[] = "--direct";
-    char *arguments[] = { (char *)(uintptr_t)program, option, NULL };
-    posix_spawn_file_actions_t actions;
-    posix_spawnattr_t attributes;
-    sigset_t none, all;
+    static const char *const environment[] = {
+        "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C", NULL
+    };
+    const char *arguments[] = { program, "--direct", NULL };
 
-    sigemptyset(&none);
-    sigfillset(&all);
-    if (posix_spawn_file_actions_init(&actions) != 0)
-        return -ENOMEM;
-    if (posix_spawnattr_init(&attributes) != 0) {
-        posix_spawn_file_actions_destroy(&actions);
-        return -ENOMEM;
-    }
-    int r = posix_spawn_file_actions_adddup2(&actions, socket, STDIN_FILENO);
-    if (r == 0)
-        r = posix_spawn_file_actions_addclosefrom_np(&actions, STDERR_FILENO + 1);
-    if (r == 0)
-        r = posix_spawnattr_setflags(&attributes,
-                                     POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-    if (r == 0)
-        r = posix_spawnattr_setsigmask(&attributes, &none);
-    if (r == 0)
-        r = posix_spawnattr_setsigdefault(&attributes, &all);
-    if (r == 0)
-        r = posix_spawn(ret, program, &actions, &attributes, arguments, environment);
-    posix_spawnattr_destroy(&attributes);
-    posix_spawn_file_actions_destroy(&actions);
-    return -r;
+    return program_start_lasting((char **)(uintptr_t)arguments, (char **)(uintptr_t)environment, socket, ret);
 }
 
 static int start_child(Uplink *u, char **message)

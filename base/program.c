@@ -104,3 +104,54 @@ int program_first_line(const char *program, const char *argument, usec_t timeout
     bytes_done(&output);
     return r;
 }
+
+/* --- programs that last ----------------------------------------------------------------------------------------------------- */
+
+static int lasting_files(posix_spawn_file_actions_t *actions, int input)
+{
+    int r = input < 0 ? posix_spawn_file_actions_addopen(actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0)
+                      : posix_spawn_file_actions_adddup2(actions, input, STDIN_FILENO);
+    if (r == 0)
+        r = posix_spawn_file_actions_adddup2(actions, STDERR_FILENO, STDOUT_FILENO);
+    if (r == 0)
+        r = posix_spawn_file_actions_adddup2(actions, STDERR_FILENO, STDERR_FILENO);
+    if (r == 0)
+        r = posix_spawn_file_actions_addclosefrom_np(actions, STDERR_FILENO + 1);
+    return -r;
+}
+
+static int lasting_attributes(posix_spawnattr_t *attributes)
+{
+    sigset_t none, all;
+
+    sigemptyset(&none);
+    sigfillset(&all);
+    int r = posix_spawnattr_setflags(attributes,
+                                     POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+    if (r == 0)
+        r = posix_spawnattr_setsigmask(attributes, &none);
+    if (r == 0)
+        r = posix_spawnattr_setsigdefault(attributes, &all);
+    return -r;
+}
+
+int program_start_lasting(char *const *arguments, char *const *environment, int input, pid_t *ret)
+{
+    posix_spawn_file_actions_t actions;
+    posix_spawnattr_t attributes;
+
+    if (posix_spawn_file_actions_init(&actions) != 0)
+        return -ENOMEM;
+    if (posix_spawnattr_init(&attributes) != 0) {
+        posix_spawn_file_actions_destroy(&actions);
+        return -ENOMEM;
+    }
+    int r = lasting_files(&actions, input);
+    if (r >= 0)
+        r = lasting_attributes(&attributes);
+    if (r >= 0)
+        r = -posix_spawn(ret, arguments[0], &actions, &attributes, arguments, environment);
+    posix_spawnattr_destroy(&attributes);
+    posix_spawn_file_actions_destroy(&actions);
+    return r;
+}

@@ -14,3 +14,11 @@ int program_read(char *const *arguments, bool errors, usec_t timeout, size_t max
 
 /* The first line of all that `program argument` prints (malloc'ed). As above, and -ENODATA when it printed nothing. */
 int program_first_line(const char *program, const char *argument, usec_t timeout, char **ret) _warn_unused_;
+
+/*
+ * Starts a program (arguments[0], an absolute path) that is to outlive us: in a session of its own, with no signal blocked or ignored;
+ * `input` (-1: nothing) is its standard input, our standard error takes all that it prints, and it has no other descriptor.
+ * It is our child: whoever calls reaps it. 0 with its number, or negative errno.
+ */
+int program_start_lasting(char *const *arguments, char *const *environment, int input,
+                          pid_t *ret) _warn_unused_;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <fcntl.h>
 #include <signal.h>
-#include <spawn.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include "base/program.h"
 #include "base/strings.h"
 #include "supervisor/launcher.h"
 
@@ -40,58 +40,14 @@ static int environment_make(char ***ret)
     return 0;
 }
 
-static int set_files(posix_spawn_file_actions_t *actions)
-{
-    int r = posix_spawn_file_actions_addopen(actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-    if (r == 0)
-        r = posix_spawn_file_actions_adddup2(actions, STDERR_FILENO, STDOUT_FILENO);
-    if (r == 0)
-        r = posix_spawn_file_actions_adddup2(actions, STDERR_FILENO, STDERR_FILENO);
-    if (r == 0)
-        r = posix_spawn_file_actions_addclosefrom_np(actions, STDERR_FILENO + 1);
-    return -r;
-}
-
-static int set_attributes(posix_spawnattr_t *attributes)
-{
-    sigset_t none, all;
-
-    sigemptyset(&none);
-    sigfillset(&all);
-    int r = posix_spawnattr_setflags(attributes,
-                                     POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-    if (r == 0)
-        r = posix_spawnattr_setsigmask(attributes, &none);
-    if (r == 0)
-        r = posix_spawnattr_setsigdefault(attributes, &all);
-    return -r;
-}
-
 static int spawn(const LaunchRequest *request, pid_t *ret)
 {
     _cleanup_(strv_freep) char **environment = NULL;
-    posix_spawn_file_actions_t actions;
-    posix_spawnattr_t attributes;
     const char *arguments[] = { request->program, "--run-path",       request->run_path,
                                 "--log-level",    request->log_level, NULL };
 
     int r = environment_make(&environment);
-    if (r < 0)
-        return r;
-    if (posix_spawn_file_actions_init(&actions) != 0)
-        return -ENOMEM;
-    if (posix_spawnattr_init(&attributes) != 0) {
-        posix_spawn_file_actions_destroy(&actions);
-        return -ENOMEM;
-    }
-    if ((r = set_files(&actions)) >= 0)
-        r = set_attributes(&attributes);
-    if (r >= 0)
-        r = -posix_spawn(ret, request->program, &actions, &attributes, (char **)(uintptr_t)arguments,
-                         environment);
-    posix_spawnattr_destroy(&attributes);
-    posix_spawn_file_actions_destroy(&actions);
-    return r;
+    return r < 0 ? r : program_start_lasting((char **)(uintptr_t)arguments, environment, -1, ret);
 }
 
 /* The descriptors that are wanted right after the spawn, so that a lack of them shows before it. */

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <fcntl.h>
 #include <signal.h>
-#include <spawn.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "base/process.h"
+#include "base/program.h"
 #include "base/strings.h"
 #include "supervisor/pull-launch.h"
 #include "supervisor/supervisor.h"
@@ -90,16 +90,13 @@ static int on_child_end(sd_event_source *source, int fd, uint32_t events, void *
 static int spawn(const Paths *paths, const char *id, pid_t *ret)
 {
     _cleanup_(freep) char *program = strf("%s/podvisor-puller", paths->programs);
-    const char *arguments[5] = { program };
-    posix_spawn_file_actions_t actions;
-    posix_spawnattr_t attributes;
-    sigset_t none, all;
-    size_t n = 1;
-
-    if (!program)
-        return -ENOMEM;
     /* --root goes by the place of the run directory: everything of such an instance is below it. */
     _cleanup_(freep) char *root = paths->mode == PATHS_ROOT ? strf("%s/..", paths->run) : NULL;
+    const char *arguments[5] = { program };
+    size_t n = 1;
+
+    if (!program || (paths->mode == PATHS_ROOT && !root))
+        return -ENOMEM;
     if (paths->mode == PATHS_ROOT) {
         arguments[n++] = "--root";
         arguments[n++] = root;
@@ -107,29 +104,7 @@ static int spawn(const Paths *paths, const char *id, pid_t *ret)
         arguments[n++] = "--user";
     }
     arguments[n++] = id;
-    if (posix_spawn_file_actions_init(&actions) != 0)
-        return -ENOMEM;
-    if (posix_spawnattr_init(&attributes) != 0) {
-        posix_spawn_file_actions_destroy(&actions);
-        return -ENOMEM;
-    }
-    sigemptyset(&none);
-    sigfillset(&all);
-    int r = posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-    if (r == 0)
-        r = posix_spawn_file_actions_addclosefrom_np(&actions, STDERR_FILENO + 1);
-    if (r == 0)
-        r = posix_spawnattr_setflags(&attributes,
-                                     POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-    if (r == 0)
-        r = posix_spawnattr_setsigmask(&attributes, &none);
-    if (r == 0)
-        r = posix_spawnattr_setsigdefault(&attributes, &all);
-    if (r == 0)
-        r = posix_spawn(ret, program, &actions, &attributes, (char **)(uintptr_t)arguments, environ);
-    posix_spawnattr_destroy(&attributes);
-    posix_spawn_file_actions_destroy(&actions);
-    return -r;
+    return program_start_lasting((char **)(uintptr_t)arguments, environ, -1, ret);
 }
 
 static int launch_child(Puller *p)
