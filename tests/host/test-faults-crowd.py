@@ -50,7 +50,7 @@ class Crowd(unittest.TestCase):
         self.assertEqual(host.leftovers(), {"processes": {}, "sockets": [], "mounts": [], "run paths": []})
 
     def test_without_descriptors_the_pods_that_run_are_kept_and_the_others_told_why_they_do_not(self):
-        host = self.enterContext(Instance(before=["prlimit", "--nofile=48:48"]))
+        host = self.enterContext(Instance(before=["prlimit", "--nofile=64:64"]))
         names = [f"pod-{i:02}" for i in range(30)]
         for name in names:
             host.write(name, NULL.format('restart = { delay = "100ms"; max_delay = "500ms"; };'))
