@@ -143,9 +143,10 @@ int skopeo_inspect(const Skopeo *s, const ImageReference *reference, const char 
 int skopeo_copy(const Skopeo *s, const ImageReference *reference, const char *digest, const char *directory,
                 char **ret_error)
 {
+    static const char blobs[] = CHILD_KEPT_PATH "/" SKOPEO_BLOBS_DIR;
     /* umoci knows no other compression. */
     static const char *const words[] = { "--quiet", "--dest-compress-format", "gzip",
-                                         "--dest-shared-blob-dir", CHILD_KEPT_PATH "/" SKOPEO_BLOBS_DIR };
+                                         "--dest-shared-blob-dir", blobs };
     _cleanup_(strv_freep) char **arguments = NULL;
 
     int r = begin(&arguments, "copy");

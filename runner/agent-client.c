@@ -158,11 +158,13 @@ static void out_flush(AgentClient *c)
     bytes_consume(&c->out, done);
     if (c->out.size == 0 && c->out.allocated > AGENT_OUT_ROOM)
         bytes_done(&c->out);
-    if (e < 0 && e != -EAGAIN) {
+    /* Who hears nothing any more may have said something before: reading finds that, and then the end. */
+    bool deaf = e == -EPIPE || e == -ECONNRESET;
+    if (e < 0 && e != -EAGAIN && !deaf) {
         client_lost(c, e);
         return;
     }
-    (void)sd_event_source_set_io_events(c->io, EPOLLIN | (c->out.size > 0 ? EPOLLOUT : 0u));
+    (void)sd_event_source_set_io_events(c->io, EPOLLIN | (c->out.size > 0 && !deaf ? EPOLLOUT : 0u));
 }
 
 static int out_append(AgentClient *c, int type, uint64_t id, const void *body)

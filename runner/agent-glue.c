@@ -29,6 +29,8 @@ struct AgentGlue {
     uint64_t version;   /* that the agent speaks */
     bool configure_due; /* when the clock has been seen to */
     bool files_due;     /* it is configured when it has got all files */
+    bool
+        report_due; /* it was configured by an earlier runner or session: its pod is what its first report says */
     bool stop_sent;
     bool age_told; /* that the agent is older than what the definition may ask */
     GuestClock clock;
@@ -51,7 +53,7 @@ static void channel_close(AgentGlue *g, const char *why)
     g->client = agent_client_free(g->client);
     g->retry = sd_event_source_disable_unref(g->retry);
     g->welcome = g->has_clock = g->has_files = g->has_tasks = false;
-    g->configure_due = g->files_due = false;
+    g->configure_due = g->files_due = g->report_due = false;
     g->stop_sent = false;
 }
 
@@ -378,10 +380,9 @@ static void on_welcome(void *userdata, void *body)
         runner_log(r, LOG_WARNING, 0, "Pod %s: its agent is older than podvisor, and knows no %s: %s",
                    r->definition.name, beyond, "they have no effect until the pod is started anew");
     g->configure_due = clock_begin(g) && !w->configured;
-    if (w->configured) {
+    g->report_due = w->configured;
+    if (w->configured)
         (void)files_send(g);
-        runner_dispatch(r, RUNNER_EVENT_WORKING);
-    }
     if (!w->configured && !g->configure_due)
         configure(g);
     if (r->record.stop_asked && r->glue)
@@ -446,6 +447,10 @@ static void on_report(void *userdata, void *body)
     if (report->power_button && !r->record.power_button)
         take_power_button(r);
     runner_take_containers(r, known, n);
+    if (g->report_due) {
+        g->report_due = false;
+        runner_dispatch(r, RUNNER_EVENT_WORKING);
+    }
 }
 
 static void on_log(void *userdata, void *body)

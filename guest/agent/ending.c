@@ -58,10 +58,16 @@ void ending_power_button(Agent *a)
     ending_stop(a, a->configure.stop_timeout);
 }
 
+/* What is said now is heard by the runner of the session. */
+static bool is_heard(const Agent *a)
+{
+    return a->session.stands && !port_in_doubt(&a->port);
+}
+
 /* A runner that waits for an end which it asked for is there; otherwise it may have to be started first. */
 static usec_t flush_deadline(const Agent *a, bool asked)
 {
-    return usec_add(loop_now(&a->loop), asked || a->session.stands ? FLUSH_PRESENT : FLUSH_AWAY);
+    return usec_add(loop_now(&a->loop), asked || is_heard(a) ? FLUSH_PRESENT : FLUSH_AWAY);
 }
 
 static void pump_not(Agent *a)
@@ -82,7 +88,7 @@ static void pump_stopping(Agent *a)
 static void pump_flushing(Agent *a)
 {
     bool flushed =
-        a->session.stands && !a->report_due && log_ring_empty(&a->ring) && !a->execs && port_idle(&a->port);
+        is_heard(a) && !a->report_due && log_ring_empty(&a->ring) && !a->execs && port_idle(&a->port);
 
     if (!flushed && !due(a))
         return;

@@ -36,8 +36,10 @@ static void deliver(Port *p)
     uint32_t session;
     size_t size;
 
-    while (frame_decoder_next(&p->decoder, &session, &payload, &size) > 0)
+    while (frame_decoder_next(&p->decoder, &session, &payload, &size) > 0) {
+        p->doubt = false;
         p->on_frame(p->userdata, session, payload, size);
+    }
     bool waiting = p->decoder.buffer.size > p->decoder.offset;
     loop_timer_set(p->loop, &p->patience,
                    waiting ? usec_add(loop_now(p->loop), PORT_PATIENCE) : USEC_INFINITY);
@@ -98,6 +100,7 @@ static void on_event(void *userdata, uint32_t events)
         if (frame_decoder_push(&p->decoder, buffer, (size_t)n) == 0)
             deliver(p);
     }
+    p->doubt |= (events & EPOLLHUP) != 0;
     if (p->hangup.set ? heard : (events & EPOLLHUP) != 0)
         loop_timer_set(p->loop, &p->hangup, usec_add(loop_now(p->loop), PORT_HANGUP_DELAY));
     port_flush(p);
@@ -107,6 +110,7 @@ static void on_hangup(void *userdata)
 {
     Port *p = userdata;
 
+    p->doubt = false;
     if (!hung_up(p))
         return;
     frame_decoder_done(&p->decoder);
@@ -168,4 +172,9 @@ bool port_busy(const Port *p)
 bool port_idle(const Port *p)
 {
     return p->out.size == 0;
+}
+
+bool port_in_doubt(const Port *p)
+{
+    return p->doubt;
 }

@@ -12,7 +12,8 @@
  * that begins a session (the owner's `begins` decides, by the token); only then the incomplete one is given up.
  * The word that the host's end has gone or come goes another way through the device than the data, so that a runner's hello may
  * be read before its coming, or even the going of the one before it, is known. So a hang-up counts only when it has lasted
- * PORT_HANGUP_DELAY in silence; until then, as after it, a hello is what tells runners apart.
+ * PORT_HANGUP_DELAY in silence; until then, as after it, a hello is what tells runners apart. Meanwhile it is in doubt whether
+ * anybody hears what is sent.
  * In the other direction a frame that was sent in part is always completed, even when its session is over: the reader
  * then finds the next one at once.
  *
@@ -33,7 +34,8 @@ typedef struct Port {
     Watch watch;
     Timer patience;
     Timer hangup;
-    int fd; /* owned; -1: none yet */
+    bool doubt; /* see port_in_doubt() */
+    int fd;     /* owned; -1: none yet */
     FrameDecoder decoder;
     Bytes out;
     size_t written;
@@ -58,3 +60,5 @@ void port_discard(Port *p);
 bool port_busy(const Port *p);
 /* True when all that was queued has been handed to the device. */
 bool port_idle(const Port *p);
+/* The host's end has gone a moment ago, and nothing has come since. */
+bool port_in_doubt(const Port *p);

@@ -408,6 +408,7 @@ class Policy(PullTest):
         self.assertTrue(began.wait(PATIENCE))
         self.assertIn("it is being pulled", self.host.page("web"))
         self.assertEqual(self.host.status("web")["state"], "waiting")
+        until("the other layer is complete", lambda: self.base in self.cached())
         self.way.rules.clear()
         # podvisord that is started anew asks for it anew, beside the puller that was left; what is complete is fetched once.
         self.host.kill()

@@ -134,7 +134,7 @@ class Streams(HostTest):
         self.assertEqual((missing.returncode, missing.stderr), (127, "podvisor: box/quiet: /no/such/program: command not found\n"))
         until("it has ended", lambda: self.host.container("box", "ended")["state"] == "ended")
         over = self.host.cli("exec", "box/ended", "--", "true", check=False)
-        self.assertEqual((over.returncode, over.stderr), (125, "podvisor: box/ended: container ended does not run\n"))
+        self.assertEqual((over.returncode, over.stderr), (125, "podvisor: box/ended: container ended does not run: it ended for good\n"))
 
     def test_a_program_whose_container_is_killed_ends_with_it(self):
         # Its first process ends; the container is started again.

@@ -18,7 +18,7 @@ from pods import HELLO
 EXAMPLES = pathlib.Path(__file__).resolve().parents[3] / "examples"
 # Those that run until they are stopped, and a container of each.
 RUNNING = {"database": "store", "hello": "hello", "shop": "front", "ticker": "writer", "web": "httpd"}
-ON_DEMAND = {"job", "limits"}
+ON_DEMAND = {"import", "job", "limits"}
 ROUNDS = 10
 EXPOSURE = 15  # tenths, as `systemd-analyze security --threshold` wants them
 # What a process hears that has connected: the end at once, or nothing before it has said something.
@@ -94,6 +94,9 @@ class Libvirt(MachineTest):
         m.wait("job", state="succeeded")
         self.assertEqual(m.podvisor("logs", "job").stdout, "1\n2\n3\n")
         self.assertNotIn("job", m.domains())
+        m.podvisor("start", "import")
+        m.wait("import", state="succeeded")
+        self.assertEqual(m.podvisor("logs", "import/import").stdout, "got 3\ngot 2\ngot 1\n")
 
     def test_examples_with_limits_and_their_console(self):
         m = self.machine

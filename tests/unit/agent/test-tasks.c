@@ -161,7 +161,8 @@ static void a_hang_up_ends_a_copy(void **state)
     assert_int_equal(copy(p, TASK_COPY_IN, "/bin"), 0);
     assert_int_equal(peer_ask(p, AGENT_HANGUP, &(AgentStream){ STREAM }), 0);
     peer_until(p, p->exits == 1);
-    assert_int_equal(p->exit.signal, SIGHUP);
+    /* Its input ends with it, which the copy may see first. */
+    assert_true(p->exit.signal == SIGHUP || p->exit.code != 0);
 }
 
 static void processes_have_the_numbers_of_the_inside(void **state)
@@ -192,6 +193,7 @@ static void statistics_are_of_all_containers(void **state)
     Statistics s;
 
     (void)ended(p, "two");
+    peer_until(p, peer_log_has(p, "waiting"));
     assert_int_equal(ask(p, TASK_STATISTICS, NULL, 0), 0);
     peer_until(p, p->exits == 1);
     const Bytes *answer = &p->streams[STREAM_STDOUT];
