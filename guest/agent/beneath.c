@@ -7,6 +7,9 @@
 
 #include "guest/agent/beneath.h"
 
+/* While others mount or rename, the kernel may not be sure of a step upwards; somebody who does nothing else is not waited for. */
+enum { ATTEMPTS_MAX = 256 };
+
 int open_beneath(int root, const char *path, int flags, unsigned beneath_flags)
 {
     struct open_how how = {
@@ -15,7 +18,10 @@ int open_beneath(int root, const char *path, int flags, unsigned beneath_flags)
                    (beneath_flags & BENEATH_NO_SYMLINKS ? RESOLVE_NO_SYMLINKS : 0),
     };
 
-    long fd = syscall(SYS_openat2, root, path, &how, sizeof how);
+    long fd = -1;
+    errno = EAGAIN;
+    for (int i = 0; fd < 0 && errno == EAGAIN && i < ATTEMPTS_MAX; i++)
+        fd = syscall(SYS_openat2, root, path, &how, sizeof how);
     return fd < 0 ? -errno : (int)fd;
 }
 
