@@ -8,6 +8,7 @@
 #include "runner/runner-state.h"
 #include "schemas/log-file.h"
 #include "tests/unit/runner/fake-agent.h"
+#include "tests/unit/runner/fake-backend.h"
 
 /* --- a backend that does as it is told ------------------------------------------------------------------------------- */
 
@@ -21,37 +22,6 @@ typedef struct Fixture {
 } Fixture;
 
 static Fixture *the;
-static Vm the_vm;
-static const Backend fake_backend;
-
-static int backend_check(const RunDefinition *definition, char **ret_message)
-{
-    return 0;
-}
-
-static int backend_new(const BackendContext *context, Vm **ret)
-{
-    the_vm = (Vm){ .backend = &fake_backend, .context = context };
-    *ret = &the_vm;
-    return 0;
-}
-
-static Vm *backend_free(Vm *vm)
-{
-    return NULL;
-}
-
-static int backend_inspect(Vm *vm, BackendFacts *ret)
-{
-    *ret = (BackendFacts){ .checkpoint = CHECKPOINT_ABSENT };
-    return 0;
-}
-
-static int backend_nothing(Vm *vm)
-{
-    return 0;
-}
-
 static int backend_agent_connect(Vm *vm)
 {
     int pair[2];
@@ -69,7 +39,6 @@ static int backend_kill(Vm *vm)
     return 0;
 }
 
-static const CheckpointKind fake_kind = { .name = "fake", .version = 1, .schema = &backend_end_schema };
 static const Backend fake_backend = {
     .name = "fake",
     .kind = BACKEND_NULL,
