@@ -7,6 +7,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
@@ -296,12 +297,13 @@ static char *said(const Run *run)
     return joined ? str_escape(joined, strlen(joined)) : NULL;
 }
 
+#define DISK_FULL "the disk of the image store is full"
 #define TOO_LARGE "it holds a file that is larger than an image may be"
 
 /* What programs say when it is not their input's fault. */
 static const ChildFailure known_failures[] = {
-    { "No space left on device", -ENOSPC, "the disk of the image store is full" },
-    { "Wrote only", -ENOSPC, "the disk of the image store is full" }, /* tar, of a short write */
+    { "No space left on device", -ENOSPC, DISK_FULL },
+    { "Wrote only", -ENOSPC, DISK_FULL }, /* tar, of a short write */
     { "File too large", -EFBIG, TOO_LARGE },
     { "file size limit exceeded", -EFBIG, TOO_LARGE }, /* Go, of SIGXFSZ */
     { "Disk quota exceeded", -EDQUOT, "the quota on the image store's disk is used up" },
@@ -319,6 +321,21 @@ static const ChildFailure *find_failure(const ChildFailure *rows, size_t n, cons
     return NULL;
 }
 
+/*
+ * A program that trips over a full disk does not always say so: umoci at times panics, as its threads still write when one of them
+ * has failed. Nothing is removed before the disk is asked.
+ */
+static bool disk_is_full(int directory)
+{
+    const uint64_t least = 64 << 10;
+    struct statvfs disk;
+
+    return fstatvfs(directory, &disk) == 0 &&
+           ((uint64_t)disk.f_bavail * disk.f_frsize < least || (disk.f_files > 0 && disk.f_favail == 0));
+}
+
+static const ChildFailure full_disk = { .error = -ENOSPC, .advice = DISK_FULL };
+
 static int explain_exit(const Run *run, int status, char **ret_error)
 {
     _cleanup_(freep) char *words = said(run);
@@ -328,8 +345,11 @@ static int explain_exit(const Run *run, int status, char **ret_error)
 
     if (words && !failure)
         failure = find_failure(known_failures, ELEMENTSOF(known_failures), words);
+    if (!failure && disk_is_full(run->child->kept))
+        failure = &full_disk;
     if (failure)
-        return image_fail(ret_error, failure->error, "%s (%s: %s)", failure->advice, name, words);
+        return image_fail(ret_error, failure->error, "%s (%s: %s)", failure->advice, name,
+                          words ?: "it said nothing");
     return image_fail(ret_error, run->child->failure, "%s failed with exit status %d: %s", name, status,
                       words ?: "it said nothing");
 }
@@ -347,6 +367,9 @@ static int explain(const Run *run, int r, const siginfo_t *end, char **ret_error
         return r;
     if (end->si_code != CLD_EXITED && end->si_status == SIGXFSZ)
         return image_fail(ret_error, -EFBIG, "%s (%s was stopped)", TOO_LARGE, name);
+    if (end->si_code != CLD_EXITED && disk_is_full(run->child->kept))
+        return image_fail(ret_error, -ENOSPC, DISK_FULL " (%s was killed by signal %d (%s))", name,
+                          end->si_status, sigabbrev_np(end->si_status) ?: "unknown");
     if (end->si_code != CLD_EXITED)
         return image_fail(ret_error, run->child->failure, "%s was killed by signal %d (%s)", name,
                           end->si_status, sigabbrev_np(end->si_status) ?: "unknown");

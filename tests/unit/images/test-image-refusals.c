@@ -349,12 +349,12 @@ static void a_program_cannot_write_outside_of_its_work(void **state)
 /* --- a disk that is full ------------------------------------------------------------------------------------------------- */
 
 /* In a process with a mount namespace of its own, so that the disk is ours: 0 when all was as it should be. */
-static int import_on_small_disk(const char *source, unsigned kilobytes)
+static int import_on_small_disk(const char *source, unsigned kilobytes, const char *programs)
 {
     char *error = NULL;
     _cleanup_(freep) char *options = strf("size=%uk", kilobytes);
     ImageStore *store;
-    const ImportOptions import = { .source = source, .name = "x" };
+    const ImportOptions import = { .source = source, .name = "x", .programs = programs };
 
     if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
         mkdir("disk", 0700) < 0 || mount("disk", "disk", "tmpfs", 0, options) < 0)
@@ -374,6 +374,20 @@ static int import_on_small_disk(const char *source, unsigned kilobytes)
                : 3;
 }
 
+static void check_small_disk(const char *source, unsigned kilobytes, const char *programs)
+{
+    int status;
+    pid_t pid = fork();
+
+    if (pid == 0)
+        _exit(import_on_small_disk(source, kilobytes, programs));
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    shell("rm -rf disk");
+    if (WEXITSTATUS(status) == 77)
+        skip();
+    assert_int_equal(status, 0);
+}
+
 static void a_full_disk_is_told_and_nothing_is_left(void **state)
 {
     static const char *const sources[] = { "r", "archive", "archive.gz", "layout" };
@@ -384,21 +398,27 @@ static void a_full_disk_is_told_and_nothing_is_left(void **state)
           "mv source layout; mkdir -p r/bin; cp /bin/busybox r/bin/sh; tar -C r -cf archive .; "
           "gzip -k archive");
 
-    TABLE_FOREACH (source, sources) {
-        TABLE_FOREACH (size, sizes) {
-            int status;
+    TABLE_FOREACH (source, sources)
+        TABLE_FOREACH (size, sizes)
             /* A directory is only packed: it fits where its copy beside it would not. */
-            if (streq(*source, "r") && *size > 2000)
-                continue;
-            pid_t pid = fork();
-            if (pid == 0)
-                _exit(import_on_small_disk(*source, *size));
-            assert_int_equal(waitpid(pid, &status, 0), pid);
-            shell("rm -rf disk");
-            if (WEXITSTATUS(status) == 77)
-                skip();
-            assert_int_equal(status, 0);
-        }
+            if (!streq(*source, "r") || *size <= 2000)
+                check_small_disk(*source, *size, NULL);
+}
+
+static void a_full_disk_is_told_where_the_program_tells_something_else(void **state)
+{
+    Fixture *f = *state;
+    static const char *const ends[] = { "exit 2", "kill -BUS $$" };
+    if (geteuid() != 0)
+        skip();
+    _cleanup_(freep) char *path = strf("%s/programs:/bin:/usr/bin", f->top);
+
+    shell("mkdir programs source; cp /bin/busybox source/sh");
+    TABLE_FOREACH (end, ends) {
+        shell("printf '#!/bin/sh\\ncat /dev/zero >/proc/self/fd/3/some 2>&-; echo panic >&2; %%s\\n' "
+              "'%s' >programs/mkfs.erofs; chmod +x programs/mkfs.erofs",
+              *end);
+        check_small_disk("source", 4096, path);
     }
 }
 
@@ -483,6 +503,7 @@ int main(void)
         TEST(a_program_gets_four_descriptors_and_no_privileges),
         TEST(a_program_cannot_write_outside_of_its_work),
         TEST(a_full_disk_is_told_and_nothing_is_left),
+        TEST(a_full_disk_is_told_where_the_program_tells_something_else),
         TEST(another_file_system_in_a_directory_is_refused),
         TEST(a_directory_of_an_overlay_is_one_file_system),
     };
