@@ -4,6 +4,7 @@
 
 usage: tests/bench/bench.py [--runs N] [--pods N] [--domains N] [--copy MIB] [--idle SECONDS]
 
+Where podman is installed, an exec in a container is measured beside podman's (podman.py).
 Where libvirt is, and who measures is root, all is measured in namespaces with a libvirtd of the benchmark's own.
 """
 import argparse
@@ -12,7 +13,6 @@ import json
 import os
 import pathlib
 import platform
-import shutil
 import statistics
 import subprocess
 import sys
@@ -22,6 +22,7 @@ sys.dont_write_bytecode = True
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "host")]
 import libvirtd
+import podman
 from floor import LibvirtFloor, QemuFloor
 from instance import BIN, BUILD, HELLO, Instance
 
@@ -162,37 +163,19 @@ def timed(*words):
     return time.monotonic() - begin
 
 
-@contextlib.contextmanager
-def podman_container(host):
-    """Words that run a program in a container of podman's, of the same files; None where that cannot be, with the reason."""
-    if not shutil.which("podman"):
-        yield None, "there is no podman"
-        return
-    name, tree = f"pv-bench-{os.getpid()}", host.root / "podman-tree"
-    for folder in ("bin", "proc", "dev", "sys", "etc", "tmp", "run"):
-        (tree / folder).mkdir(parents=True)
-    for applet in ("busybox", "sh", "sleep", "true"):
-        shutil.copy("/bin/busybox", tree / "bin" / applet)
-    begun = subprocess.run(["podman", "run", "-d", "--name", name, "--network", "none", "--rootfs", tree, "/bin/sleep", "100000"],
-                           capture_output=True, text=True)
-    try:
-        why = (begun.stderr.strip().splitlines() or ["?"])[-1]
-        yield (["podman", "exec", name] if begun.returncode == 0 else None), f"podman cannot run one: {why}"
-    finally:
-        subprocess.run(["podman", "rm", "-f", name], capture_output=True)
-
-
 def execs(host, o):
     """`exec true` in a container that runs, in turns with podman's."""
     ours, theirs = [], []
-    with podman_container(host) as (podman, why):
-        for _ in range(o.runs):
-            ours.append(timed(*host.words("exec", "streams", "--", "true")))
-            if podman:
-                theirs.append(timed(*podman, "/bin/true"))
+    with podman.container(host.root / "podman") as (place, words, why):
+        steps = [lambda: ours.append(timed(*place, *host.words("exec", "streams", "--", "true")))]
+        if words:
+            steps.append(lambda: theirs.append(timed(*place, *words, "/bin/true")))
+        for i in range(o.runs):
+            for step in steps if i % 2 == 0 else reversed(steps):
+                step()
     row_of_times("`podvisor exec true` in a running container", ours)
     if theirs:
-        row_of_times("`podman exec true` in a running container", theirs)
+        row_of_times(f"`podman exec true` in a running container{why}", theirs)
         row_of_ratio("podvisor exec / podman exec", ours, theirs)
     else:
         row("`podman exec true`: not measured", why)
