@@ -16,7 +16,7 @@ static void failed(Runner *r, int error, const char *message)
     size_t size = message ? strnlen(message, AGENT_TEXT_MAX) : 0;
 
     free(report->limits_failed);
-    report->limits_failed = size > 0 ? str_escape(message, size) : strdup(strerror(-error));
+    report->limits_failed = size > 0 ? strndup(message, size) : strdup(strerror(-error));
     runner_log(r, LOG_WARNING, 0, "Pod %s: its containers keep their limits: %s", r->definition.name,
                report->limits_failed ?: "?");
     runner_save(r);

@@ -130,7 +130,8 @@ class Limits(HostTest):
 
     def test_they_are_in_effect_at_once_and_nothing_is_restarted(self):
         self.write('memory = "100M"; pids = 50;')
-        before = self.host.wait("busy")
+        self.host.wait("busy")
+        before = self.host.status("busy")
         share = int(self.limit("pids.max", "two"))
         self.write('memory = "90M"; cpu = 0.5; cpu_weight = 300;')
         until("they are in effect", self.settled(2))
@@ -161,7 +162,7 @@ class Limits(HostTest):
         self.assertEqual(self.limit("memory.max"), "max")
         self.assertEqual([c["restarts"] for c in pod["containers"]], [0, 0])
         self.host.sh("busy/one", "rm /big; kill 1", check=False)
-        until("it is started again", self.settled(5))
+        until("it runs again", lambda: self.settled(5)() and (c := self.host.container("busy", "one"))["state"] == "running" and c["restarts"] == 1)
         self.assertEqual(self.limit("memory.max"), str(20 << 20))
 
 
