@@ -14,9 +14,13 @@ struct AgentGlue {
     AgentClient *client; /* NULL: between two channels */
     ExecStreams *execs;  /* as client */
     bool welcome;
-    bool has_clock;     /* the agent speaks of its clock */
-    bool has_files;     /* it takes secrets and config files */
-    bool has_tasks;     /* it does more on a stream than to run programs */
+    bool has_clock;  /* the agent speaks of its clock */
+    bool has_files;  /* it takes secrets and config files */
+    bool has_tasks;  /* it does more on a stream than to run programs */
+    bool configured; /* the agent has containers */
+    /* Of the definition whose limits the agent was given: by configure, or last, with limits_asked while it has not answered. */
+    uint64_t limits_generation;
+    bool limits_asked;
     uint64_t version;   /* that the agent speaks */
     bool configure_due; /* when the clock has been seen to */
     bool files_due;     /* it is configured when it has got all files */
@@ -41,6 +45,10 @@ void agent_glue_on_clock(void *userdata, void *body);
 bool agent_glue_clock_begin(AgentGlue *g);
 /* There is room for more of the secrets and config files, or more of them. */
 void agent_glue_files_go_on(AgentGlue *g);
+
+/* runner/agent-limits.c */
+/* There are containers: their limits are told where they are others than those by which they were made. */
+void agent_glue_limits_begin(AgentGlue *g);
 
 /* runner/agent-reports.c */
 void agent_glue_on_report(void *userdata, void *body);

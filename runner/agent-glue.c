@@ -17,6 +17,7 @@ static void channel_close(AgentGlue *g, const char *why)
     g->client = agent_client_free(g->client);
     g->retry = sd_event_source_disable_unref(g->retry);
     g->welcome = g->has_clock = g->has_files = g->has_tasks = false;
+    g->configured = g->limits_asked = false;
     g->configure_due = g->files_due = g->report_due = false;
     g->stop_sent = false;
 }

@@ -35,6 +35,8 @@ void agent_glue_set_paused(Runner *r, bool paused);
 int agent_glue_stop(Runner *r, usec_t timeout);
 /* A secret or config file has come from podvisord, or cannot be read any more. Takes *fd if it uses it. 0 or negative errno (logged). */
 int agent_glue_file(Runner *r, const RunnerFile *file, int *fd);
+/* The definition has other limits of containers than before: the agent is told. */
+void agent_glue_limits_changed(Runner *r);
 /* For pod_files_new(), with the Runner. */
 void agent_glue_file_refused(void *userdata, const char *kind, const char *name, int error,
                              const char *message);

@@ -30,8 +30,11 @@ static void on_configured(void *userdata, int error, const char *message)
         return; /* its end follows, or start_timeout */
     if (error < 0)
         refused(g->runner, "the agent could not do what the definition asks", message ?: strerror(-error));
-    else
+    else {
+        g->runner->record.report.limits_generation = g->limits_generation;
         runner_dispatch(g->runner, RUNNER_EVENT_WORKING);
+        agent_glue_limits_begin(g);
+    }
 }
 
 static void configure_now(AgentGlue *g)
@@ -48,6 +51,7 @@ static void configure_now(AgentGlue *g)
         return;
     }
     int e = agent_configure_fill(&r->definition, &c);
+    g->limits_generation = r->definition.generation;
     if (e >= 0) {
         e = agent_client_request(g->client, AGENT_CONFIGURE, &c, AGENT_CONFIGURE_TIMEOUT, on_configured, g);
         schema_done(&agent_configure_schema, &c);
@@ -223,8 +227,10 @@ void agent_glue_on_welcome(void *userdata, void *body)
                    r->definition.name, beyond, "they have no effect until the pod is started anew");
     g->configure_due = agent_glue_clock_begin(g) && !w->configured;
     g->report_due = w->configured;
-    if (w->configured)
+    if (w->configured) {
         (void)files_send(g);
+        agent_glue_limits_begin(g);
+    }
     if (!w->configured && !g->configure_due)
         configure(g);
     if (r->record.stop_asked && r->glue)

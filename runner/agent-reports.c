@@ -21,6 +21,7 @@ static void container_clean(ContainerReport *c)
 {
     text_clean(&c->message);
     text_clean(&c->probe_failure);
+    text_clean(&c->limits_failed);
     c->exit_signal = c->exit_signal < NSIG ? c->exit_signal : 0;
     c->exit_code = c->exit_code >= 0 && c->exit_code <= UINT8_MAX ? c->exit_code : -1;
 }

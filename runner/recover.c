@@ -21,6 +21,7 @@ static CheckpointOutcome record_load(Runner *r, bool *ret_same, char **ret_detai
     if (outcome != CHECKPOINT_GOOD)
         return outcome;
     *ret_same = record.attempt == r->definition.attempt && id128_equal(envelope.pod, r->definition.uuid);
+    r->record_generation = *ret_same ? envelope.generation : 0;
     schema_done(&checkpoint_envelope_schema, &envelope);
     if (!*ret_same) {
         schema_done(&runner_record_schema, &record);

@@ -86,6 +86,8 @@ void runner_action_working(Runner *r)
 {
     deadline_clear(r);
     r->record.configured = true;
+    if (!r->backend->has_agent)
+        r->record.report.limits_generation = r->definition.generation;
     runner_save(r);
     runner_set_phase(r, NULL);
 }

@@ -2,6 +2,7 @@
 /* What podvisord asks for. Each intent is on disk before the deed. */
 #include "base/file.h"
 #include "base/strings.h"
+#include "runner/agent-glue.h"
 #include "runner/backend-events.h"
 #include "runner/runner-state.h"
 #include "runner/unit.h"
@@ -100,4 +101,24 @@ int runner_bye(Runner *r)
         runner_log(r, LOG_WARNING, e, "Pod %s: what the machine left cannot be removed", r->definition.name);
     (void)file_remove_at(r->vm_dir, "runner.msgpack");
     return sd_event_exit(r->event, unit_exit_status(r));
+}
+
+void runner_limit(Runner *r, const RunnerLimits *limits)
+{
+    PodDefinition *pod = &r->definition.pod;
+
+    for (size_t i = 0; i < limits->n_containers; i++) {
+        int place = pod_container_find(pod, limits->containers[i].container);
+        if (place >= 0)
+            pod_container(pod, (size_t)place)->limits = limits->containers[i].limits;
+    }
+    r->definition.generation = limits->generation;
+    (void)str_replace(&r->record.report.limits_failed, NULL);
+    if (r->backend->has_agent) {
+        agent_glue_limits_changed(r);
+        return;
+    }
+    r->record.report.limits_generation = limits->generation;
+    runner_save(r);
+    runner_report_changed(r);
 }

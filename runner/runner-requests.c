@@ -38,6 +38,12 @@ static int request_file(Runner *r, const void *body, int *fd, char **ret_message
     return agent_glue_file(r, body, fd);
 }
 
+static int request_limits(Runner *r, const void *body, int *fd, char **ret_message)
+{
+    runner_limit(r, body);
+    return 0;
+}
+
 static int request_adopt(Runner *r, const void *body, int *fd, char **ret_message)
 {
     return runner_adopt(r, ret_message);
@@ -57,6 +63,7 @@ static const RequestHandler handlers[RUNNER_MESSAGE_MAX] = {
     [RUNNER_STOP] = request_stop,     [RUNNER_KILL] = request_kill, [RUNNER_PAUSE] = request_pause,
     [RUNNER_RESUME] = request_resume, [RUNNER_EXEC] = request_exec, [RUNNER_ADOPT] = request_adopt,
     [RUNNER_FORGET] = request_forget, [RUNNER_BYE] = request_bye,   [RUNNER_FILE] = request_file,
+    [RUNNER_LIMITS] = request_limits,
 };
 
 /* Such a request is accepted first, and may still come to nothing. */

@@ -26,6 +26,7 @@
 #include "backends/backend.h"
 #include "base/log.h"
 #include "runner/runner-record.h"
+#include "schemas/runner-protocol.h"
 
 typedef struct AgentGlue AgentGlue;
 typedef struct LogWriter LogWriter;
@@ -44,6 +45,7 @@ typedef struct Runner {
     bool unit; /* a service manager started this process: SIGTERM means to stop the pod (runner/unit.h) */
     bool told_ready; /* and it knows that the pod is ready */
     RunnerRecord record;
+    uint64_t record_generation; /* of the definition with which the runner before worked; 0: there was none */
     SupervisorLink *link;
     LogWriter *logs;           /* of the containers, the console and the VMM */
     struct PodFiles *files;    /* secrets and config files */
@@ -87,5 +89,7 @@ int runner_pause(Runner *r, char **ret_message);
 int runner_resume(Runner *r, char **ret_message);
 int runner_adopt(Runner *r, char **ret_message);
 int runner_forget(Runner *r, char **ret_message);
+/* The definition has these limits of containers now. */
+void runner_limit(Runner *r, const RunnerLimits *limits);
 /* The end has been recorded: cleans up and leaves the loop. -EBUSY when there is no end yet. */
 int runner_bye(Runner *r);

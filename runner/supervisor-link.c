@@ -253,6 +253,7 @@ static int link_open(SupervisorLink *l)
     RunnerHello hello = {
         .protocol = RUNNER_PROTOCOL_VERSION,
         .tasks = true,
+        .limits = true,
         .name = d->name,
         .uuid = d->uuid,
         .generation = d->generation,

@@ -174,6 +174,7 @@ static const MessageType types[] = {
     [AGENT_RESIZE] = { "resize", &agent_stream_resize_schema, "a new size of its terminal" },
     [AGENT_HANGUP] = { "hangup", &agent_stream_schema, "its client is gone: it is ended" },
     [AGENT_FILE] = { "file", &agent_file_schema, "a piece of a secret or config file" },
+    [AGENT_LIMITS] = { "limits", &runner_limits_schema, "what containers may use from now on" },
     [AGENT_DATA] = { "data", &agent_data_schema, "a piece of a standard stream" },
     [AGENT_CREDIT] = { "credit", &agent_credit_schema, "room for more of a standard stream" },
     [AGENT_CLOCK] = { "clock", &agent_clock_schema, "the guest's clock, asked for or told" },

@@ -19,6 +19,8 @@
  *                <-------- reply
  *                <-------- report{containers}           now, and whenever it changes
  *                <-------- log{seq, ...}                up to LOG_WINDOW bytes beyond what is acknowledged
+ *     limits{containers, ...} ------------->            from version 3 on; after configure, when they have changed
+ *                <-------- reply
  *     log_ack{seq} ------------------------>            what is safe on the host; the ring forgets it
  *     exec{stream, task, ...} ------------->            a program, or what the agent does itself: schemas/task.h
  *                <-------- reply                        started, or why not
@@ -47,6 +49,7 @@ enum {
     AGENT_PROTOCOL_STORAGE = 3,     /* the first with `file`, and with disks in `configure` */
     AGENT_PROTOCOL_NETWORK = 3,     /* the first version with `network` in `configure` */
     AGENT_PROTOCOL_CONFINEMENT = 3, /* the first that knows what schemas/confinement.h has, share_pids, ... */
+    AGENT_PROTOCOL_LIMITS = 3,      /* the first with `limits` */
     AGENT_PROTOCOL_TASKS = 3,       /* the first with other tasks in `exec` than programs */
     AGENT_PROTOCOL_LIFE = 3,        /* the first one that knows roles and probes of containers */
     AGENT_MESSAGE_SIZE_MAX = FRAME_PAYLOAD_MAX,
@@ -70,6 +73,7 @@ typedef enum AgentMessageType {
     AGENT_RESIZE,
     AGENT_HANGUP,
     AGENT_FILE,
+    AGENT_LIMITS, /* RunnerLimits; the reply says that they are known, the report what a container makes of them */
     /* both ways */
     AGENT_DATA,
     AGENT_CREDIT,

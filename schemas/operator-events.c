@@ -57,6 +57,13 @@ const OperatorEventRow operator_events[OPERATOR_EVENT_MAX] = {
                         "`podvisor status POD` shows which one, and why its probe failed, or how it ended; "
                         "`podvisor "
                         "logs POD` what it wrote." },
+    [EVENT_LIMITS_CHANGED] = { "limits-changed", "c2b2f30d5f7e4a35b6f1a5b4f1d7c0ee", LOG_INFO,
+                               "the containers that run have the limits that the pod's file has now",
+                               "Nothing is to be done." },
+    [EVENT_LIMITS_REFUSED] = { "limits-refused", "9f6b41c7a0d24c1f8c5e3c1f6b2c8d17", LOG_WARNING,
+                               "containers that run keep limits that the pod's file has changed",
+                               "Take the limit back, or start the container anew (`podvisor restart POD`), "
+                               "which puts the new one on it." },
 };
 
 const OperatorEventRow *operator_event_find(const char *message_id)

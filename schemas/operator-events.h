@@ -25,6 +25,8 @@ typedef enum OperatorEvent {
     EVENT_ORDER_CYCLE,
     EVENT_CONTAINER_OOM,
     EVENT_UNREADY,
+    EVENT_LIMITS_CHANGED,
+    EVENT_LIMITS_REFUSED,
     OPERATOR_EVENT_MAX,
 } OperatorEvent;
 

@@ -71,18 +71,19 @@ static const Field restart_fields[] = {
 DEFINE_SCHEMA(restart_schema, RestartSettings, "restart", "What happens when it ends.", restart_fields);
 
 static const Field limits_fields[] = {
-    { F_SIZE(ContainerLimits, memory), .fallback = "infinity", .min = 1024 * 1024, .impact = IMPACT_REBOOT,
+    { F_SIZE(ContainerLimits, memory), .fallback = "infinity", .min = 1024 * 1024, .impact = IMPACT_LIVE,
       .doc = "The most memory that the container's processes may use, with what they write to its root "
              "directory and to volumes in memory. A container that needs more is killed as a whole, and "
-             "its status says so. There is no swap.",
+             "its status says so. There is no swap. A limit below what it uses, and cannot give back, is "
+             "not put on a container that runs, but when it is started again.",
       .example = "limits = { memory = \"64M\"; };" },
-    { F_DOUBLE(ContainerLimits, cpu), .double_max = 1024, .impact = IMPACT_REBOOT,
+    { F_DOUBLE(ContainerLimits, cpu), .double_max = 1024, .impact = IMPACT_LIVE,
       .doc = "The most processor time, in cores: 0.5 is half of one core. 0 sets no limit." },
     { F_UNSIGNED(ContainerLimits, cpu_weight), .fallback = "100", .min = 1, .max = 10000,
-      .impact = IMPACT_REBOOT,
+      .impact = IMPACT_LIVE,
       .doc = "The container's part of the processors when the pod's containers want more than there is: "
              "one with 200 gets twice of what one with 100 gets." },
-    { F_UNSIGNED(ContainerLimits, pids), .max = 4194304, .impact = IMPACT_REBOOT,
+    { F_UNSIGNED(ContainerLimits, pids), .max = 4194304, .impact = IMPACT_LIVE,
       .doc = "The most processes and threads. When the key is absent or 0: an equal share with other such "
              "containers of what three quarters of the pod's memory are for, and at least 128." },
 };

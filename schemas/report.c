@@ -71,6 +71,7 @@ static const Field container_report_fields[] = {
     { F_BOOL(ContainerReport, unready), .doc = "Whether its probes keep it from being ready." },
     { F_STRING(ContainerReport, probe_failure), .doc = "The last failure of one of its probes." },
     { F_DURATION(ContainerReport, probe_failed), .doc = "When that was; 0 for never." },
+    { F_STRING(ContainerReport, limits_failed), .doc = "Why its limits are not those that are declared." },
 };
 DEFINE_SCHEMA(container_report_schema, ContainerReport, "container report",
               "What is observed of a container.", container_report_fields);
@@ -109,6 +110,9 @@ static const Field runner_report_fields[] = {
     { F_BOOL(RunnerReport, isolated), .doc = "Whether hardware isolates the guest." },
     { F_STRING(RunnerReport, network_lost), .doc = "Why its network is gone for now." },
     { F_STRING(RunnerReport, kernel), .doc = "The release of the guest's kernel." },
+    { F_UNSIGNED(RunnerReport, limits_generation),
+      .doc = "The generation of the definition whose limits the agent knows." },
+    { F_STRING(RunnerReport, limits_failed), .doc = "Why it cannot be told the limits of a later one." },
     { F_ID128(RunnerReport, guest_boot), .doc = "The identity of the guest's boot." },
     { F_LIST(RunnerReport, containers, container_report_schema), .max = CONTAINERS_MAX,
       .doc = "The containers." },

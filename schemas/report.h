@@ -79,6 +79,7 @@ typedef struct ContainerReport {
     bool unready;        /* its probes say that it does not do its work (yet) */
     char *probe_failure; /* the last of them that failed: "ready probe: connection refused" */
     usec_t probe_failed; /* CLOCK_REALTIME of the guest; 0: none has */
+    char *limits_failed; /* why its limits are not those that are declared; NULL: they are */
 } ContainerReport;
 extern const Schema container_report_schema;
 
@@ -106,6 +107,8 @@ typedef struct RunnerReport {
     bool isolated;        /* by hardware */
     char *network_lost;   /* why the pod's network is gone for now; NULL: it is there, or the pod has none */
     char *kernel;         /* release of the guest's kernel */
+    uint64_t limits_generation; /* of the definition whose limits the agent knows; 0: not known */
+    char *limits_failed;        /* why it cannot be told a later one's; NULL: it can */
     Id128 guest_boot;
     ContainerReport *containers;
     size_t n_containers;

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "base/strings.h"
 #include "schemas/formats.h"
 #include "schemas/runner-protocol.h"
 
@@ -10,6 +11,7 @@ static const Field hello_fields[] = {
     { F_UNSIGNED(RunnerHello, attempt), .doc = "The attempt of the frozen definition." },
     { F_ID128(RunnerHello, token), .doc = "The token of the frozen definition." },
     { F_STRING(RunnerHello, version), .doc = "The runner's version of podvisor." },
+    { F_BOOL(RunnerHello, limits), .doc = "Whether it takes limits of containers while they run." },
     { F_BOOL(RunnerHello, tasks), .doc = "Whether it knows other tasks than to run programs." },
 };
 DEFINE_SCHEMA(runner_hello_schema, RunnerHello, "hello", "Who the runner is.", hello_fields);
@@ -74,6 +76,38 @@ static const Field file_fields[] = {
 };
 DEFINE_SCHEMA(runner_file_schema, RunnerFile, "file", "The content of a secret or config file.", file_fields);
 
+static const Field new_limits_fields[] = {
+    { F_STRING(NewLimits, container), .flags = FIELD_KEY, .format = &format_name, .doc = "The container." },
+    { F_GROUP(NewLimits, limits, limits_schema), .doc = "What it may use." },
+};
+DEFINE_SCHEMA(new_limits_schema, NewLimits, "new limits", "What a container may use from now on.",
+              new_limits_fields);
+
+static const Field limits_fields[] = {
+    { F_UNSIGNED(RunnerLimits, generation), .doc = "The generation of the definition that says so." },
+    { F_LIST(RunnerLimits, containers, new_limits_schema), .max = CONTAINERS_MAX, .doc = "The containers." },
+};
+DEFINE_SCHEMA(runner_limits_schema, RunnerLimits, "limits", "What containers may use from now on.",
+              limits_fields);
+
+int runner_limits_fill(const PodDefinition *pod, uint64_t generation, RunnerLimits *ret)
+{
+    const Field *field = schema_field(&runner_limits_schema, "containers");
+    RunnerLimits l = { .generation = generation };
+
+    for (size_t i = 0; i < pod_n_containers(pod); i++) {
+        const ContainerDefinition *c = pod_container(pod, i);
+        NewLimits *item = field_append(field, &l);
+        if (!item || str_replace(&item->container, c->name) < 0) {
+            schema_done(&runner_limits_schema, &l);
+            return -ENOMEM;
+        }
+        item->limits = c->limits;
+    }
+    *ret = l;
+    return 0;
+}
+
 static const Field refusal_fields[] = {
     { F_STRING(RunnerRefusal, message), .doc = "Why not, in words." },
 };
@@ -98,6 +132,7 @@ static const MessageType types[] = {
     [RUNNER_BYE] = { "bye", NULL, "the end is recorded; the runner cleans up and exits" },
     [RUNNER_FILE] = { "file", &runner_file_schema,
                       "the descriptor that comes along is the content of a secret or config file" },
+    [RUNNER_LIMITS] = { "limits", &runner_limits_schema, "what containers may use from now on" },
     [RUNNER_INTRODUCE] = { "introduce", &runner_introduction_schema,
                            "a runner that a service manager started asks for its definition" },
     [RUNNER_IMAGE] = { "image", &runner_image_schema, "the descriptor that comes along is of this image" },

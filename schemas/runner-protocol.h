@@ -41,7 +41,8 @@ typedef enum RunnerMessageType {
     RUNNER_ADOPT,
     RUNNER_FORGET,
     RUNNER_BYE,
-    RUNNER_FILE, /* with the descriptor of a sealed memfd; answers no request, and gets no reply */
+    RUNNER_FILE,   /* with the descriptor of a sealed memfd; answers no request, and gets no reply */
+    RUNNER_LIMITS, /* gets no reply: what came of it is in the report */
     /* the introduction */
     RUNNER_INTRODUCE, /* runner -> podvisord */
     RUNNER_IMAGE,     /* with the descriptor of an image, or of what the machine boots from */
@@ -60,6 +61,7 @@ typedef struct RunnerHello {
     Id128 token;
     char *version; /* of podvisor */
     bool tasks;    /* it knows what an exec is for (schemas/task.h) */
+    bool limits;   /* it takes limits of containers while they run */
 } RunnerHello;
 extern const Schema runner_hello_schema;
 
@@ -101,6 +103,24 @@ typedef struct RunnerFile {
     char *error; /* why there is no content, in words; no descriptor then */
 } RunnerFile;
 extern const Schema runner_file_schema;
+
+/* What a container may use from now on. */
+typedef struct NewLimits {
+    char *container;
+    ContainerLimits limits;
+} NewLimits;
+extern const Schema new_limits_schema;
+
+/* Limits of all containers of a pod, by a definition that differs in nothing else from the one that the machine was started with. The
+ * same for runner and agent. */
+typedef struct RunnerLimits {
+    uint64_t generation; /* of the definition */
+    NewLimits *containers;
+    size_t n_containers;
+} RunnerLimits;
+extern const Schema runner_limits_schema;
+/* Of all containers of a pod; for schema_done(). 0 or -ENOMEM. */
+int runner_limits_fill(const PodDefinition *pod, uint64_t generation, RunnerLimits *ret);
 
 typedef struct RunnerIntroduction {
     uint64_t protocol;

@@ -136,3 +136,40 @@ int schema_diff(const Schema *schema, const void *before, const void *after, Sch
         *ret_n = d.n;
     return (int)d.highest;
 }
+
+/* --- taking over ------------------------------------------------------------------------------------------------- */
+
+static int take_scalar(const Field *field, const void *from, void *to)
+{
+    _cleanup_(freep) char *text = field_format(field, from, false);
+
+    return text ? field_parse(field, to, text, NULL) : -ENOMEM;
+}
+
+static int take_items(const Field *field, const void *from, void *to)
+{
+    int r = 0;
+
+    for (size_t i = 0; r >= 0 && i < field_count(field, from); i++) {
+        void *item = field_item(field, from, i);
+        void *other = item_match(field, to, schema_key(field->schema, item), i);
+        r = other ? schema_take_live(field->schema, item, other) : 0;
+    }
+    return r;
+}
+
+int schema_take_live(const Schema *schema, const void *from, void *to)
+{
+    int r = 0;
+
+    for (size_t i = 0; r >= 0 && i < schema->n_fields; i++) {
+        const Field *field = &schema->fields[i];
+        if (field->type == FIELD_GROUP)
+            r = schema_take_live(field->schema, field_at(field, from), field_at(field, to));
+        else if (field->type == FIELD_LIST)
+            r = take_items(field, from, to);
+        else if (field->impact == IMPACT_LIVE)
+            r = take_scalar(field, from, to);
+    }
+    return r;
+}

@@ -197,6 +197,10 @@ typedef void (*SchemaDiffFunc)(void *userdata, const char *path, const Field *fi
 int schema_diff(const Schema *schema, const void *before, const void *after, SchemaDiffFunc func,
                 void *userdata, size_t *ret_n);
 
+/* Fields of IMPACT_LIVE as `from` has them, also those of groups, and of list items that both have; the rest stays. 0 or -ENOMEM, with some of
+ * them taken. */
+int schema_take_live(const Schema *schema, const void *from, void *to) _warn_unused_;
+
 /* --- for people ---------------------------------------------------------------------------------------------- */
 
 /* What `explain PATH` prints; path NULL or "" explains the schema itself. -ENOENT with *ret_suggestion (a field name or

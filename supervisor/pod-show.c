@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "base/strings.h"
 #include "schemas/user-network.h"
+#include "supervisor/pod-live.h"
 #include "supervisor/pod-order.h"
 #include "supervisor/supervisor.h"
 #include "supervisor/volume-make.h"
@@ -112,6 +113,8 @@ static int show_errors(const Pod *pod, PodStatus *s)
 {
     s->errors = strv_copy(pod->errors);
     s->pending = strv_copy(pod->pending);
+    if (pod_live_show(pod, &s->pending) < 0)
+        return -ENOMEM;
     _cleanup_(freep) char *order = pod_order_error(pod);
     if (order && strv_append(&s->errors, order) < 0)
         return -ENOMEM;

@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "base/strings.h"
 #include "supervisor/pod-files.h"
+#include "supervisor/pod-live.h"
 #include "supervisor/pod-images.h"
 #include "supervisor/pod-launch.h"
 #include "supervisor/pod-network.h"
@@ -93,6 +94,7 @@ static void record_end(Pod *pod, bool as_asked)
     plan_next_start(pod);
     record->running_since = 0;
     pod_files_forget(pod);
+    pod_live_forget(pod);
     pod->observed.as_asked = as_asked;
     pod->observed.succeeded = record->succeeded;
     pod->observed.next_start = record->next_start;
@@ -225,6 +227,8 @@ static void take_running(Pod *pod, RunDefinition *d)
         pod_definition_done(&pod->running);
     pod->running = take_struct(d->pod);
     pod->has_running = true;
+    pod->running_generation = d->generation;
+    pod_live_forget(pod);
 }
 
 static void forget_last_run(Pod *pod)

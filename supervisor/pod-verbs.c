@@ -271,6 +271,7 @@ static int adopt_by_frozen(Pod *pod, VerbCall *call)
     /* What runs is what was frozen; what is wanted stays. */
     if (!pod->has_running && schema_copy(&pod_schema, &r.definition.pod, &pod->running) == 0)
         pod->has_running = true;
+    pod->running_generation = r.definition.generation;
     recovered_done(&r);
     return 0;
 }

@@ -3,6 +3,7 @@
 #include "base/strings.h"
 #include "supervisor/introduction.h"
 #include "supervisor/pod-files.h"
+#include "supervisor/pod-live.h"
 #include "supervisor/pod-order.h"
 #include "supervisor/supervisor.h"
 #include "supervisor/volume-make.h"
@@ -65,6 +66,7 @@ Pod *pod_free(Pod *pod)
         pod_definition_done(&pod->running);
     strv_free(pod->errors);
     strv_free(pod->pending);
+    strv_free(pod->live_changes);
     free(pod->doubt);
     free(pod->told);
     free(pod->name);
@@ -110,7 +112,8 @@ void pod_compare(Pod *pod)
     pod->pending = strv_free(pod->pending);
     if (alive && pod->has_running && pod->wanted.defined)
         impact = schema_diff(&pod_schema, &pod->running, &pod->definition, add_pending, pod, NULL);
-    pod->wanted.replace = impact > IMPACT_NONE;
+    pod->wanted.replace = impact > IMPACT_LIVE;
+    pod->live_due = impact == IMPACT_LIVE;
 }
 
 /* Whether a new definition is a reason to try again what has ended or failed. */
@@ -304,6 +307,8 @@ static const char *take_runner(Pod *pod, RunnerLink *link, const RunnerHello *he
     pod->link = link;
     pod->linked_since = now_usec(CLOCK_BOOTTIME);
     pod->link_tasks = hello->tasks;
+    pod->link_limits = hello->limits;
+    pod->link_generation = hello->generation;
     pod->observed.linked = true;
     pod->observed.alone_since = pod->linked_since;
     /* podvisord had ended between launching the runner and recording that. */
@@ -355,6 +360,8 @@ static void on_report(void *owner, RunnerReport *report)
     if (pod->report.state != RUNNER_ADOPTING)
         pod->observed.barren = 0;
     pod->files_due |= first;
+    pod->limits_due |= first;
+    pod_live_note(pod);
     if (first && pod->state == POD_RECOVERING)
         pod_log_event(pod, EVENT_ADOPTED, 0, "%s: its runner is back: %s", pod->name,
                       enum_to_string(&runner_state_table, (int)pod->report.state));
@@ -407,6 +414,7 @@ static void recover_definition(Pod *pod, Recovered *r)
         return;
     if (schema_copy(&pod_schema, &r->definition.pod, &pod->running) == 0)
         pod->has_running = true;
+    pod->running_generation = r->definition.generation;
     if (schema_copy(&pod_schema, &r->definition.pod, &pod->definition) < 0)
         return;
     pod->wanted.defined = true;

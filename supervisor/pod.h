@@ -44,6 +44,10 @@ struct Pod {
     RunnerReport report;   /* the last one of this attempt; zeroed: none */
     PodDefinition running; /* frozen, of this attempt; valid when has_running */
     bool has_running;
+    uint64_t running_generation; /* of running */
+    bool live_due;   /* definition differs from running in what can be changed live, and in nothing else */
+    bool limits_due; /* a runner has not been told the limits that running has now */
+    char **live_changes;               /* as pending, of what the containers do not have yet; NULL: nothing */
     char **pending;                    /* what differs between running and definition */
     char *doubt;                       /* why observed.doubt is set */
     char *missing_image, *missing_why; /* observed.image_missing: its name, and a sentence (image-wait.h) */
@@ -65,12 +69,14 @@ struct Pod {
     Rule rule; /* of the last decision; RULE_MAX: there was none yet */
 
     RunnerLink *link;
-    RunnerLink *visitor;   /* a runner that systemd started, and that waits (supervisor/introduction.h) */
-    RequestQueue requests; /* for a runner that is away for a moment */
-    usec_t linked_since;   /* CLOCK_BOOTTIME */
-    usec_t oom_told;       /* CLOCK_BOOTTIME, when a container's want of memory was told last; 0: never */
-    bool link_tasks;       /* its runner knows other tasks than to run programs */
-    bool fresh;            /* no runner of this attempt was seen yet, so no machine can be there */
+    RunnerLink *visitor;      /* a runner that systemd started, and that waits (supervisor/introduction.h) */
+    RequestQueue requests;    /* for a runner that is away for a moment */
+    usec_t linked_since;      /* CLOCK_BOOTTIME */
+    usec_t oom_told;          /* CLOCK_BOOTTIME, when a container's want of memory was told last; 0: never */
+    uint64_t link_generation; /* of the definition that its runner began with */
+    bool link_limits;         /* its runner takes other limits of containers */
+    bool link_tasks;          /* its runner knows other tasks than to run programs */
+    bool fresh;               /* no runner of this attempt was seen yet, so no machine can be there */
     int runner_pidfd;
     sd_event_source *runner_source; /* the runner's process ended */
     sd_event_source *timer;         /* the decision's wake-up */

@@ -24,6 +24,23 @@ int run_path_freeze(int pods, const RunDefinition *definition)
     return checkpoint_write(dir, &run_definition_kind, definition->uuid, definition->generation, definition);
 }
 
+int run_path_change(int pods, const char *name, const PodDefinition *pod, uint64_t generation)
+{
+    _cleanup_(closep) int dir = dir_open_at(pods, name);
+    RunDefinition d;
+
+    if (dir < 0)
+        return dir;
+    if (checkpoint_read(dir, &run_definition_kind, &d, NULL, NULL) != CHECKPOINT_GOOD)
+        return -EBADMSG;
+    int r = schema_take_live(&pod_schema, pod, &d.pod);
+    d.generation = generation;
+    if (r >= 0)
+        r = checkpoint_write(dir, &run_definition_kind, d.uuid, d.generation, &d);
+    schema_done(&run_definition_schema, &d);
+    return r;
+}
+
 /* 1: held; 0: free, or not there; negative errno: it cannot be told. */
 static int lock_held(int vm, const char *file)
 {

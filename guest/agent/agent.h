@@ -44,10 +44,10 @@ struct Agent {
     usec_t log_progress; /* when the runner last took or acknowledged a record, or began its session */
     Timer log_patience;
     bool configured;
-    AgentConfigure configure;
-    Bytes configure_bytes; /* as it came, without the entropy: for comparison */
-    uint64_t pids_share;   /* how many processes a container may have that does not say; 0: any number */
-    PidNamespace pids;     /* of all containers, where they share one */
+    AgentConfigure configure; /* with the limits that are declared now */
+    Bytes configure_bytes;    /* as it came, without the entropy: for comparison */
+    uint64_t pids_share;      /* how many processes a container may have that does not say; 0: any number */
+    PidNamespace pids;        /* of all containers, where they share one */
     Container *containers;
     size_t n_containers;
     Exec *execs;
@@ -89,3 +89,7 @@ bool agent_take_turns(Agent *a);
 void agent_dispatch(Agent *a, const Message *m);
 /* What to run; 0, or negative errno with f. configure.c */
 int agent_configure(Agent *a, const AgentConfigure *configure, Failure *f);
+/* How many processes a container may have that does not say; 0: any number. configure.c */
+uint64_t agent_pids_share(const AgentConfigure *configure);
+/* What containers may use from now on; 0, or negative errno with f and nothing done. limits.c */
+int agent_limit(Agent *a, const RunnerLimits *limits, Failure *f);

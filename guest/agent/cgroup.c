@@ -73,22 +73,64 @@ uint64_t cgroup_threads_max(void)
     return get(AT_FDCWD, "/proc/sys/kernel/threads-max", 0) / CGROUP_PIDS_SHARES;
 }
 
+enum { LIMIT_TEXT_MAX = 48, CPU_PERIOD = 100000, CPU_WEIGHT_USUAL = 100 };
+
+static const char *number_or_max(char text[LIMIT_TEXT_MAX], uint64_t value, bool limited)
+{
+    if (!limited)
+        return "max";
+    (void)snprintf(text, LIMIT_TEXT_MAX, "%llu", (unsigned long long)value);
+    return text;
+}
+
+static const char *cpu_text(char text[LIMIT_TEXT_MAX], double cpu)
+{
+    uint64_t quota = (uint64_t)MAX(cpu * CPU_PERIOD, 1000);
+    char number[LIMIT_TEXT_MAX];
+
+    (void)snprintf(text, LIMIT_TEXT_MAX, "%.20s %d", number_or_max(number, quota, cpu > 0), CPU_PERIOD);
+    return text;
+}
+
+/* The kernel would kill what has more than it is to have from now on; so what can be given back is, and the rest is told. */
+static int make_room(int cgroup, uint64_t limit)
+{
+    uint64_t used = get(cgroup, "memory.current", 0);
+
+    if (used <= limit)
+        return 0;
+    (void)put(cgroup, "memory.reclaim", "%llu", (unsigned long long)(used - limit));
+    return get(cgroup, "memory.current", 0) <= limit ? 0 : -EBUSY;
+}
+
 int cgroup_limit(int cgroup, const ContainerLimits *limits, uint64_t pids_share)
 {
-    enum { PERIOD = 100000, CPU_WEIGHT_USUAL = 100 };
-    int r = 0;
+    uint64_t weight = limits->cpu_weight ?: CPU_WEIGHT_USUAL, pids = limits->pids ?: pids_share;
+    char text[4][LIMIT_TEXT_MAX];
+    const struct {
+        const char *file, *value;
+        bool asked; /* else the file may be missing */
+    } rows[] = {
+        { "memory.max", number_or_max(text[0], limits->memory, limits->memory != SIZE_INFINITY),
+          limits->memory != SIZE_INFINITY },
+        { "pids.max", number_or_max(text[1], pids, pids > 0), limits->pids > 0 },
+        { "cpu.max", cpu_text(text[2], limits->cpu), limits->cpu > 0 },
+        { "cpu.weight", number_or_max(text[3], weight, true), weight != CPU_WEIGHT_USUAL },
+    };
+    int r = make_room(cgroup, limits->memory), result = r;
 
-    if (limits->memory != SIZE_INFINITY)
-        r = put(cgroup, "memory.max", "%llu", (unsigned long long)limits->memory);
-    if (limits->pids == 0 && pids_share > 0)
-        (void)put(cgroup, "pids.max", "%llu", (unsigned long long)pids_share);
-    else if (r >= 0 && limits->pids > 0)
-        r = put(cgroup, "pids.max", "%llu", (unsigned long long)limits->pids);
-    if (r >= 0 && limits->cpu > 0)
-        r = put(cgroup, "cpu.max", "%llu %d", (unsigned long long)MAX(limits->cpu * PERIOD, 1000), PERIOD);
-    if (r >= 0 && limits->cpu_weight != 0 && limits->cpu_weight != CPU_WEIGHT_USUAL)
-        r = put(cgroup, "cpu.weight", "%llu", (unsigned long long)limits->cpu_weight);
-    return r == -ENOENT ? -EOPNOTSUPP : r;
+    /* Each for itself: that one cannot be is no reason against the others. */
+    for (size_t i = r < 0; i < ELEMENTSOF(rows); i++) {
+        r = put(cgroup, rows[i].file, "%s", rows[i].value);
+        if (r < 0 && rows[i].asked && result >= 0)
+            result = r;
+    }
+    return result == -ENOENT ? -EOPNOTSUPP : result;
+}
+
+uint64_t cgroup_memory_used(int cgroup)
+{
+    return get(cgroup, "memory.current", 0);
 }
 
 uint64_t cgroup_memory_peak(int cgroup)

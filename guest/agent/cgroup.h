@@ -21,12 +21,15 @@ uint64_t cgroup_threads_max(void);
 /* Makes the group below dir: its descriptor or negative errno. */
 int cgroup_make(int dir, const char *name) _warn_unused_;
 /*
- * pids_share: how many processes there may be where limits does not say, as far as that can be limited; 0: any number. 0; -EOPNOTSUPP
- * when a limit is asked for whose controller is not there; other negative errno.
+ * Repeatable, also with other limits while processes run. pids_share: how many processes there may be where limits does not say, as far
+ * as that can be limited; 0: any number. 0; -EOPNOTSUPP when a limit is asked for whose controller is not there; -EBUSY when more memory
+ * is used than limits allows: that limit stays what it was; other negative errno. What can be set is set, whatever is returned.
  */
 int cgroup_limit(int cgroup, const ContainerLimits *limits, uint64_t pids_share);
 /* The most memory that its processes ever had at once; 0 where that is not counted. */
 uint64_t cgroup_memory_peak(int cgroup);
+/* What it uses now. */
+uint64_t cgroup_memory_used(int cgroup);
 /* How much memory all below it may have; SIZE_INFINITY where that is not limited. */
 uint64_t cgroup_memory_max(int cgroup);
 /* SIGKILL to every process in it, also to those that are being forked. */

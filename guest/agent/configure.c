@@ -64,7 +64,7 @@ static int check(const AgentConfigure *configure, Failure *f)
  * Processes are memory, which the kernel takes from anybody when there is no more: so those of all containers that have no limit must
  * not be more than there is memory for.
  */
-static uint64_t pids_share(const AgentConfigure *configure)
+uint64_t agent_pids_share(const AgentConfigure *configure)
 {
     enum { LEAST = 128 };
     uint64_t sharers = 0, threads = cgroup_threads_max();
@@ -137,7 +137,7 @@ int agent_configure(Agent *a, const AgentConfigure *configure, Failure *f)
     if ((r = schema_copy(&agent_configure_schema, configure, &a->configure)) < 0)
         return failure_set(f, r, "configure");
     bytes_done(&a->configure.entropy);
-    a->pids_share = pids_share(&a->configure);
+    a->pids_share = agent_pids_share(&a->configure);
     rootfs_decide_sizes(a->platform, &a->configure);
     a->configured = true;
     a->configure_bytes = take_struct(bytes);

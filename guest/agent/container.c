@@ -86,12 +86,20 @@ static int launch_in(Container *c, const int stdio[3], Launched *ret)
     return launch(&spec, ret, &c->failure);
 }
 
+/* What a run that is over had in memory, it has given back. */
+static void limit_again(Container *c)
+{
+    if (c->limits_failure.error)
+        container_limit(c);
+}
+
 static int launch_container(Container *c)
 {
     _cleanup_(closep) int out = -1;
     _cleanup_(closep) int err = -1;
     Launched launched;
 
+    limit_again(c);
     c->failure.error = 0;
     c->launch_ready = c->launch_failed = false;
     c->oom_kills = cgroup_oom_kills(c->cgroup);
@@ -189,7 +197,7 @@ static void on_timer(void *userdata)
 
 static void explain_oom_kill(Container *c)
 {
-    uint64_t limit = c->config->definition.limits.memory, peak = cgroup_memory_peak(c->cgroup);
+    uint64_t limit = cgroup_memory_max(c->cgroup), peak = cgroup_memory_peak(c->cgroup);
     _cleanup_(freep) char *most = size_format(limit);
     _cleanup_(freep) char *used = size_format((peak + MEBIBYTE - 1) / MEBIBYTE * MEBIBYTE);
 
@@ -357,6 +365,32 @@ void container_look(Container *c)
         tell(c, r < 0 ? LIFE_REFUSED : LIFE_READY);
 }
 
+static void explain_limits(Container *c, int error)
+{
+    Failure *f = &c->limits_failure;
+    uint64_t used = cgroup_memory_used(c->cgroup), max = cgroup_memory_max(c->cgroup);
+    _cleanup_(freep) char *uses = size_format((used + MEBIBYTE - 1) / MEBIBYTE * MEBIBYTE);
+    _cleanup_(freep) char *wanted = size_format(c->config->definition.limits.memory);
+    _cleanup_(freep) char *stays = max == SIZE_INFINITY ? strdup("none") : size_format(max);
+
+    if (error == -EBUSY)
+        failure_say(f, error, "it uses %s, so its memory limit stays %s until its next start, instead of %s",
+                    uses ?: "?", stays ?: "?", wanted ?: "?");
+    else
+        failure_set(f, error, "its limits could not be set");
+}
+
+void container_limit(Container *c)
+{
+    /* One that was refused for its first limits stays so. */
+    int r = c->cgroup < 0 ? 0 : cgroup_limit(c->cgroup, &c->config->definition.limits, c->agent->pids_share);
+
+    c->limits_failure.error = 0;
+    if (r < 0)
+        explain_limits(c, r);
+    agent_report_due(c->agent);
+}
+
 int container_files_changed(Container *c, Failure *f)
 {
     return files_give(c->agent->platform, &c->config->definition, f);
@@ -391,6 +425,7 @@ void container_fill_report(const Container *c, ContainerReport *ret)
         .unready = c->unready,
         .probe_failure = c->probe_failure.error ? (char *)(uintptr_t)c->probe_failure.text : NULL,
         .probe_failed = c->probe_failed,
+        .limits_failed = c->limits_failure.error ? (char *)(uintptr_t)c->limits_failure.text : NULL,
     };
 }
 

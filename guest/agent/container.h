@@ -35,9 +35,10 @@ struct Container {
     bool oom_killed;
     usec_t started, ended; /* CLOCK_REALTIME */
     Probe probes[PROBE_KIND_MAX];
-    Failure probe_failure; /* the last one of any of them; error 0: none */
-    usec_t probe_failed;   /* CLOCK_REALTIME */
-    Failure given_up;      /* why the last run was made to end; error 0: it was not, or not for a probe */
+    Failure probe_failure;  /* the last one of any of them; error 0: none */
+    usec_t probe_failed;    /* CLOCK_REALTIME */
+    Failure limits_failure; /* why its limits are not those of its configuration; error 0: they are */
+    Failure given_up;       /* why the last run was made to end; error 0: it was not, or not for a probe */
     const Container *waits_for; /* while it is queued; not owned */
     bool through;               /* of a sidecar: it has been ready, so that others may start */
     bool unready;               /* it runs, and its probes say that it does not do its work */
@@ -57,6 +58,8 @@ void container_wait_for(Container *c, const Container *other);
 void container_look(Container *c);
 /* A secret or config file that it may have has come anew. 0 or negative errno with f. */
 int container_files_changed(Container *c, Failure *f);
+/* Its configuration has other limits than before. */
+void container_limit(Container *c);
 /* Its last failed probe says that it is not to run on. */
 void container_give_up(Container *c);
 /* What its probes say of it may have changed. */

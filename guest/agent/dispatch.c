@@ -63,6 +63,16 @@ static int on_file(Agent *a, uint64_t id, const void *body, Failure *f)
     return MIN(r, 0);
 }
 
+static int on_limits(Agent *a, uint64_t id, const void *body, Failure *f)
+{
+    int r = agent_limit(a, body, f);
+
+    /* Before the answer, so that whoever gets it knows what the containers made of them. */
+    if (r >= 0)
+        agent_report_now(a);
+    return r;
+}
+
 static int on_signal(Agent *a, uint64_t id, const void *body, Failure *f)
 {
     const AgentStreamSignal *signal = body;
@@ -114,6 +124,7 @@ static const Handler handlers[AGENT_MESSAGE_MAX] = {
     [AGENT_LOG_ACK] = on_log_ack,     [AGENT_EXEC] = on_exec,     [AGENT_SIGNAL] = on_signal,
     [AGENT_RESIZE] = on_resize,       [AGENT_HANGUP] = on_hangup, [AGENT_DATA] = on_data,
     [AGENT_CREDIT] = on_credit,       [AGENT_CLOCK] = on_clock,   [AGENT_FILE] = on_file,
+    [AGENT_LIMITS] = on_limits,
 };
 
 void agent_dispatch(Agent *a, const Message *m)

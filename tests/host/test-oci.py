@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """The public rules of OCI runtimes and the usual defaults of container engines, looked at from inside of three containers."""
+import os
+import signal
 import tempfile
 import unittest
 
@@ -106,6 +108,62 @@ class Namespaces(HostTest):
         self.host.wait("all")
         self.assertNotIn("54321", self.host.sh("all/two", "cat /proc/[0-9]*/cmdline | tr '\\0' ' ' | sed 's/sed.*//'").stdout)
         self.assertEqual(self.host.container("all", "two")["restarts"], 0)
+
+
+BUSY = """containers = (
+  { name = "one"; image = "busybox"; writable_size = "60M"; limits = { %s };
+    command = [ "sh", "-c", "trap 'exit 1' TERM; while :; do sleep 1 & wait $!; done" ]; }, %s );
+"""
+
+
+class Limits(HostTest):
+    """Limits that change while the containers run."""
+
+    def write(self, limits):
+        self.host.write("busy", BUSY % (limits, STAYS % "two"))
+
+    def limit(self, name, container="one"):
+        return self.host.sh(f"busy/{container}", f"cat /sys/fs/cgroup/{name}").stdout.strip()
+
+    def settled(self, generation):
+        return lambda: (p := self.host.status("busy"))["generation"] == generation and not p["pending"] and p
+
+    def test_they_are_in_effect_at_once_and_nothing_is_restarted(self):
+        self.write('memory = "100M"; pids = 50;')
+        self.host.wait("busy")
+        before = self.host.status("busy")
+        share = int(self.limit("pids.max", "two"))
+        self.write('memory = "90M"; cpu = 0.5; cpu_weight = 300;')
+        until("they are in effect", self.settled(2))
+        self.assertEqual([self.limit(n) for n in ("memory.max", "cpu.max", "cpu.weight")], [str(90 << 20), "50000 100000", "300"])
+        # Two now share what one had.
+        self.assertLess(int(self.limit("pids.max", "two")), share)
+        self.write("")
+        until("they are lifted", self.settled(3))
+        self.assertEqual([self.limit(n) for n in ("memory.max", "cpu.max", "cpu.weight")], ["max", "max 100000", "100"])
+        # The runner is killed as soon as the file is written, and so either before or after it has heard of it.
+        runner = self.host.status("busy")["runner_pid"]
+        self.write("pids = 33;")
+        os.kill(runner, signal.SIGKILL)
+        until("the next runner sees to it", lambda: self.settled(4)() and self.host.status("busy")["state"] == "ready")
+        self.assertEqual(self.limit("pids.max"), "33")
+        self.less_than_what_is_used()
+        after = self.host.status("busy")
+        self.assertEqual((after["vmm_pid"], after["attempt"]), (before["vmm_pid"], before["attempt"]))
+        self.assertEqual([c["restarts"] for c in after["containers"]], [1, 0])
+
+    def less_than_what_is_used(self):
+        """The container goes on, and gets it with its next start."""
+        self.host.sh("busy/one", "dd if=/dev/zero of=/big bs=1M count=30 2>/dev/null")
+        self.write('memory = "20M";')
+        pod = until("it is told", lambda: (p := self.host.status("busy"))["generation"] == 5 and p["pending"] and "uses" in p["pending"][0] and p)
+        self.assertRegex(pod["pending"][0], "limits of container one: it uses 3[0-9]M, so its memory limit stays none until its next start, instead of 20M")
+        self.assertIn("Pending: limits of container one", self.host.page("busy"))
+        self.assertEqual(self.limit("memory.max"), "max")
+        self.assertEqual([c["restarts"] for c in pod["containers"]], [0, 0])
+        self.host.sh("busy/one", "rm /big; kill 1", check=False)
+        until("it runs again", lambda: self.settled(5)() and (c := self.host.container("busy", "one"))["state"] == "running" and c["restarts"] == 1)
+        self.assertEqual(self.limit("memory.max"), str(20 << 20))
 
 
 class Refusals(HostTest):

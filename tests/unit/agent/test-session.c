@@ -189,6 +189,29 @@ static void garbage_of_every_kind_is_survived(void **state)
     assert_int_equal(p->agent->session.dropped, ELEMENTSOF(payloads));
 }
 
+static void other_limits_are_for_containers_that_are_there(void **state)
+{
+    static char web[] = "web", other[] = "other";
+    Peer *p = *state;
+    AgentContainer c = waiting();
+    NewLimits limits[] = { { .container = web, .limits = { .memory = 1 << 24, .pids = 9 } },
+                           { .container = other, .limits.memory = SIZE_INFINITY } };
+    RunnerLimits body = { .generation = 2, .containers = limits, .n_containers = 2 };
+
+    peer_hello(p, 1, p->token, 1, 3);
+    assert_int_equal(peer_ask(p, AGENT_LIMITS, &body), EAGAIN);
+    peer_configure(p, &c, 1);
+    assert_int_equal(peer_ask(p, AGENT_LIMITS, &body), ENOENT);
+    assert_string_equal(p->reply, "there is no container other");
+    assert_true(p->agent->configure.containers[0].definition.limits.memory == SIZE_INFINITY);
+    limits[1].container = NULL;
+    assert_int_equal(peer_ask(p, AGENT_LIMITS, &body), ENOENT);
+    body.n_containers = 1;
+    assert_int_equal(peer_ask(p, AGENT_LIMITS, &body), 0);
+    assert_int_equal(p->agent->configure.containers[0].definition.limits.memory, 1 << 24);
+    assert_int_equal(p->agent->configure.containers[0].definition.limits.pids, 9);
+}
+
 static void a_stop_before_anything_runs_powers_off(void **state)
 {
     Peer *p = *state;
@@ -251,6 +274,7 @@ int main(void)
         WITH_PEER(what_cannot_be_run_is_refused_with_words),
         WITH_PEER(requests_for_what_is_not_there_are_refused),
         WITH_PEER(garbage_of_every_kind_is_survived),
+        WITH_PEER(other_limits_are_for_containers_that_are_there),
         WITH_PEER(nothing_is_configured_behind_a_stop),
         WITH_PEER(a_stop_before_anything_runs_powers_off),
         WITH_PEER(the_power_button_is_told_before_anything_is_configured),

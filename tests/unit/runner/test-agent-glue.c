@@ -50,6 +50,60 @@ static void a_guest_that_was_configured_is_not_configured_again(void **state)
     assert_int_equal(f->kills, 0);
 }
 
+/* What podvisord says: container "one" may have so much memory by the definition of this generation. */
+static void limit(Fixture *f, uint64_t generation, uint64_t memory)
+{
+    NewLimits items[] = { { .container = (char[]){ "one" }, .limits.memory = memory },
+                          { .container = (char[]){ "stranger" }, .limits.memory = 1 } };
+    runner_limit(f->runner, &(RunnerLimits){ generation, items, ELEMENTSOF(items) });
+    fake_run(&f->agent);
+}
+
+static void other_limits_are_told_one_after_the_other_and_the_last_ones_count(void **state)
+{
+    Fixture *f = *state;
+    RunnerReport *report = &f->runner->record.report;
+
+    f->runner->definition.generation = 1;
+    fake_welcome_version(&f->agent, AGENT_PROTOCOL_LIMITS);
+    (void)clock_answer(f, 0);
+    (void)fake_expect(&f->agent, AGENT_CONFIGURE);
+    limit(f, 2, 1 << 24); /* after the agent was told what to run, and before it runs */
+    assert_true(fake_is_silent(&f->agent));
+    fake_say(&f->agent, AGENT_REPLY, fake_id(&f->agent), &(RunnerReply){ 0 });
+    const RunnerLimits *said = fake_expect(&f->agent, AGENT_LIMITS);
+    assert_int_equal(said->n_containers, 3);
+    assert_int_equal(said->containers[0].limits.memory, 1 << 24);
+    uint64_t id = fake_id(&f->agent);
+    limit(f, 3, 1 << 25);
+    assert_true(fake_is_silent(&f->agent));
+    assert_int_equal(report->limits_generation, 1);
+    fake_say(&f->agent, AGENT_REPLY, id, &(RunnerReply){ 0 });
+    said = fake_expect(&f->agent, AGENT_LIMITS);
+    assert_int_equal(said->containers[0].limits.memory, 1 << 25);
+    fake_say(&f->agent, AGENT_REPLY, fake_id(&f->agent),
+             &(RunnerReply){ .error = EIO, .message = (char[]){ "a\nb" } });
+    assert_string_equal(report->limits_failed, "a\\x0ab");
+    assert_int_equal(report->limits_generation, 1);
+    limit(f, 4, 1 << 24);
+    assert_null(report->limits_failed);
+    (void)fake_expect(&f->agent, AGENT_LIMITS);
+    fake_say(&f->agent, AGENT_REPLY, fake_id(&f->agent), &(RunnerReply){ 0 });
+    assert_int_equal(report->limits_generation, 4);
+}
+
+static void an_agent_that_is_too_old_for_other_limits_is_told_of(void **state)
+{
+    Fixture *f = *state;
+
+    configure(f);
+    assert_null(f->runner->record.report.limits_failed);
+    limit(f, 2, 1 << 24);
+    assert_true(fake_is_silent(&f->agent));
+    assert_non_null(strstr(f->runner->record.report.limits_failed, "is of an older podvisor"));
+    assert_int_equal(f->kills, 0);
+}
+
 static void the_clock_is_right_before_anything_runs(void **state)
 {
     Fixture *f = *state;
@@ -402,6 +456,8 @@ int main(void)
         TEST(the_clock_is_right_before_anything_runs),
         TEST(the_clock_is_seen_to_when_a_paused_guest_goes_on),
         TEST(a_lying_clock_is_asked_a_bounded_number_of_times),
+        TEST(other_limits_are_told_one_after_the_other_and_the_last_ones_count),
+        TEST(an_agent_that_is_too_old_for_other_limits_is_told_of),
         TEST(no_version_in_common_is_a_refusal),
         TEST(an_agent_that_is_too_old_for_a_network_is_not_left_without_one),
         TEST(an_agent_is_told_of_the_network),

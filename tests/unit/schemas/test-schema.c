@@ -171,6 +171,26 @@ static void only_real_pod_file_names_are_pods(void **state)
         assert_null(pod_name_from_file(*other));
 }
 
+static void what_can_be_changed_live_is_taken_over_and_nothing_else(void **state)
+{
+    ContainerDefinition from[] = { { .name = (char[]){ "b" },
+                                     .limits = { .memory = 1 << 24, .cpu_weight = 7 } },
+                                   { .name = (char[]){ "a" },
+                                     .limits = { .memory = SIZE_INFINITY, .cpu_weight = 1 } },
+                                   { .name = (char[]){ "new" } } },
+                        to[] = { { .name = (char[]){ "a" }, .stop_timeout = 5 },
+                                 { .name = (char[]){ "b" } } };
+    PodDefinition wanted = { .cpus = 3, .containers = from, .n_containers = ELEMENTSOF(from) },
+                  running = { .cpus = 2, .containers = to, .n_containers = ELEMENTSOF(to) };
+
+    assert_success(schema_take_live(&pod_schema, &wanted, &running));
+    assert_int_equal(running.cpus, 2);
+    assert_string_equal(to[0].name, "a");
+    assert_true(to[0].limits.memory == SIZE_INFINITY && to[0].stop_timeout == 5);
+    assert_int_equal(to[1].limits.memory, 1 << 24);
+    assert_int_equal(to[1].limits.cpu_weight, 7);
+}
+
 static void the_lines_of_keys_need_not_be_asked_for(void **state)
 {
     static const char text[] = "log_size = \"1M\";\ncontainers = 3;\nmax_starts = \"many\";\n";
@@ -197,6 +217,7 @@ int main(void)
         cmocka_unit_test(a_wrong_type_is_refused_and_named),
         cmocka_unit_test(keys_are_explained_by_path),
         cmocka_unit_test(only_real_pod_file_names_are_pods),
+        cmocka_unit_test(what_can_be_changed_live_is_taken_over_and_nothing_else),
         cmocka_unit_test(the_lines_of_keys_need_not_be_asked_for),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -42,9 +42,9 @@ class Instance:
         self.log = open(self.root / "log", "wb")
         leftovers.end_with_the_test(self.close)
 
-    def define(self, name, text="", containers=("a",)):
+    def define(self, name, text="", containers=("a",), more=""):
         """Replaced by rename, as editors do."""
-        rows = ", ".join(f'{{ name = "{c}"; image = "none"; }}' for c in containers)
+        rows = ", ".join(f'{{ name = "{c}"; image = "none"; {more} }}' for c in containers)
         new = self.root / f"{name}.new"
         new.write_text(f'backend = "null";\n{text}\ncontainers = ( {rows} );\n')
         new.rename(self.definitions / f"{name}.pod")

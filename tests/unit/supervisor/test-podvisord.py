@@ -68,6 +68,27 @@ class Running(PodvisordTest):
         page = self.i.do("status", "web")
         self.assertIn("Last end: its definition changed; it stopped as asked (stopped", page)
 
+    def test_other_limits_of_containers_replace_nothing_whoever_is_killed_meanwhile(self):
+        def limits(generation, memory):
+            self.i.define("web", more=f'limits = {{ memory = "{memory}"; }};')
+            return lambda: (p := self.i.pod("web"))["generation"] == generation and p["state"] == "ready" and not p["pending"] and p
+        settled = limits(1, "64M")
+        self.i.start()
+        before = until("it is ready", settled)
+        until("other limits", limits(2, "65M"))
+        settled = limits(3, "66M")
+        os.kill(before["runner_pid"], signal.SIGKILL)
+        until("the next runner knows", settled)
+        settled = limits(4, "67M")
+        self.i.end(signal.SIGKILL)
+        self.i.start()
+        pod = until("the next podvisord knows", settled)
+        self.assertEqual((pod["attempt"], pod["vmm_pid"], pod["restarts"]), (1, before["vmm_pid"], 0))
+        # A start takes them as any other.
+        self.i.do("restart", "web")
+        pod = until("another machine", lambda: (p := self.i.await_state("web", "ready"))["attempt"] == 2 and p)
+        self.assertEqual(pod["pending"], [])
+
     def test_what_waits_for_a_stop_is_told_as_pending(self):
         self.i.define("web", 'stop_timeout = "60s"; null = { ignore_stop = true; };')
         self.i.start()
