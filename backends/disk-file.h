@@ -14,6 +14,7 @@ typedef struct DiskFile {
     int fd;
     bool device; /* a block device of the host */
     bool read_only;
+    bool scratch; /* nothing on it outlives the machine */
     DiskFormat format;
 } DiskFile;
 

@@ -109,6 +109,10 @@ static void page_use(const Page *p)
         line(p, "Memory", strf("%s resident", memory ?: "?"));
         line(p, "CPU", strf("%s (%s)", cpu ?: "?", used ?: "?"));
     }
+    if (s->vmm_pid > 0 && s->scratch_size > 0) {
+        _cleanup_(freep) char *used = text_memory(s->scratch_used), *size = size_format(s->scratch_size);
+        line(p, "Scratch", strf("%s of %s on this host's disk", used ?: "?", size ?: "?"));
+    }
     if (s->restarts > 0)
         line(p, "Restarts", text_count(s->restarts, "restart of the machine", "restarts of the machine"));
     if (s->verdict == VERDICT_ADOPTED && s->vmm_pid > 0)

@@ -53,4 +53,5 @@ void paths_done(Paths *p);
 #define PATHS_LOG "log"         /* below state */
 #define PATHS_VOLUMES "volumes" /* below state: disks of volumes that name no source */
 #define PATHS_SHARES "shares"   /* below state: copies of directories that pods share */
+#define PATHS_SCRATCH "scratch" /* below state: disks that machines lose with their end */
 #define PATHS_EVENTS "events"   /* below state: the log file "events" */

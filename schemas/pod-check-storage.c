@@ -14,7 +14,7 @@ static const struct {
     const char *key;
     unsigned types;
 } volume_keys[] = {
-    { "size", IS(VOLUME_TMPFS) | IS(VOLUME_DISK) },
+    { "size", IS(VOLUME_TMPFS) | IS(VOLUME_DISK) | IS(VOLUME_SCRATCH) },
     { "source", IS(VOLUME_DISK) | IS(VOLUME_SHARE) },
     { "format", IS(VOLUME_DISK) },
     { "filesystem", IS(VOLUME_DISK) },
@@ -93,6 +93,16 @@ static void check_share(const Check *c, size_t i)
             "read");
 }
 
+static void check_scratch(const Check *c, size_t i)
+{
+    const VolumeDefinition *v = &c->pod->volumes[i];
+
+    if (!check_given(c, "volumes", i, "size"))
+        complain_of(c, i, "", "size is missing: how much of the host's disk it may take");
+    else if (v->size == SIZE_INFINITY || v->size < DISK_SIZE_MIN)
+        complain_of(c, i, "size", "is too small for a disk; it must be at least 8M");
+}
+
 static void check_volumes(const Check *c)
 {
     for (size_t i = 0; i < c->pod->n_volumes; i++) {
@@ -101,6 +111,8 @@ static void check_volumes(const Check *c)
             check_disk(c, i);
         if (c->pod->volumes[i].type == VOLUME_SHARE)
             check_share(c, i);
+        if (c->pod->volumes[i].type == VOLUME_SCRATCH)
+            check_scratch(c, i);
     }
 }
 
@@ -223,10 +235,38 @@ static void check_mounts(const Check *c, size_t container)
     }
 }
 
+/* --- the layer of the root directory -------------------------------------------------------------------------------- */
+
+static void check_writable(const Check *c, size_t container)
+{
+    static const Mountable volumes = { "writable_volume", "volumes", "volume", { NULL } };
+    const ContainerDefinition *d = pod_container(c->pod, container);
+    _cleanup_(freep) char *of = check_container_path(c, container),
+                          *path = of ? strf("%s.writable_volume", of) : NULL,
+                          *size = of ? strf("%s.writable_size", of) : NULL;
+
+    if (!path || !size || !d->writable_volume)
+        return;
+    check_declared(c, &volumes, path, d->writable_volume);
+    for (size_t i = 0; i < c->pod->n_volumes; i++)
+        if (streq_ptr(c->pod->volumes[i].name, d->writable_volume) &&
+            c->pod->volumes[i].type != VOLUME_SCRATCH)
+            check_complain(c, path, "\"%s\" is of type \"%s\"; only one of type \"scratch\" can have it",
+                           d->writable_volume,
+                           enum_to_string(&volume_type_table, (int)c->pod->volumes[i].type));
+    if (d->writable_size > 0)
+        check_complain(c, size, "is for a layer in memory; the size of the volume \"%s\" bounds this one",
+                       d->writable_volume);
+    if (d->read_only)
+        check_complain(c, path, "means nothing for a root directory that is read_only");
+}
+
 void check_storage(const Check *c)
 {
     check_volumes(c);
     check_files(c);
-    for (size_t i = 0; i < pod_n_containers(c->pod); i++)
+    for (size_t i = 0; i < pod_n_containers(c->pod); i++) {
         check_mounts(c, i);
+        check_writable(c, i);
+    }
 }

@@ -51,6 +51,7 @@ typedef enum VolumeType {
     VOLUME_TMPFS,
     VOLUME_DISK,
     VOLUME_SHARE,
+    VOLUME_SCRATCH,
     VOLUME_TYPE_MAX,
 } VolumeType;
 extern const EnumTable volume_type_table;
@@ -140,7 +141,7 @@ extern const Schema mount_schema;
 typedef struct VolumeDefinition {
     char *name;
     VolumeType type;
-    uint64_t size; /* bytes: of a tmpfs, and of a disk that is made */
+    uint64_t size; /* bytes: of a tmpfs, of a scratch, and of a disk that is made */
     char *source;  /* of a disk or share; NULL of a disk: a file in podvisord's own directory */
     DiskFormat format;
     DiskFilesystem filesystem;
@@ -148,6 +149,8 @@ typedef struct VolumeDefinition {
     bool make; /* the disk and its file system, where there is none yet */
 } VolumeDefinition;
 extern const Schema volume_schema;
+/* Its file is made for one start of the pod, and removed when the machine has ended. */
+bool volume_is_of_one_start(const VolumeDefinition *volume);
 /* The machine gets a disk for it. */
 bool volume_has_disk(const VolumeDefinition *volume);
 /* Nothing may be written to it. */
@@ -182,6 +185,7 @@ typedef struct ContainerDefinition {
     char **groups;      /* supplementary, names or numbers */
     bool read_only;
     uint64_t writable_size; /* bytes; 0: a share, as the agent decides */
+    char *writable_volume;  /* a scratch, which has the layer instead of memory; NULL: none */
     char **capabilities;
     bool no_new_privs;
     SeccompProfile seccomp;

@@ -73,6 +73,9 @@ static const Field fields[] = {
     { F_STRING(PodStatus, network_lost), .doc = "Why its network is gone for now; empty when it is not." },
     { F_SIZE(PodStatus, memory), .doc = "Resident memory of the machine's process, in bytes." },
     { F_DURATION(PodStatus, cpu_time), .doc = "Processor time of the machine's process, in microseconds." },
+    { F_SIZE(PodStatus, scratch_used),
+      .doc = "What the scratch disks of the machine take of the host's disk, in bytes." },
+    { F_SIZE(PodStatus, scratch_size), .doc = "The most that they can take; 0 where there are none." },
     { F_LIST(PodStatus, containers, container_report_schema), .doc = "The containers." },
 };
 DEFINE_SCHEMA(pod_status_schema, PodStatus, "pod status", "A pod as podvisord sees it.", fields);

@@ -25,8 +25,10 @@ DEFINE_ENUM_TABLE(
     volume_type, "volume type",
     VOLUME_TYPE_MAX, [VOLUME_TMPFS] = { "tmpfs", "memory of the pod; empty at each start of the pod" },
     [VOLUME_DISK] = { "disk", "a disk with a file system; what is on it stays" },
-    [VOLUME_SHARE] = {
-        "share", "a copy of a directory of the host, made at each start of the pod; for reading only" });
+    [VOLUME_SHARE] = { "share",
+                       "a copy of a directory of the host, made at each start of the pod; for reading only" },
+    [VOLUME_SCRATCH] = {
+        "scratch", "a disk of the host for what memory should not hold; empty at each start of the pod" });
 
 DEFINE_ENUM_TABLE(
     disk_format, "disk format",
@@ -138,9 +140,10 @@ static const Field volume_fields[] = {
       .doc = "What the volume is made of." },
     { F_SIZE(VolumeDefinition, size), .fallback = "16M", .min = 4096, .max = UINT64_C(1) << 40,
       .impact = IMPACT_REBOOT,
-      .doc = "The most that a tmpfs can hold, which is taken from the pod's memory as it fills; of a disk "
-             "that is "
-             "made, how large it becomes, which is taken from the host's as it fills." },
+      .doc =
+          "The most that a tmpfs can hold, which is taken from the pod's memory as it fills; of a scratch, "
+          "or of a disk that is made, how large its disk becomes, which is taken from the host's as it "
+          "fills." },
     { F_STRING(VolumeDefinition, source), .format = &format_absolute_path, .impact = IMPACT_REBOOT,
       .doc = "The file or block device that a disk is on, or the directory that a share is a copy of. It "
              "must lie below one of volume_sources of "
@@ -233,8 +236,8 @@ static const Field container_fields[] = {
              "are looked up in the image.",
       .example = "groups = [ \"audio\", \"2000\" ];" },
     { F_BOOL(ContainerDefinition, read_only), .impact = IMPACT_REBOOT,
-      .doc = "Whether the root directory is read-only. Otherwise writes go to a layer in the pod's memory "
-             "and are lost when the pod ends." },
+      .doc = "Whether the root directory is read-only. Otherwise writes go to a layer in the pod's memory, "
+             "or in a volume, and are lost when the pod ends." },
     { F_SIZE(ContainerDefinition, writable_size), .max = UINT64_C(1) << 40, .impact = IMPACT_REBOOT,
       .doc =
           "The most that the layer of the root directory can hold. When the key is absent or 0: half of the "
@@ -242,6 +245,11 @@ static const Field container_fields[] = {
           "pod's "
           "memory.",
       .example = "writable_size = \"16M\";" },
+    { F_STRING(ContainerDefinition, writable_volume), .format = &format_name, .impact = IMPACT_REBOOT,
+      .doc = "The volume of type \"scratch\" that has the layer of the root directory, instead of the pod's "
+             "memory. Its size bounds the layers of all containers that name it, together with what they "
+             "write to it where it is mounted.",
+      .example = "writable_volume = \"work\";" },
     { F_STRV(ContainerDefinition, capabilities), .max = 64, .format = &format_capability,
       .impact = IMPACT_REBOOT,
       .doc = "Capabilities that the program keeps. When the key is absent, the usual ones of containers "
@@ -441,7 +449,12 @@ DEFINE_SCHEMA(pod_schema, PodDefinition, "pod",
 
 bool volume_has_disk(const VolumeDefinition *volume)
 {
-    return volume->type == VOLUME_DISK || volume->type == VOLUME_SHARE;
+    return volume->type != VOLUME_TMPFS;
+}
+
+bool volume_is_of_one_start(const VolumeDefinition *volume)
+{
+    return volume->type == VOLUME_SHARE || volume->type == VOLUME_SCRATCH;
 }
 
 bool volume_is_read_only(const VolumeDefinition *volume)

@@ -8,13 +8,19 @@
 #include "supervisor/bus.h"
 #include "supervisor/supervisor.h"
 #include "supervisor/usage.h"
+#include "supervisor/volume-sweep.h"
 
 /* --- properties ---------------------------------------------------------------------------------------------------- */
 
 /* What changes all the time is looked up when asked for, and never told. */
 static bool is_volatile(const Field *field)
 {
-    return streq(field->name, "memory") || streq(field->name, "cpu_time");
+    static const char *const names[] = { "memory", "cpu_time", "scratch_used", "scratch_size" };
+
+    TABLE_FOREACH (name, names)
+        if (streq(field->name, *name))
+            return true;
+    return false;
 }
 
 static uint64_t property_flags(const Field *field)
@@ -40,6 +46,7 @@ static int get_property(sd_bus *bus, const char *path, const char *interface, co
         .memory = process_memory((pid_t)status->vmm_pid),
         .cpu_time = process_cpu_time((pid_t)status->vmm_pid),
     };
+    volume_scratch_use(pod, &usage.scratch_used, &usage.scratch_size);
     return schema_bus_append_field(reply, field, &usage);
 }
 

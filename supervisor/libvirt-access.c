@@ -7,6 +7,7 @@
 #include "base/strings.h"
 #include "supervisor/libvirt-access.h"
 
+#include "supervisor/sources.h"
 #include "supervisor/volumes.h"
 
 /* --- whose ------------------------------------------------------------------------------------------------------------- */
@@ -184,10 +185,10 @@ static int give_disks(const Supervisor *s, const RunDefinition *d, gid_t gid)
     int r = 0;
 
     for (size_t i = 0; r >= 0 && i < d->n_disks; i++) {
-        const char *below = str_after(d->disks[i].directory, s->paths->state);
-        if (!below || (!streq(below, "/" PATHS_VOLUMES) && !streq(below, "/" PATHS_SHARES)))
+        const char *own = source_own_name(s, d->disks[i].directory);
+        if (!own)
             continue;
-        _cleanup_(closep) int directory = dir_open_at(s->state_dir, below + 1);
+        _cleanup_(closep) int directory = dir_open_at(s->state_dir, own);
         _cleanup_(closep) int fd = directory < 0 ? directory : volume_open(d, &d->disks[i]);
         r = fd < 0 ? fd : give(directory, gid, S_IXOTH);
         if (r >= 0)

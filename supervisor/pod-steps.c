@@ -14,6 +14,7 @@
 #include "supervisor/run-path.h"
 #include "supervisor/supervisor.h"
 #include "supervisor/volume-make.h"
+#include "supervisor/volume-sweep.h"
 
 #define REQUEST_TIMEOUT (5 * USEC_PER_SEC)
 
@@ -95,6 +96,7 @@ static void record_end(Pod *pod, bool as_asked)
     record->running_since = 0;
     pod_files_forget(pod);
     pod_live_forget(pod);
+    volume_sweep(pod);
     pod->observed.as_asked = as_asked;
     pod->observed.succeeded = record->succeeded;
     pod->observed.next_start = record->next_start;
@@ -397,7 +399,7 @@ static StepOutcome step_forget(Pod *pod, Rule rule)
         supervisor_unsaved(s, pod, true);
         return STEP_DONE;
     }
-    volume_make_remove_copies(pod);
+    volume_sweep(pod);
     pod_log_event(pod, EVENT_REMOVED, 0, "%s: its definition is gone, and so is the pod", pod->name);
     supervisor_remove(s, pod);
     return STEP_GONE;

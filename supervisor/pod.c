@@ -161,6 +161,9 @@ static int take_definition(Pod *pod, const Definition *d)
     pod->record.generation++;
     if (again)
         pod_forget_failures(pod);
+    /* What was made for a start was made as the one before had it. */
+    volume_make_forget(pod);
+    pod->copied = strv_free(pod->copied);
     (void)str_replace(&pod->record.definition, d->digest);
     pod_log_event(pod, EVENT_DEFINITION_CHANGED, 0, "%s: generation %llu of its definition is taken over",
                   pod->name, (unsigned long long)pod->record.generation);

@@ -57,7 +57,7 @@ struct Pod {
     struct VolumeMake *volume_make; /* observed.volume_making (volume-make.h) */
     char *volume_error;             /* why the last one could not be made; NULL: it was, or was told */
 
-    char **copied;      /* shares that were copied for the next start */
+    char **copied;      /* volumes whose files were made for the next start */
     bool files_due;     /* a runner has come that has no secrets and config files yet */
     char **stale_files; /* secrets and config files whose source cannot be read now (pod-files.h) */
 

@@ -26,14 +26,25 @@ static const char *const *allowed(const Supervisor *s, SourceKind kind)
     return s->paths->mode == PATHS_SYSTEM ? kinds[kind].defaults : everything;
 }
 
-char *source_own_volumes(const Supervisor *s)
+static const char *const own[VOLUME_TYPE_MAX] = {
+    [VOLUME_DISK] = PATHS_VOLUMES,
+    [VOLUME_SHARE] = PATHS_SHARES,
+    [VOLUME_SCRATCH] = PATHS_SCRATCH,
+};
+
+char *source_own(const Supervisor *s, VolumeType type)
 {
-    return strf("%s/" PATHS_VOLUMES, s->paths->state);
+    return strf("%s/%s", s->paths->state, own[type]);
 }
 
-char *source_own_shares(const Supervisor *s)
+const char *source_own_name(const Supervisor *s, const char *directory)
 {
-    return strf("%s/" PATHS_SHARES, s->paths->state);
+    const char *below = str_after(directory, s->paths->state);
+
+    TABLE_FOREACH (name, own)
+        if (*name && below && *below == '/' && streq(below + 1, *name))
+            return *name;
+    return NULL;
 }
 
 /* What follows the directory in the path; NULL: it is not below it. */
@@ -71,11 +82,11 @@ static int refuse(const Supervisor *s, SourceKind kind, const char *path, char *
 int source_split(const Supervisor *s, SourceKind kind, const char *path, char **ret_directory,
                  char **ret_file, char **ret_error)
 {
-    _cleanup_(freep) char *own = source_own_volumes(s);
-    int r = own ? -EPERM : -ENOMEM;
+    _cleanup_(freep) char *volumes = source_own(s, VOLUME_DISK);
+    int r = volumes ? -EPERM : -ENOMEM;
 
-    if (own && kind == SOURCE_VOLUME)
-        r = split(path, own, ret_directory, ret_file);
+    if (volumes && kind == SOURCE_VOLUME)
+        r = split(path, volumes, ret_directory, ret_file);
     for (const char *const *d = allowed(s, kind); r == -EPERM && *d; d++)
         r = split(path, *d, ret_directory, ret_file);
     return r == -EPERM ? refuse(s, kind, path, ret_error) : r;

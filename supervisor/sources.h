@@ -13,9 +13,10 @@ typedef enum SourceKind {
     SOURCE_KIND_MAX,
 } SourceKind;
 
-/* malloc'ed: podvisord's own directory for disks, and that for copies of directories. NULL: no memory. */
-char *source_own_volumes(const Supervisor *s);
-char *source_own_shares(const Supervisor *s);
+/* malloc'ed: podvisord's own directory for such disks; of type tmpfs there are none. NULL: no memory. */
+char *source_own(const Supervisor *s, VolumeType type);
+/* The name below podvisord's state of the one that an absolute path is; NULL: it is none of them. */
+const char *source_own_name(const Supervisor *s, const char *directory);
 /*
  * Splits an absolute path: 0 with *ret_directory and *ret_file (malloc'ed), -EPERM with *ret_error (a sentence: what is allowed, and
  * by which key), -ENOMEM.

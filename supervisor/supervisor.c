@@ -15,6 +15,7 @@
 #include "supervisor/run-path.h"
 #include "supervisor/supervisor.h"
 #include "supervisor/unit.h"
+#include "supervisor/volume-sweep.h"
 
 #define UNSAVED_RETRY (1 * USEC_PER_SEC)
 #define LOCK_PATIENCE (2 * USEC_PER_SEC)
@@ -506,6 +507,8 @@ int supervisor_new(Supervisor **ret, sd_event *event, const Paths *paths, const 
         r = machined_new(&s->machined, s);
     if (r >= 0)
         r = recover_all(s);
+    if (r >= 0)
+        volume_sweep_all(s);
     if (r >= 0)
         r = definitions_start(s);
     if (r >= 0)

@@ -7,6 +7,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
@@ -24,6 +25,7 @@
 enum {
     KEPT = 3, /* the child's descriptor of the disk */
     BLOCK_SIZE = 4096,
+    ROUND = 1 << 20, /* of sizes in messages */
     STATUS_NOT_FOUND = 127,
 };
 
@@ -33,9 +35,10 @@ enum {
 /* How the file of one type of volume comes to be. */
 typedef struct Recipe {
     const char *program, *package; /* Debian's, that has it */
-    const char *arguments[12];
+    const char *arguments[14];
     rlim_t size_max;
-    bool copies; /* a directory, for one start */
+    bool one_start; /* it is made for each start */
+    bool copies;    /* a directory */
 } Recipe;
 
 /* Of a new disk: no blocks for root alone, since who fills it is root in the guest, most of the time; it is zeros, so that nothing of
@@ -47,16 +50,27 @@ static const Recipe recipes[VOLUME_TYPE_MAX] = {
                         "root_owner=0:0,nodiscard,lazy_itable_init=1,lazy_journal_init=1",
                         "/proc/self/fd/3" },
                       RLIM_INFINITY,
+                      false,
                       false },
     [VOLUME_SHARE] = { "mkfs.erofs",
                        "erofs-utils",
                        { "mkfs.erofs", "-d1", "--quiet", "/proc/self/fd/3", "." },
                        COPY_SIZE_MAX,
+                       true,
                        true },
+    /* Without a journal, since nobody brings it in order again. */
+    [VOLUME_SCRATCH] = { "mke2fs",
+                         "e2fsprogs",
+                         { "mke2fs", "-q", "-F", "-t", "ext4", "-m", "0", "-O", "^has_journal", "-E",
+                           "root_owner=0:0,nodiscard,lazy_itable_init=1", "/proc/self/fd/3" },
+                         RLIM_INFINITY,
+                         true,
+                         false },
 };
 
 struct VolumeMake {
     Pod *pod;
+    VolumeType type;
     const Recipe *recipe;
     int source;   /* the directory that is copied; -1: none */
     char *volume; /* its name */
@@ -106,20 +120,6 @@ void volume_make_forget(Pod *pod)
     pod->volume_make = volume_make_free(pod->volume_make);
     pod->observed.volume_making = false;
     pod->volume_error = (free(pod->volume_error), NULL);
-}
-
-void volume_make_remove_copies(const Pod *pod)
-{
-    _cleanup_(freep) char *prefix = strf("%s.", pod->name);
-    _cleanup_(closep) int shares = dir_open_at(pod->supervisor->state_dir, PATHS_SHARES);
-    int copy = shares < 0 ? -1 : fcntl(shares, F_DUPFD_CLOEXEC, 0);
-    _cleanup_(closedirp) DIR *d = copy < 0 ? NULL : fdopendir(copy);
-
-    if (!d)
-        safe_close(copy);
-    for (struct dirent *e; d && prefix && (e = readdir(d));)
-        if (str_after(e->d_name, prefix))
-            (void)file_remove_at(shares, e->d_name);
 }
 
 /* --- the child: between fork and exec only what is async-signal-safe -------------------------------------------------- */
@@ -193,14 +193,14 @@ static int finish(const VolumeMake *m)
     (void)snprintf(source, sizeof source, "/proc/self/fd/%d", m->disk);
     if (fsync(m->disk) < 0)
         return -errno;
-    r = m->recipe->copies ? renameat(m->directory, m->unfinished, m->directory, m->name)
-                          : linkat(AT_FDCWD, source, m->directory, m->name, AT_SYMLINK_FOLLOW);
+    r = m->recipe->one_start ? renameat(m->directory, m->unfinished, m->directory, m->name)
+                             : linkat(AT_FDCWD, source, m->directory, m->name, AT_SYMLINK_FOLLOW);
     if (r < 0)
         return -errno;
     (void)file_remove_at(m->directory, m->unfinished);
     if (fsync(m->directory) < 0)
         return -errno;
-    return m->recipe->copies ? strv_append(&m->pod->copied, m->volume) : 0;
+    return m->recipe->one_start ? strv_append(&m->pod->copied, m->volume) : 0;
 }
 
 /* malloc'ed: why not; NULL: it is made. */
@@ -223,10 +223,11 @@ static char *outcome(const VolumeMake *m, const siginfo_t *info)
     return r < 0 ? strdup(strerror(-r)) : NULL;
 }
 
-static char *failure(const Recipe *recipe, const char *volume, const char *path, const char *why)
+static char *failure(VolumeType type, const char *volume, const char *path, const char *why)
 {
-    return recipe->copies ? strf("the directory of volume %s could not be copied: %s: %s", volume, path, why)
-                          : strf("the disk of volume %s could not be made: %s: %s", volume, path, why);
+    return type == VOLUME_SHARE
+               ? strf("the directory of volume %s could not be copied: %s: %s", volume, path, why)
+               : strf("the disk of volume %s could not be made: %s: %s", volume, path, why);
 }
 
 static int on_end(sd_event_source *source, int fd, uint32_t revents, void *userdata)
@@ -239,8 +240,8 @@ static int on_end(sd_event_source *source, int fd, uint32_t revents, void *userd
         return 0;
     m->pidfd = safe_close(m->pidfd);
     _cleanup_(freep) char *why = outcome(m, &info);
-    char *error = why ? failure(m->recipe, m->volume, m->path, why) : NULL;
-    if (!why && !m->recipe->copies)
+    char *error = why ? failure(m->type, m->volume, m->path, why) : NULL;
+    if (!why && !m->recipe->one_start)
         pod_log(pod, LOG_NOTICE, 0, "%s: the disk of its volume %s was made: %s", pod->name, m->volume,
                 m->path);
     volume_make_forget(pod);
@@ -312,11 +313,11 @@ static int open_source(VolumeMake *m, const VolumeDefinition *v, char **ret_why)
 /* podvisord's own directory, if it is to be one of those. */
 static int make_own(const Supervisor *s, const char *directory)
 {
-    const char *below = str_after(directory, s->paths->state);
+    const char *own = source_own_name(s, directory);
 
-    if (!below || (!streq(below, "/" PATHS_VOLUMES) && !streq(below, "/" PATHS_SHARES)))
+    if (!own)
         return 0;
-    int fd = dir_make_at(s->state_dir, below + 1, 0700);
+    int fd = dir_make_at(s->state_dir, own, 0700);
     safe_close(fd);
     return MIN(fd, 0);
 }
@@ -341,6 +342,22 @@ static int open_place(VolumeMake *m, const Supervisor *s, const RunDisk *disk)
     return MIN(m->directory, 0);
 }
 
+/* A disk that can never become as full as it says would be a promise. Others may take the room later; then writes fail. */
+static int check_room(int directory, uint64_t size, char **ret_why)
+{
+    struct statvfs fs;
+
+    if (fstatvfs(directory, &fs) < 0)
+        return -errno;
+    uint64_t left = (uint64_t)fs.f_bavail * fs.f_frsize;
+    if (size <= left)
+        return 0;
+    _cleanup_(freep) char *wanted = size_format(size), *there = size_format(left - left % ROUND);
+    *ret_why = strf("it may take %s, and the file system that it lies on has only %s left", wanted ?: "more",
+                    there ?: "less");
+    return -ENOSPC;
+}
+
 static int prepare(VolumeMake *m, const RunDisk *disk, const VolumeDefinition *v, char **ret_why)
 {
     if (m->recipe->copies && !v->source)
@@ -352,6 +369,8 @@ static int prepare(VolumeMake *m, const RunDisk *disk, const VolumeDefinition *v
         r = open_source(m, v, ret_why);
     if (r >= 0)
         r = open_place(m, m->pod->supervisor, disk);
+    if (r >= 0 && m->recipe->one_start && !m->recipe->copies)
+        r = check_room(m->directory, v->size, ret_why);
     return r < 0 ? r : make_file(m, m->recipe->copies ? 0 : v->size);
 }
 
@@ -363,6 +382,7 @@ static int begin(Pod *pod, const RunDisk *disk, const VolumeDefinition *v, char 
     if (!m)
         return -ENOMEM;
     *m = (VolumeMake){ .pod = pod,
+                       .type = v->type,
                        .recipe = &recipes[v->type],
                        .source = -1,
                        .directory = -1,
@@ -373,7 +393,7 @@ static int begin(Pod *pod, const RunDisk *disk, const VolumeDefinition *v, char 
     if (r >= 0)
         r = spawn(m, pod->supervisor->event);
     if (r < 0) {
-        *ret_error = failure(m->recipe, v->name, m->path ?: "?", why ?: source_error(r, true));
+        *ret_error = failure(m->type, v->name, m->path ?: "?", why ?: source_error(r, true));
         return r;
     }
     pod->volume_make = take_ptr(m);
@@ -384,7 +404,7 @@ static int begin(Pod *pod, const RunDisk *disk, const VolumeDefinition *v, char 
 static bool is_to_be_made(const Pod *pod, const RunDefinition *d, const RunDisk *disk,
                           const VolumeDefinition *v)
 {
-    if (v->type == VOLUME_SHARE)
+    if (volume_is_of_one_start(v))
         return !strv_contains(pod->copied, v->name);
     if (!v->make)
         return false;

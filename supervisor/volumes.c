@@ -11,15 +11,15 @@
 /* Names have no dots, so no two volumes come to the same file. */
 static int resolve_own(const Supervisor *s, const char *pod, const VolumeDefinition *v, RunDisk *ret)
 {
-    ret->directory = source_own_volumes(s);
+    ret->directory = source_own(s, VOLUME_DISK);
     ret->file = strf("%s.%s.%s", pod, v->name, enum_to_string(&disk_format_table, (int)v->format));
     return ret->directory && ret->file ? 0 : -ENOMEM;
 }
 
-static int resolve_share(const Supervisor *s, const char *pod, const VolumeDefinition *v, RunDisk *ret)
+static int resolve_of_one_start(const Supervisor *s, const char *pod, const VolumeDefinition *v, RunDisk *ret)
 {
-    ret->directory = source_own_shares(s);
-    ret->file = strf("%s.%s.erofs", pod, v->name);
+    ret->directory = source_own(s, v->type);
+    ret->file = strf("%s.%s.%s", pod, v->name, v->type == VOLUME_SHARE ? "erofs" : "raw");
     return ret->directory && ret->file ? 0 : -ENOMEM;
 }
 
@@ -31,8 +31,8 @@ static int resolve(const Supervisor *s, const char *pod, const VolumeDefinition 
     int r = str_replace(&ret->volume, v->name);
     if (r < 0)
         return r;
-    if (v->type == VOLUME_SHARE)
-        return resolve_share(s, pod, v, ret);
+    if (volume_is_of_one_start(v))
+        return resolve_of_one_start(s, pod, v, ret);
     r = v->source ? source_split(s, SOURCE_VOLUME, v->source, &ret->directory, &ret->file, &why)
                   : resolve_own(s, pod, v, ret);
     if (why)

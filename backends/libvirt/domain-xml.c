@@ -159,7 +159,8 @@ static void volume_disk(Domain *d, const DomainDisk *v)
     (void)snprintf(serial, sizeof serial, "volume%u", (unsigned)v->id);
     xml_open(&d->w, "disk", "type", v->device ? "block" : "file", "device", "disk", NULL);
     xml_empty(&d->w, "driver", "name", "qemu", "type", enum_to_string(&disk_format_table, (int)v->format),
-              "error_policy", "report", "rerror_policy", "report", NULL);
+              "error_policy", "report", "rerror_policy", "report", v->scratch ? "cache" : NULL, "unsafe",
+              "discard", "unmap", NULL);
     xml_empty(&d->w, "source", v->device ? "dev" : "file", v->path, NULL);
     xml_empty(&d->w, "backingStore", NULL);
     xml_empty(&d->w, "target", "dev", disk_name(name, (unsigned)v->id), "bus", "scsi", NULL);

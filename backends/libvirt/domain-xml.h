@@ -34,6 +34,7 @@ typedef struct DomainDisk {
     DiskFormat format;
     bool device; /* a block device of the host */
     bool read_only;
+    bool scratch; /* nothing on it outlives the machine */
 } DomainDisk;
 
 typedef struct DomainInputs {

@@ -134,7 +134,8 @@ static int disks_describe(LibvirtVm *l, DomainDisk disks[VOLUMES_MAX], char *pat
                                  .path = paths[i],
                                  .format = file.format,
                                  .device = file.device,
-                                 .read_only = file.read_only };
+                                 .read_only = file.read_only,
+                                 .scratch = file.scratch };
     }
     return 0;
 }

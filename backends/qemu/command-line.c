@@ -189,19 +189,21 @@ static void disk(Words *w, const CommandLineDisk *d)
 }
 
 /* As JSON, since QEMU's other way of writing has no word for "no image behind it", whatever the image itself says. A write for which
- * the host has no room fails in the guest, which can tell whom it concerns, and does not stop the whole machine. */
+ * the host has no room fails in the guest, which can tell whom it concerns, and does not stop the whole machine. What is lost with the machine needs
+ * not be on the host's disk at any time, and gives back what the guest has removed. */
 static void volume_disk(Words *w, const DiskFile *d)
 {
     unsigned id = (unsigned)d->id, set = id + 1;
     const char *read_only = d->read_only ? "true" : "false";
+    const char *scratch = d->scratch ? "\"discard\":\"unmap\",\"cache\":{\"no-flush\":true}," : "";
 
     option(w, "-add-fd", "fd=%d,set=%u", d->fd, set);
     option(w, "-blockdev",
-           "{\"driver\":\"%s\",\"node-name\":\"volume%u\",\"read-only\":%s,%s\"file\":{\"driver\":\"%s\","
-           "\"filename\":\"/dev/fdset/%u\",\"read-only\":%s,\"locking\":\"on\"}}",
+           "{\"driver\":\"%s\",\"node-name\":\"volume%u\",\"read-only\":%s,%s%s\"file\":{\"driver\":\"%s\","
+           "\"filename\":\"/dev/fdset/%u\",\"read-only\":%s,%s\"locking\":\"on\"}}",
            enum_to_string(&disk_format_table, (int)d->format), id, read_only,
-           d->format == DISK_QCOW2 ? "\"backing\":null," : "", d->device ? "host_device" : "file", set,
-           read_only);
+           d->format == DISK_QCOW2 ? "\"backing\":null," : "", scratch, d->device ? "host_device" : "file",
+           set, read_only, scratch);
     option(w, "-device",
            "scsi-hd,bus=scsi0.0,scsi-id=%u,lun=0,drive=volume%u,id=disk%u,serial=volume%u,werror=report,"
            "rerror=report",

@@ -87,15 +87,21 @@ static const struct {
 };
 _Static_assert(ELEMENTSOF(filesystems) == DISK_FILESYSTEM_MAX, "a file system has no row");
 
-static int mount_disk(Platform *p, uint64_t disk, DiskFilesystem filesystem, bool read_only,
-                      const char *target)
+/* What is removed is the host's again; nothing is written there before a container writes it. */
+static const char *const scratch_options[] = { "errors=remount-ro", "discard", "noinit_itable", NULL };
+
+static int mount_disk(Platform *p, uint64_t disk, const VolumeDefinition *volume, const char *target)
 {
+    DiskFilesystem filesystem = volume_filesystem(volume);
+    const char *const *options =
+        volume->type == VOLUME_SCRATCH ? scratch_options : filesystems[filesystem].options;
     _cleanup_(freep) char *path = disk_path(disk);
-    unsigned attributes = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | (read_only ? MOUNT_ATTR_RDONLY : 0);
+    unsigned attributes =
+        MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | (volume_is_read_only(volume) ? MOUNT_ATTR_RDONLY : 0);
 
     if (!path || access(path, F_OK) < 0)
         return -ENODEV;
-    return mount_at(filesystems[filesystem].type, path, filesystems[filesystem].options, attributes, target);
+    return mount_at(filesystems[filesystem].type, path, options, attributes, target);
 }
 
 static void step_clock(Platform *p, int64_t step)

@@ -66,6 +66,11 @@ static uint64_t memory_of_containers(const Platform *p)
     return max != SIZE_INFINITY || sysinfo(&info) < 0 ? max : (uint64_t)info.totalram * info.mem_unit;
 }
 
+static bool layer_is_memory(const ContainerDefinition *d)
+{
+    return !d->writable_volume;
+}
+
 /*
  * Files in memory are not given back by a kill, so they must not take all of it: at most half of the container's limit, and half of
  * the pod's memory for all containers that have no limit.
@@ -77,10 +82,11 @@ void rootfs_decide_sizes(const Platform *p, AgentConfigure *configure)
     if (configure->shm_size == 0)
         configure->shm_size = MIN(UINT64_C(64) << 20, memory / 4);
     for (size_t i = 0; i < configure->n_containers; i++)
-        sharers += configure->containers[i].definition.limits.memory == SIZE_INFINITY;
+        sharers += layer_is_memory(&configure->containers[i].definition) &&
+                   configure->containers[i].definition.limits.memory == SIZE_INFINITY;
     for (size_t i = 0; i < configure->n_containers; i++) {
         ContainerDefinition *d = &configure->containers[i].definition;
-        if (d->writable_size == 0)
+        if (d->writable_size == 0 && layer_is_memory(d))
             d->writable_size =
                 d->limits.memory == SIZE_INFINITY ? memory / 2 / sharers : d->limits.memory / 2;
         d->writable_size = MAX(d->writable_size, UINT64_C(65536));
@@ -120,22 +126,44 @@ static int make_image(Platform *p, uint64_t disk, Failure *f)
     return r < 0 ? failure_set(f, r, "the image could not be mounted") : 0;
 }
 
-static int make_layer(const char *dir, const AgentContainer *c)
+static int mount_layer_of_memory(const AgentContainer *c, const char *layer)
 {
-    _cleanup_(freep) char *layer = strf("%s/layer", dir);
-    _cleanup_(freep) char *upper = strf("%s/layer/upper", dir);
-    _cleanup_(freep) char *work = strf("%s/layer/work", dir);
     unsigned long long bytes = c->definition.writable_size;
     _cleanup_(freep) char *size = strf("size=%llu", bytes);
     /* Files that are empty hold memory, too: about as much as a page holds. */
     _cleanup_(freep) char *inodes = strf("nr_inodes=%llu", MAX(bytes / 4096, 256ULL));
 
-    if (!layer || !upper || !work || !size || !inodes)
+    if (!size || !inodes)
+        return -ENOMEM;
+    const char *const options[] = { "mode=0755", size, inodes, NULL };
+    return mount_at("tmpfs", NULL, options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, layer);
+}
+
+/* The volume is there: volumes_mount() came before. */
+static int mount_layer_of_scratch(const Platform *p, const AgentContainer *c, const char *layer)
+{
+    _cleanup_(freep) char *source =
+        strf("%s/scratch/%s/layers/%s", p->run, c->definition.writable_volume, c->definition.name);
+    int r = source ? dir_make_path(source, 0755) : -ENOMEM;
+    _cleanup_(closep) int fd = r < 0 ? r : mount_view(AT_FDCWD, source, 0);
+
+    if (fd < 0)
+        return fd;
+    return move_mount(fd, "", AT_FDCWD, layer, MOVE_MOUNT_F_EMPTY_PATH) < 0 ? -errno : 0;
+}
+
+static int make_layer(const Platform *p, const char *dir, const AgentContainer *c)
+{
+    _cleanup_(freep) char *layer = strf("%s/layer", dir);
+    _cleanup_(freep) char *upper = strf("%s/layer/upper", dir);
+    _cleanup_(freep) char *work = strf("%s/layer/work", dir);
+
+    if (!layer || !upper || !work)
         return -ENOMEM;
     int r = dir_make_path(layer, 0755);
-    const char *const options[] = { "mode=0755", size, inodes, NULL };
     if (r >= 0)
-        r = mount_at("tmpfs", NULL, options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, layer);
+        r = layer_is_memory(&c->definition) ? mount_layer_of_memory(c, layer)
+                                            : mount_layer_of_scratch(p, c, layer);
     if (r >= 0)
         r = dir_make_path(upper, 0755);
     return r < 0 ? r : dir_make_path(work, 0755);
@@ -168,7 +196,7 @@ int rootfs_make(Platform *p, const AgentConfigure *configure, const AgentContain
         return r;
     if ((r = make_shm(p, configure->shm_size)) < 0)
         return failure_set(f, r, "/dev/shm could not be made");
-    if ((r = make_layer(dir, c)) >= 0)
+    if ((r = make_layer(p, dir, c)) >= 0)
         r = make_overlay(p, dir, c);
     return r < 0 ? failure_set(f, r, "the root directory could not be made") : 0;
 }

@@ -5,10 +5,11 @@
  *
  * The agent's part, once per boot, below its run directory:
  *     images/DISK               the image, read-only, shared by the containers that use it
- *     volumes/NAME              tmpfs or a disk (volumes.h)
+ *     volumes/NAME              tmpfs or a disk (volumes.h); of a scratch, its files
+ *     scratch/NAME              the whole of a scratch: files, and layers of containers
  *     files/                    secrets and config files (files.h)
  *     shm                       tmpfs, /dev/shm of all
- *     containers/NAME/layer     tmpfs for what the container writes; it outlives restarts of the container
+ *     containers/NAME/layer     tmpfs, or a part of a scratch, for what the container writes; it outlives restarts of the container
  *     containers/NAME/root      overlay of the two
  *     etc/{hosts,hostname}
  *

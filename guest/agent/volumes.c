@@ -102,16 +102,44 @@ static const char *mount_error(int error, const VolumeDefinition *v)
     }
 }
 
+/* What containers see of a scratch is beside the layers of their root directories, which nobody gets at by another way. */
+static int divide_scratch(const Platform *p, const VolumeDefinition *v)
+{
+    _cleanup_(freep) char *files = strf("%s/scratch/%s/files", p->run, v->name);
+    _cleanup_(freep) char *layers = strf("%s/scratch/%s/layers", p->run, v->name);
+    _cleanup_(freep) char *path = volume_path(p, v->name);
+    int r = files && layers && path ? dir_make_path(files, 0755) : -ENOMEM;
+
+    if (r >= 0 && chmod(files, 01777) < 0)
+        r = -errno;
+    if (r >= 0)
+        r = dir_make_path(layers, 0700);
+    if (r >= 0)
+        r = dir_make_path(path, 0755);
+    _cleanup_(closep) int fd = r < 0 ? r : mount_view(AT_FDCWD, files, 0);
+    if (fd < 0)
+        return fd;
+    return move_mount(fd, "", AT_FDCWD, path, MOVE_MOUNT_F_EMPTY_PATH) < 0 ? -errno : 0;
+}
+
+/* Where the file system of its disk is. */
+static char *disk_place(const Platform *p, const VolumeDefinition *v)
+{
+    return v->type == VOLUME_SCRATCH ? strf("%s/scratch/%s", p->run, v->name) : volume_path(p, v->name);
+}
+
 static int mount_one(Platform *p, const AgentConfigure *configure, const VolumeDefinition *v, Failure *f)
 {
     const AgentDisk *disk = find_disk(configure, v->name);
-    _cleanup_(freep) char *path = volume_path(p, v->name);
-    int r = !disk ? -EINVAL : path ? dir_make_path(path, 0755) : -ENOMEM;
+    _cleanup_(freep) char *path = disk_place(p, v), *whole = volume_path(p, v->name);
+    int r = !disk ? -EINVAL : path && whole ? dir_make_path(path, 0755) : -ENOMEM;
 
-    if (r >= 0 && mount_is_at(path))
+    if (r >= 0 && mount_is_at(whole))
         return 0;
-    if (r >= 0)
-        r = p->ops->mount_disk(p, disk->disk, volume_filesystem(v), volume_is_read_only(v), path);
+    if (r >= 0 && !mount_is_at(path))
+        r = p->ops->mount_disk(p, disk->disk, v, path);
+    if (r >= 0 && v->type == VOLUME_SCRATCH && (r = divide_scratch(p, v)) < 0)
+        return failure_set(f, r, "volume %s could not be made", v->name);
     if (r == -ENODEV)
         return failure_say(f, r, "the disk of volume %s did not appear (SCSI id %llu)", v->name,
                            (unsigned long long)disk->disk);
@@ -132,7 +160,8 @@ int volumes_mount(Platform *p, const AgentConfigure *configure, const ContainerD
         const VolumeDefinition *v = d->mounts[i].volume ? find(configure, d->mounts[i].volume) : NULL;
         r = v && volume_has_disk(v) ? mount_one(p, configure, v, f) : 0;
     }
-    return r;
+    const VolumeDefinition *layer = d->writable_volume ? find(configure, d->writable_volume) : NULL;
+    return r >= 0 && layer && volume_has_disk(layer) ? mount_one(p, configure, layer, f) : r;
 }
 
 /* That it can only be read is what brings a file system in order, however many see it still. */
@@ -146,6 +175,10 @@ static int end_one(const char *path)
 void volumes_end(const Platform *p, const AgentConfigure *configure)
 {
     for (size_t i = 0; i < configure->n_disks; i++) {
+        const VolumeDefinition *v = find(configure, configure->disks[i].volume);
+        /* What is lost anyway needs no order. */
+        if (v && v->type == VOLUME_SCRATCH)
+            continue;
         _cleanup_(freep) char *path = volume_path(p, configure->disks[i].volume);
         int r = path && mount_is_at(path) ? end_one(path) : 0;
         if (r < 0)

@@ -2,7 +2,7 @@
 #pragma once
 /*
  * The pod's volumes, below the agent's run directory, at volumes/NAME: memory at once, disks when they have appeared and a container
- * that sees them is about to start. A disk is mounted once, for all containers; it is left in order when the machine ends.
+ * that sees them, or has its layer on them, is about to start. A disk is mounted once, for all containers; it is left in order when the machine ends.
  */
 #include "guest/agent/failure.h"
 #include "guest/agent/platform.h"
@@ -10,7 +10,7 @@
 
 /* Those that are memory. */
 int volumes_make(const Platform *p, const AgentConfigure *configure, Failure *f);
-/* The disks that the container sees; fine to repeat. -ENODEV in f: one is not there yet. */
+/* The disks that the container needs; fine to repeat. -ENODEV in f: one is not there yet. */
 int volumes_mount(Platform *p, const AgentConfigure *configure, const ContainerDefinition *d, Failure *f);
 /* Nothing uses them any more: what was written is on the disks, and these need no repair. */
 void volumes_end(const Platform *p, const AgentConfigure *configure);

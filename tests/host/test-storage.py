@@ -277,6 +277,47 @@ class Disks(Storage):
         self.host.wait("db", state="gone")
 
 
+class Scratches(Storage):
+    WORK = '{ name = "work"; type = "scratch"; size = "%s"; }'
+    AT_WORK = '{ volume = "work"; path = "/work"; }'
+    ON_WORK = IDLE + ' writable_volume = "work";'
+
+    def here(self):
+        return sorted(path.name for path in (self.host.root / "state/scratch").iterdir())
+
+    def test_a_scratch_has_what_memory_should_not_hold_and_is_gone_with_the_machine(self):
+        self.declare("job", pod(self.WORK % "400M", self.AT_WORK, 'memory = "160M";', self.ON_WORK))
+        self.host.wait("job")
+        # More than all memory of the pod, in the root directory.
+        self.sh("dd if=/dev/zero of=/large bs=1M count=200 && sync && echo x > /work/x", "job")
+        self.assertEqual(self.sh("ls -A /work; stat -c %a /work", "job"), "x\n1777\n")
+        self.assertGreater(self.host.status("job")["scratch_used"], 200 << 20)
+        self.assertRegex(self.host.page("job"), r"Scratch: 2..(\.\d+)?M of 400M on this host's disk")
+        self.sh("rm /large; sync", "job")
+        until("the host has its room again", lambda: self.host.status("job")["scratch_used"] < 100 << 20)
+        # It outlives the container, and a podvisord that is killed, ...
+        self.host.sh("job", "echo y > /y; kill -TERM 1", check=False)
+        self.host.kill(signal.SIGKILL)
+        (self.host.root / "state/scratch/.job.work.raw.unfinished").write_bytes(b"half")
+        (self.host.root / "state/scratch/nobody.work.raw").write_bytes(b"left")
+        self.host.start()
+        until("the container is back", lambda: self.host.container("job", "main")["restarts"] == 1
+              and self.host.container("job", "main")["state"] == "running")
+        self.assertEqual(self.sh("cat /y /work/x", "job"), "y\nx\n")
+        self.assertEqual(self.here(), ["job.work.raw"])
+        # ... and not the machine.
+        self.host.cli("restart", "job")
+        self.host.wait("job")
+        self.assertEqual(self.host.sh("job", "ls -A /work; ls /y", check=False).stdout, "")
+        self.host.cli("stop", "job")
+        self.assertEqual(self.here(), [])
+
+    def test_a_scratch_for_which_there_is_no_room_is_refused_with_what_is_left(self):
+        self.declare("job", pod(self.WORK % "1024G", self.AT_WORK))
+        self.reason("job", "it may take 1T, and the file system that it lies on has only ")
+        self.assertEqual(self.here(), [])
+
+
 class Shares(Storage):
     SITE = '{ name = "site"; type = "share"; source = "%s"; read_only = true; }'
     AT_WWW = '{ volume = "site"; path = "/www"; }'
@@ -304,9 +345,9 @@ class Shares(Storage):
         self.host.cli("restart", "web")
         self.host.wait("web")
         self.assertEqual(self.sh("cat /www/index.html", "web"), "two\n")
-        # Nothing of it is left when the pod is gone.
+        # Nothing of it is left when the machine is gone.
         self.assertEqual([path.name for path in (self.host.root / "state/shares").iterdir()], ["web.site.erofs"])
-        self.host.clear()
+        self.host.cli("stop", "web")
         self.assertEqual(list((self.host.root / "state/shares").iterdir()), [])
 
     def test_what_is_no_directory_is_refused_with_its_reason(self):

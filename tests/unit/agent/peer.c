@@ -25,9 +25,9 @@ static int mount_image(Platform *platform, uint64_t disk, const char *target)
 }
 
 /* A file system of its own, as a disk is: it is told to be read-only at the end. */
-static int mount_disk(Platform *platform, uint64_t disk, DiskFilesystem filesystem, bool read_only,
-                      const char *target)
+static int mount_disk(Platform *platform, uint64_t disk, const VolumeDefinition *volume, const char *target)
 {
+    bool read_only = volume_is_read_only(volume);
     Peer *p = peer_of(platform);
 
     p->disk = disk;

@@ -169,6 +169,27 @@ static void a_disk_can_only_be_read_when_the_power_goes(void **state)
     assert_int_equal(errno, EROFS);
 }
 
+static void a_layer_on_a_scratch_is_seen_by_its_container_alone(void **state)
+{
+    Peer *p = able(state);
+    AgentContainer c[] = { container("one", "probe write /x"), container("two", "probe write /data/y") };
+    const VolumeDefinition scratch = { .name = TEXT("data"), .type = VOLUME_SCRATCH };
+
+    c[0].definition.writable_volume = strdup("data");
+    MOUNT(&c[1], .volume = TEXT("data"), .path = TEXT("/data"));
+    assert_int_equal(configure(p, scratch, c, ELEMENTSOF(c)), 0);
+    peer_until(p, p->powered_off);
+    assert_int_equal(p->disk_mounts, 1);
+    assert_true(peer_log_has(p, "one stdout /x: written"));
+    assert_true(peer_log_has(p, "two stdout /data/y: written"));
+    assert_int_equal(mode_of(p, "scratch/data/layers/one/upper/x") & 0400, 0400);
+    assert_int_equal(mode_of(p, "scratch/data/files/y") & 0400, 0400);
+    assert_int_equal(mode_of(p, "volumes/data"), 01777);
+    assert_int_equal(mode_of(p, "volumes/data/layers"), 0);
+    for (size_t i = 0; i < ELEMENTSOF(c); i++)
+        container_done_test(&c[i]);
+}
+
 /* --- files ---------------------------------------------------------------------------------------------------------- */
 
 static void a_secret_is_what_was_sent_where_and_how_it_is_declared(void **state)
@@ -299,6 +320,7 @@ int main(int argc, char **argv)
         WITH_PEER(a_journal_that_cannot_be_replayed_is_told_in_words),
         WITH_PEER(a_disk_that_was_made_is_for_every_user),
         WITH_PEER(a_disk_can_only_be_read_when_the_power_goes),
+        WITH_PEER(a_layer_on_a_scratch_is_seen_by_its_container_alone),
         WITH_PEER(a_secret_is_what_was_sent_where_and_how_it_is_declared),
         WITH_PEER(a_new_content_takes_the_place_of_the_old_one_by_rename),
         WITH_PEER(a_file_that_never_came_keeps_its_container_from_starting),

@@ -78,6 +78,7 @@ static void test_volumes_are_disks_with_their_format_and_rights(void **state)
         { .id = 32, .path = "/var/lib/podvisor/volumes/web.data.raw", .format = DISK_RAW },
         { .id = 33, .path = "/srv/a<b>&'c'.raw", .format = DISK_RAW, .read_only = true },
         { .id = 40, .path = "/srv/image.qcow2", .format = DISK_QCOW2 },
+        { .id = 41, .path = "/srv/scratch.raw", .format = DISK_RAW, .scratch = true },
         { .id = 63, .path = "/dev/vg/db", .format = DISK_RAW, .device = true },
     };
     RunDefinition d = definition_new();

@@ -62,6 +62,7 @@ static void test_volumes_are_disks_with_their_format_and_rights(void **state)
         { .id = 32, .fd = 22, .format = DISK_RAW },
         { .id = 33, .fd = 23, .format = DISK_RAW, .read_only = true },
         { .id = 40, .fd = 24, .format = DISK_QCOW2 },
+        { .id = 41, .fd = 26, .format = DISK_RAW, .scratch = true },
         { .id = 63, .fd = 25, .format = DISK_RAW, .device = true },
     };
     RunDefinition d = definition_new(MACHINE_MICROVM);
