@@ -200,6 +200,15 @@ static int parse_word(Parser *p, const char *word)
     return c->verb ? 0 : refuse_verb(p, "", word);
 }
 
+/* Taken for a command, it would be one that is not found, with a status that looks like the command's. */
+static bool is_option_too_late(const Parser *p, const char *argument)
+{
+    const Context *c = p->context;
+
+    return argument[0] == '-' && c->verb && c->verb->command && !p->command_begun &&
+           strv_length(c->arguments) == 1;
+}
+
 static int parse_argument(Parser *p, const char *argument)
 {
     if (streq(argument, "--") && !p->options_ended) {
@@ -211,6 +220,11 @@ static int parse_argument(Parser *p, const char *argument)
         p->command_begun = true;
         return 0;
     }
+    if (is_option_too_late(p, argument))
+        return complain(p,
+                        "%s: %s stands behind \"%s\": options come before it, and a command that begins with "
+                        "a dash comes after --",
+                        p->context->verb->name, argument, p->context->arguments[0]);
     if (!p->options_ended && argument[0] == '-' && argument[1])
         return argument[1] == '-' ? parse_long(p, argument + 2) : parse_letters(p, argument + 1);
     return parse_word(p, argument);

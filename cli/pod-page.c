@@ -217,7 +217,8 @@ static char *end_text(const PodStatus *s)
 {
     _cleanup_(freep) char *cause = text_safe(s->end_cause);
     _cleanup_(freep) char *exit = text_exit(s->exit_code, s->exit_signal);
-    bool known = exit && !streq(exit, "-");
+    /* Of a pod whose containers ended, the machine's own status is no answer to whether they ended well. */
+    bool known = exit && !streq(exit, "-") && s->reason != END_COMPLETED;
 
     return strf("%s%s%s (%s%s%s)", cause ?: "", str_empty(cause) ? "" : "; ", end_meaning(s),
                 enum_to_string(&end_reason_table, (int)s->reason), known ? ", " : "", known ? exit : "");

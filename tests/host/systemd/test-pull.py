@@ -3,6 +3,7 @@
 """Images that pods want pulled, on a host with systemd: podvisord has no network there, a unit of its own has."""
 import json
 import os
+import pathlib
 import shutil
 import sys
 import tempfile
@@ -12,6 +13,7 @@ from machine import main
 from pods import PodMachineTest
 from registry import Layout, busybox
 
+EXAMPLES = pathlib.Path(__file__).resolve().parents[3] / "examples"
 HOST = "127.0.0.1:5000"
 REGISTRY = {"version": 0.1, "log": {"level": "error"}, "storage": {"filesystem": {"rootdirectory": "/var/tmp/registry"}},
             "http": {"addr": HOST}}
@@ -30,7 +32,7 @@ class Pull(PodMachineTest):
     @classmethod
     def settle(cls, machine):
         with tempfile.TemporaryDirectory() as folder:
-            layout = Layout(folder, busybox, special, owners=(), config=("--config.entrypoint", "/bin/sleep", "--config.cmd", "100000"))
+            layout = Layout(folder, busybox, special, owners=())
             shutil.copytree(layout.path, machine.path("/var/tmp/layout"))
         machine.write("/etc/registry.json", json.dumps(REGISTRY))
         machine.write("/etc/systemd/system/registry.service", UNIT)
@@ -40,13 +42,15 @@ class Pull(PodMachineTest):
         machine.run("bash", "-c", "until (exec 3<>/dev/tcp/127.0.0.1/5000) 2>/dev/null; do :; done")
         machine.run("skopeo", "--insecure-policy", "copy", "--dest-tls-verify=false", "oci:/var/tmp/layout:latest", f"docker://{HOST}/app:1")
 
-    def declare(self, name, tag):
-        self.machine.pod(name, f'containers = ( {{ name = "app"; image = "{HOST}/app:{tag}"; pull = "missing"; }} );')
-        self.addCleanup(self.machine.remove_pod, name)
-
     def test_a_unit_pulls_what_a_pod_wants_with_all_that_is_in_it(self):
-        self.declare("web", "1")
-        self.machine.wait("web")
+        text = (EXAMPLES / "job.pod").read_text()
+        self.assertIn('image   = "busybox";', text)
+        self.machine.pod("job", text.replace('image   = "busybox";', f'image = "{HOST}/app:1"; pull = "missing";'))
+        self.addCleanup(self.machine.remove_pod, "job")
+        self.machine.wait("job", state="inactive")
+        self.machine.podvisor("start", "job", "--no-wait")
+        self.machine.wait("job", state="succeeded")
+        self.assertEqual(self.machine.podvisor("logs", "job").stdout, "1\n2\n3\n")
         image = next(i for i in json.loads(self.machine.podvisor("image", "list", "--json=short").stdout) if i["names"] == [f"{HOST}/app:1"])
         blob = "/var/lib/podvisor/images/blobs/" + image["record"]["digest"].replace(":", "-") + ".erofs"
         self.assertIn("Uid: 12   Gid: 34 ", self.machine.run("dump.erofs", "--path=/tmp", blob).stdout)

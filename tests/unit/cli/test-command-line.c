@@ -129,6 +129,22 @@ static void test_values_are_checked(void **state)
     ASSERT_REFUSED("--no-legend takes no value", "list", "--no-legend=1");
 }
 
+static void test_an_option_behind_the_pod_is_no_command(void **state)
+{
+    _cleanup_(freep) char *complaint = NULL;
+    Context c;
+
+    ASSERT_REFUSED("exec: --user=1 stands behind \"web\": options come before it, and a command that begins "
+                   "with a dash comes after --",
+                   "exec", "web", "--user=1", "--", "id");
+    ASSERT_REFUSED("exec: -e stands behind \"web\": options come before it, and a command that begins with a "
+                   "dash comes after --",
+                   "exec", "web", "-e", "A=1", "env");
+    assert_success(PARSE(&c, &complaint, "exec", "web", "--", "-command", "-x"));
+    assert_string_equal(c.arguments[1], "-command");
+    context_done(&c);
+}
+
 static void test_the_number_of_arguments_is_checked(void **state)
 {
     ASSERT_REFUSED("a verb is missing", "--user");
@@ -207,6 +223,7 @@ int main(void)
         cmocka_unit_test(test_help_needs_neither_verb_nor_arguments),
         cmocka_unit_test(test_what_is_misspelt_is_suggested),
         cmocka_unit_test(test_values_are_checked),
+        cmocka_unit_test(test_an_option_behind_the_pod_is_no_command),
         cmocka_unit_test(test_the_number_of_arguments_is_checked),
         cmocka_unit_test(test_what_no_pod_can_be_called_is_refused),
         cmocka_unit_test(test_a_refusal_says_how_far_the_line_was_understood),

@@ -326,6 +326,20 @@ static void test_the_page_tells_what_containers_are_and_what_their_probes_said(v
     schema_done(&pod_status_schema, &s);
 }
 
+static void test_the_status_of_a_machines_process_is_none_of_its_containers(void **state)
+{
+    PodStatus s = pod("job");
+    s.state = POD_FAILED;
+    s.reason = END_COMPLETED;
+    s.exit_code = 0; /* QEMU's own, and in order */
+    assert_success(str_replace(&s.message, "container work ended with exit status 3"));
+
+    _cleanup_(freep) char *text = page(&s);
+    assert_non_null(strstr(text, "all containers ended, and none is to be started again (completed)\n"));
+    assert_non_null(strstr(text, "container work ended with exit status 3\n"));
+    schema_done(&pod_status_schema, &s);
+}
+
 static void test_the_page_tells_why_podvisord_ended_a_machine(void **state)
 {
     static const struct {
@@ -437,6 +451,7 @@ int main(void)
         cmocka_unit_test(test_the_page_says_that_emulation_does_not_isolate),
         cmocka_unit_test(test_the_page_of_a_failure_has_cause_console_and_errors),
         cmocka_unit_test(test_the_page_tells_what_containers_are_and_what_their_probes_said),
+        cmocka_unit_test(test_the_status_of_a_machines_process_is_none_of_its_containers),
         cmocka_unit_test(test_the_page_tells_why_podvisord_ended_a_machine),
         cmocka_unit_test(test_an_empty_status_is_shown_all_the_same),
         cmocka_unit_test(test_doubt_is_not_taken_for_nothing),
