@@ -283,6 +283,7 @@ class Scratches(Storage):
     ON_WORK = IDLE + ' writable_volume = "work";'
 
     def here(self):
+        """What of scratch disks the host has."""
         return sorted(path.name for path in (self.host.root / "state/scratch").iterdir())
 
     def test_a_scratch_has_what_memory_should_not_hold_and_is_gone_with_the_machine(self):
@@ -301,8 +302,8 @@ class Scratches(Storage):
         (self.host.root / "state/scratch/.job.work.raw.unfinished").write_bytes(b"half")
         (self.host.root / "state/scratch/nobody.work.raw").write_bytes(b"left")
         self.host.start()
-        until("the container is back", lambda: self.host.container("job", "main")["restarts"] == 1
-              and self.host.container("job", "main")["state"] == "running")
+        # A podvisord that has just come knows of no container before the runner has told.
+        until("the container is back", lambda: [(c["restarts"], c["state"]) for c in self.host.status("job")["containers"]] == [(1, "running")])
         self.assertEqual(self.sh("cat /y /work/x", "job"), "y\nx\n")
         self.assertEqual(self.here(), ["job.work.raw"])
         # ... and not the machine.
