@@ -55,14 +55,18 @@ DEFINE_ENUM_TABLE(ability_word, "support",
 #define NO_PROGRAM "no program runs; each container counts as running until the pod ends"
 
 /* libvirt would start passt itself, without what stands between it and the guest (uplink/filter.h). */
-static bool refuses_user_network(const PodDefinition *pod, const AbilitySettings *settings,
-                                 char **ret_sentence)
+static bool refuses_network(const PodDefinition *pod, const AbilitySettings *settings, char **ret_sentence)
 {
-    if (pod->network.mode != NETWORK_USER)
+    if (pod->network.mode == NETWORK_NONE)
         return false;
     *ret_sentence = strdup(
-        "is \"user\", which the libvirt backend has not: libvirt starts passt without what keeps a guest "
-        "from the host's loopback addresses; the qemu backend has it");
+        pod->network.mode == NETWORK_BRIDGE
+            ? "is \"bridge\", which the libvirt backend has not: its machines are libvirt's, which takes no "
+              "tap "
+              "that podvisor has made; the qemu backend has it, and libvirt.xml may hold an <interface>"
+            : "is \"user\", which the libvirt backend has not: libvirt starts passt without what keeps a "
+              "guest "
+              "from the host's loopback addresses; the qemu backend has it");
     return true;
 }
 
@@ -82,8 +86,8 @@ const AbilityRow ability_rows[] = {
     { "sysctls", WITH_A_MACHINE(NO_MACHINE) },
     { "network", WITH_A_MACHINE(NO_MACHINE) },
     { "network.mode",
-      { [BACKEND_QEMU] = WORKS_AS("\"user\" needs passt"),
-        [BACKEND_LIBVIRT] = PARTLY("\"user\" is refused", refuses_user_network),
+      { [BACKEND_QEMU] = WORKS_AS("\"user\" needs passt, \"bridge\" a podvisord that runs as root"),
+        [BACKEND_LIBVIRT] = PARTLY("all but \"none\" is refused", refuses_network),
         [BACKEND_NULL] = NO_EFFECT(NO_MACHINE) } },
     { "volumes", WITH_A_MACHINE(NO_MACHINE) },
     { "volumes.source",

@@ -18,6 +18,7 @@ struct Uplink {
     char *machine;
     UplinkFunc func;
     void *userdata;
+    int tap;     /* -1 */
     int channel; /* -1: none is begun, or it cannot be heard any more */
     bool begun;
     usec_t began;
@@ -33,8 +34,10 @@ int uplink_new(Uplink **ret, const BackendContext *context, const char *machine,
 
     if (!u)
         return -ENOMEM;
-    *u = (Uplink){ .context = context, .func = func, .userdata = userdata, .channel = -1, .pidfd = -1 };
-    if (!(u->machine = strdup(machine))) {
+    *u = (Uplink){
+        .context = context, .func = func, .userdata = userdata, .channel = -1, .pidfd = -1, .tap = -1
+    };
+    if (machine && !(u->machine = strdup(machine))) {
         free(u);
         return -ENOMEM;
     }
@@ -58,9 +61,15 @@ Uplink *uplink_free(Uplink *u)
     let_go(u);
     sd_event_source_disable_unref(u->process);
     safe_close(u->pidfd);
+    safe_close(u->tap);
     free(u->machine);
     free(u);
     return NULL;
+}
+
+int uplink_take_tap(Uplink *u)
+{
+    return take_fd(&u->tap);
 }
 
 bool uplink_is_watched(const Uplink *u)
@@ -167,14 +176,25 @@ static int send_packet(Uplink *u, UplinkMessageType type, const void *body, int 
     return r < 0 ? r : packet_send(u->channel, packet.data, packet.size, fd);
 }
 
+static int reach(Uplink *u, char **message)
+{
+    const RunDefinition *d = u->context->definition;
+
+    if (!d->uplink && !d->uplink_socket) {
+        *message = strf("podvisord does not say how it is made");
+        return -EINVAL;
+    }
+    return d->uplink ? start_child(u, message) : call_door(u, message);
+}
+
 static int order(Uplink *u, int lock, char **message)
 {
     const RunDefinition *d = u->context->definition;
-    UplinkBegin begin = { .network = d->pod.network, .passt = d->passt };
+    UplinkBegin begin = { .network = d->pod.network, .passt = d->passt, .link = d->link };
 
-    if (!d->passt || (!d->uplink && !d->uplink_socket)) {
-        *message = strf("podvisord does not say how it is made");
-        return -EINVAL;
+    if (!u->machine) {
+        int r = reach(u, message);
+        return r < 0 ? r : send_packet(u, UPLINK_JOIN, &begin, -1);
     }
     _cleanup_(closep) int machine =
         socket_connect_at(u->context->vm_dir, u->machine, SOCK_STREAM | SOCK_NONBLOCK);
@@ -182,7 +202,7 @@ static int order(Uplink *u, int lock, char **message)
         *message = strf("the machine does not take it: %s", strerror(-machine));
         return machine;
     }
-    int r = d->uplink ? start_child(u, message) : call_door(u, message);
+    int r = reach(u, message);
     if (r >= 0)
         r = send_packet(u, UPLINK_LOCK, NULL, lock);
     return r < 0 ? r : send_packet(u, UPLINK_BEGIN, &begin, machine);
@@ -194,9 +214,10 @@ static int order(Uplink *u, int lock, char **message)
 static int take(Uplink *u)
 {
     _cleanup_(bytes_done) Bytes packet = { 0 };
+    _cleanup_(closep) int fd = -1;
     Message m;
 
-    if (packet_receive(u->channel, UPLINK_PACKET_MAX, &packet, NULL) <= 0)
+    if (packet_receive(u->channel, UPLINK_PACKET_MAX, &packet, &fd) <= 0)
         return 0;
     if (message_from_bytes(&uplink_protocol, packet.data, packet.size, &m) < 0)
         return 1;
@@ -204,8 +225,15 @@ static int take(Uplink *u)
     if (m.type == UPLINK_ENDED)
         u->last_word =
             (free(u->last_word), ended->message ? str_escape(ended->message, strlen(ended->message)) : NULL);
-    bool ready = m.type == UPLINK_READY;
+    bool ready = m.type == UPLINK_READY, tap = m.type == UPLINK_TAP && fd >= 0;
     message_done(&m);
+    if (tap) {
+        /* Its maker ends now, which is no end of the network. */
+        let_go(u);
+        u->tap = take_fd(&fd);
+        u->func(u->userdata, true, NULL);
+        return 1;
+    }
     if (ready) {
         u->timer = sd_event_source_disable_unref(u->timer);
         u->func(u->userdata, true, NULL);
@@ -228,7 +256,7 @@ static int on_late(sd_event_source *source, uint64_t when, void *userdata)
 
     if (u->pidfd >= 0)
         (void)process_signal(u->pidfd, SIGKILL);
-    down(u, strdup("passt did not get ready in time"));
+    down(u, strdup(u->machine ? "passt did not get ready in time" : "it was not made in time"));
     return 0;
 }
 
@@ -246,7 +274,7 @@ static int on_begin(sd_event_source *source, uint64_t when, void *userdata)
     char *message = NULL;
 
     _cleanup_(closep) int lock = lock_open(u->context);
-    int r = lock < 0 ? lock : flock(lock, LOCK_EX | LOCK_NB) < 0 ? -errno : 0;
+    int r = lock < 0 ? lock : u->machine && flock(lock, LOCK_EX | LOCK_NB) < 0 ? -errno : 0;
     if (r == -EWOULDBLOCK && usec_sub(now_usec(CLOCK_MONOTONIC), u->began) < UPLINK_LOCK_TIMEOUT) {
         (void)arm(u, UPLINK_LOCK_INTERVAL, on_begin);
         return 0;

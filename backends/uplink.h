@@ -27,7 +27,7 @@ typedef struct Uplink Uplink;
  * a DOWN nothing follows until it is begun again. */
 typedef void (*UplinkFunc)(void *userdata, bool up, const char *message);
 
-/* machine: name of the machine's listening socket in vm/. 0 or -ENOMEM. */
+/* machine: name of the machine's listening socket in vm/; NULL: the machine is on a bridge. 0 or -ENOMEM. */
 int uplink_new(Uplink **ret, const BackendContext *context, const char *machine, UplinkFunc func,
                void *userdata);
 /* Lets go of it; what runs stays as it is. Returns NULL. */
@@ -37,5 +37,8 @@ Uplink *uplink_free(Uplink *u);
 int uplink_begin(Uplink *u);
 /* Between begin and DOWN: its end will be told. */
 bool uplink_is_watched(const Uplink *u);
+/* The tap, which has just come up: whoever asks has it. -1: there is none. Of such an uplink nothing remains but the tap, and nothing is
+ * told after it has come. */
+int uplink_take_tap(Uplink *u) _warn_unused_;
 /* Does one live, whoever began it? Negative errno when it cannot be told. */
 int uplink_lives(const BackendContext *context);

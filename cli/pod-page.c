@@ -130,11 +130,13 @@ static void page_lines(const Page *p, const char *label, char **lines)
 static void page_network(const Page *p)
 {
     const PodStatus *s = p->status;
-    _cleanup_(freep) char *address = text_safe(s->address), *lost = text_safe(s->network_lost);
+    _cleanup_(freep) char *address = text_safe(s->address), *bridge = text_safe(s->bridge),
+                          *lost = text_safe(s->network_lost);
 
     if (str_empty(address))
         return;
-    line(p, "Network", strf("user, %s", address));
+    line(p, "Network",
+         str_empty(bridge) ? strf("user, %s", address) : strf("bridge %s, %s", bridge, address));
     page_lines(p, "Published", s->published);
     if (!str_empty(lost))
         line(p, "",

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "base/ip-address.h"
 #include "base/strings.h"
 #include "cli/published.h"
 #include "schemas/publish.h"
@@ -8,12 +9,16 @@ static void item_done(PublishedPod *item)
     free(item->name);
     free(item->file);
     strv_free(item->ports);
+    free(item->bridge);
+    free(item->address);
 }
 
-int published_add(PublishedPorts *p, const char *name, const char *file, unsigned line,
+int published_add(PublishedPorts *p, const char *name, const char *file, PodLines lines,
                   const PodDefinition *pod)
 {
-    if (pod->network.mode != NETWORK_USER || !pod->network.publish)
+    const NetworkDefinition *n = &pod->network;
+
+    if (n->mode == NETWORK_NONE || (n->mode == NETWORK_USER && !n->publish))
         return 0;
     for (size_t i = 0; i < p->n_items; i++)
         if (streq(p->items[i].name, name))
@@ -22,8 +27,14 @@ int published_add(PublishedPorts *p, const char *name, const char *file, unsigne
     if (!items)
         return -ENOMEM;
     p->items = items;
-    PublishedPod item = { strdup(name), strdup(file), line, strv_copy(pod->network.publish) };
-    if (!item.name || !item.file || !item.ports) {
+    PublishedPod item = {
+        .name = strdup(name), .file = strdup(file), .lines = lines, .ports = strv_copy(n->publish)
+    };
+    if (n->mode == NETWORK_BRIDGE && n->bridge && n->address) {
+        item.bridge = strdup(n->bridge);
+        item.address = strdup(n->address);
+    }
+    if (!item.name || !item.file || (n->publish && !item.ports)) {
         item_done(&item);
         return -ENOMEM;
     }
@@ -31,14 +42,27 @@ int published_add(PublishedPorts *p, const char *name, const char *file, unsigne
     return 0;
 }
 
+static bool same_address(const PublishedPod *a, const PublishedPod *b)
+{
+    IpAddress x, y;
+
+    return a->bridge && a->address && b->address && streq_ptr(a->bridge, b->bridge) &&
+           ip_parse(a->address, &x) >= 0 && ip_parse(b->address, &y) >= 0 && ip_equal(&x, &y);
+}
+
 static void check_against(const PublishedPod *mine, const PublishedPod *theirs, Diagnostics *diagnostics)
 {
     _cleanup_(freep) char *port = publish_collision(mine->ports, theirs->ports);
 
     if (port)
-        diagnostics_add(diagnostics, mine->file, mine->line,
+        diagnostics_add(diagnostics, mine->file, mine->lines.publish,
                         "network.publish: %s is published by the pod %s too (%s:%u); they could not run both",
-                        port, theirs->name, theirs->file, theirs->line);
+                        port, theirs->name, theirs->file, theirs->lines.publish);
+    if (same_address(mine, theirs))
+        diagnostics_add(
+            diagnostics, mine->file, mine->lines.address,
+            "network.address: %s on the bridge %s is that of the pod %s too (%s:%u); they could not run both",
+            mine->address, mine->bridge, theirs->name, theirs->file, theirs->lines.address);
 }
 
 void published_check(const PublishedPorts *p, Diagnostics *diagnostics)

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
-/* The ports that the pods of a check publish: one host has each of them once. */
+/* The ports that the pods of a check publish, and their addresses on bridges: one host has each of them once. */
 #include "schemas/pod-definition.h"
 
 typedef struct PublishedPod {
     char *name;
     char *file;
-    unsigned line;
+    PodLines lines;
     char **ports;
+    char *bridge, *address; /* NULL: it is on no bridge */
 } PublishedPod;
 
 typedef struct PublishedPorts {
@@ -16,8 +17,8 @@ typedef struct PublishedPorts {
 } PublishedPorts;
 
 /* Takes note of a right definition; of two files for one pod the first counts. 0 or -ENOMEM. */
-int published_add(PublishedPorts *p, const char *name, const char *file, unsigned line,
+int published_add(PublishedPorts *p, const char *name, const char *file, PodLines lines,
                   const PodDefinition *pod);
-/* A diagnostic for each pod with a port that an earlier one has. */
+/* A diagnostic for each pod with a port or address that an earlier one has. */
 void published_check(const PublishedPorts *p, Diagnostics *diagnostics);
 void published_done(PublishedPorts *p);

@@ -84,7 +84,7 @@ static void note_published(Check *c, const char *path, const PodDefinition *pod,
 {
     _cleanup_(freep) char *name = pod_name_from_file(file_name_of(path));
 
-    if (name && published_add(&c->published, name, path, lines.publish, pod) < 0)
+    if (name && published_add(&c->published, name, path, lines, pod) < 0)
         c->diagnostics.lost = true;
 }
 

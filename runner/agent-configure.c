@@ -78,10 +78,23 @@ static int container_fill(const RunDefinition *d, const ContainerDefinition *fro
     return str_replace(&to->stop_signal, image->stop_signal);
 }
 
+static int bridge_fill(const BridgeLink *l, AgentNetwork *n)
+{
+    n->mtu = l->mtu;
+    int r = str_replace(&n->mac, l->mac);
+    if (r >= 0)
+        r = l->address ? strv_append(&n->addresses, l->address) : -EINVAL;
+    if (r >= 0 && l->gateway)
+        r = strv_append(&n->gateways, l->gateway);
+    return r < 0 ? r : strings_copy(l->dns, &n->nameservers);
+}
+
 static int network_fill(const RunDefinition *d, AgentNetwork *n)
 {
     char mac[USER_NETWORK_MAC_SIZE];
 
+    if (d->pod.network.mode == NETWORK_BRIDGE)
+        return bridge_fill(&d->link, n);
     if (d->pod.network.mode != NETWORK_USER)
         return 0;
     n->mtu = USER_NETWORK_MTU;

@@ -2,6 +2,7 @@
 #include <ctype.h>
 #include <signal.h>
 
+#include "base/ip-address.h"
 #include "base/strings.h"
 #include "schemas/formats.h"
 #include "schemas/pod-definition.h"
@@ -232,4 +233,29 @@ static bool valid_content(const char *s)
 const Format format_content = {
     "text of at most 64 KiB",
     valid_content,
+};
+
+/* A subset of what the kernel takes: what every tool takes, too. */
+static bool valid_interface(const char *s)
+{
+    enum { INTERFACE_MAX = 15 };
+    size_t n = strlen(s);
+
+    return n > 0 && n <= INTERFACE_MAX && isalnum((unsigned char)*s) &&
+           strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") == n;
+}
+const Format format_interface = {
+    "the name of a network interface such as \"br0\", of at most 15 characters",
+    valid_interface,
+};
+
+static bool valid_ip(const char *s)
+{
+    IpAddress a;
+
+    return ip_parse(s, &a) >= 0;
+}
+const Format format_ip = {
+    "an address of IPv4 or IPv6 such as \"10.0.0.2/24\" or \"10.0.0.1\"",
+    valid_ip,
 };

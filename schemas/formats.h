@@ -17,6 +17,8 @@ extern const Format format_file_mode;  /* "0400": octal, without set-user-id and
 extern const Format format_owner;      /* "1000:1000": numbers alone */
 extern const Format format_credential; /* of systemd */
 extern const Format format_content;    /* at most CONFIG_TEXT_MAX bytes */
+extern const Format format_interface;  /* of a network: at most 15 characters */
+extern const Format format_ip;         /* an address, with or without /BITS */
 extern const Format format_argument;   /* of a command line: anything without NUL, at most 128 KiB */
 
 /* "0400" -> 0400; -EINVAL. */

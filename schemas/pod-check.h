@@ -20,6 +20,8 @@ void check_storage(const Check *c);
 
 /* The ports that are published. */
 void check_network(const Check *c);
+/* What is about a bridge: pod-check-bridge.c */
+void check_bridge(const Check *c);
 
 /* "init[0]", "containers[2]": of a container among all; NULL = no memory. */
 char *check_container_path(const Check *c, size_t i);

@@ -121,6 +121,7 @@ int pod_definition_read(PodDefinition *pod, const char *name, const void *text, 
         check_doubles(&c, "after", pod->after);
         check_doubles(&c, "requires", pod->requires);
         check_network(&c);
+        check_bridge(&c);
         r = diagnostics->n_items > before || diagnostics->lost;
     }
     if (r >= 0 && ret_locations)
@@ -132,7 +133,8 @@ int pod_definition_read(PodDefinition *pod, const char *name, const void *text, 
 PodLines pod_lines(const Locations *locations)
 {
     return (PodLines){ locations_line(locations, "after"), locations_line(locations, "requires"),
-                       locations_line(locations, "network.publish") };
+                       locations_line(locations, "network.publish"),
+                       locations_line(locations, "network.address") };
 }
 
 void pod_definition_done(PodDefinition *pod)

@@ -20,6 +20,7 @@ enum {
     CONFIG_TEXT_MAX = 64 * 1024,       /* of one that stands in the pod file */
     ORDER_MAX = 64,                    /* pods that one pod comes after */
     PUBLISH_MAX = 64,
+    DNS_MAX = 3, /* servers of names: what resolv.conf(5) takes */
 };
 
 typedef enum BackendKind {
@@ -217,6 +218,7 @@ extern const EnumTable container_role_table;
 typedef enum NetworkMode {
     NETWORK_NONE,
     NETWORK_USER,
+    NETWORK_BRIDGE,
     NETWORK_MODE_MAX,
 } NetworkMode;
 extern const EnumTable network_mode_table;
@@ -225,6 +227,11 @@ extern const EnumTable network_mode_table;
 typedef struct NetworkDefinition {
     NetworkMode mode;
     char **publish; /* as schemas/publish.h reads them */
+    char *bridge;   /* from here on for NETWORK_BRIDGE alone */
+    char *address;  /* "10.0.0.2/24" */
+    char *gateway;  /* NULL: none */
+    char **dns;
+    uint64_t mtu; /* 0: BRIDGE_LINK_MTU */
 } NetworkDefinition;
 extern const Schema network_schema;
 
@@ -310,7 +317,7 @@ int pod_container_find(const PodDefinition *pod, const char *name);
 
 /* Where in its file a pod says something about others; 0: it does not. */
 typedef struct PodLines {
-    unsigned after, requires, publish;
+    unsigned after, requires, publish, address;
 } PodLines;
 PodLines pod_lines(const Locations *locations);
 

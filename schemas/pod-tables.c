@@ -56,7 +56,8 @@ DEFINE_ENUM_TABLE(
 
 DEFINE_ENUM_TABLE(network_mode, "network mode",
                   NETWORK_MODE_MAX, [NETWORK_NONE] = { "none", "no network: only the loopback interface" },
-                  [NETWORK_USER] = { "user", "the host's network as an unprivileged user has it, by passt" });
+                  [NETWORK_USER] = { "user", "the host's network as an unprivileged user has it, by passt" },
+                  [NETWORK_BRIDGE] = { "bridge", "an interface of its own on a bridge of the host" });
 
 static const Field restart_fields[] = {
     { F_ENUM(RestartSettings, policy, restart_policy_table), .fallback = "always",
@@ -197,13 +198,31 @@ DEFINE_SCHEMA(config_schema, ConfigDefinition, "config", "A file that containers
 static const Field network_fields[] = {
     { F_ENUM(NetworkDefinition, mode, network_mode_table), .fallback = "none", .impact = IMPACT_REBOOT,
       .doc = "Which network the pod has. With user, its containers reach what this host reaches, except the "
-             "host's own loopback addresses, and are reached by the ports in publish alone.",
+             "host's own loopback addresses, and are reached by the ports in publish alone. With bridge, the "
+             "pod is "
+             "a host of its own on that network, and every port of it is reached there.",
       .example = "network = { mode = \"user\"; };" },
     { F_STRV(NetworkDefinition, publish), .max = PUBLISH_MAX, .format = &format_line, .impact = IMPACT_REBOOT,
       .doc = "Ports of the host that lead into the pod: an address of the host, a port or range of the host, "
              "the port or range in the pod, and /udp where it is not TCP. Without an address, all of the "
              "host's; an IPv6 address goes in []. Each port of the host once.",
       .example = "publish = [ \"127.0.0.1:8080:80\", \"5000-5010:5000-5010/udp\" ];" },
+    { F_STRING(NetworkDefinition, bridge), .format = &format_interface, .impact = IMPACT_REBOOT,
+      .doc = "The bridge of the host that the pod is on. It has to be there when the pod starts; podvisor "
+             "makes none. Needs a podvisord that runs as root.",
+      .example = "network = { mode = \"bridge\"; bridge = \"br0\"; address = \"10.0.0.2/24\"; };" },
+    { F_STRING(NetworkDefinition, address), .format = &format_ip, .impact = IMPACT_REBOOT,
+      .doc = "The pod's address there, of IPv4 or IPv6, with how many bits of it are those of the subnet. "
+             "Two pods on one bridge with one address do not run at once.",
+      .example = "address = \"10.0.0.2/24\";" },
+    { F_STRING(NetworkDefinition, gateway), .format = &format_ip, .impact = IMPACT_REBOOT,
+      .doc = "Where what is outside of the subnet is reached by. Without it, nothing is." },
+    { F_STRV(NetworkDefinition, dns), .max = DNS_MAX, .format = &format_ip, .impact = IMPACT_REBOOT,
+      .doc = "The servers of names, for /etc/resolv.conf. Without them that names none.",
+      .example = "dns = [ \"10.0.0.1\" ];" },
+    { F_UNSIGNED(NetworkDefinition, mtu), .min = 1280, .max = 65521, .impact = IMPACT_REBOOT,
+      .doc = "The largest packet that the pod sends and takes, in bytes; not larger than the bridge's. When "
+             "the key is absent: 1500." },
 };
 DEFINE_SCHEMA(network_schema, NetworkDefinition, "network", "How the pod is on a network.", network_fields);
 

@@ -11,6 +11,7 @@
  * One attempt is one life of one virtual machine. A runner that finds a record of the same attempt continues that life;
  * a new attempt is only written after the runner of the one before has reported its end.
  */
+#include "schemas/bridge-link.h"
 #include "schemas/checkpoint.h"
 #include "schemas/log-fields.h"
 #include "schemas/paths.h"
@@ -77,6 +78,7 @@ typedef struct RunDefinition {
     char *uplink; /* podvisor-uplink, for the runner to start; NULL: it asks at uplink_socket */
     char *
         uplink_socket; /* absolute path of whoever starts one, where the runner may not; NULL: the runner does */
+    BridgeLink link;      /* for network.mode = "bridge" */
     char *libvirt_socket; /* absolute path of the way to libvirt; NULL: libvirt's own */
     bool libvirt_xml;     /* the pod may add to its domain */
     PathsMode mode;       /* of podvisord's paths */

@@ -5,6 +5,7 @@
 static const Field begin_fields[] = {
     { F_GROUP(UplinkBegin, network, network_schema), .doc = "The pod's network." },
     { F_STRING(UplinkBegin, passt), .format = &format_absolute_path, .doc = "The passt program." },
+    { F_GROUP(UplinkBegin, link, bridge_link_schema), .doc = "How it is on a bridge." },
 };
 DEFINE_SCHEMA(uplink_begin_schema, UplinkBegin, "begin", "Which network is to be made.", begin_fields);
 
@@ -19,6 +20,8 @@ static const MessageType types[] = {
                        "the connection to the guest, and which network it gets" },
     [UPLINK_READY] = { "ready", NULL, "the network is there" },
     [UPLINK_ENDED] = { "ended", &uplink_ended_schema, "the network is gone, or could not be made" },
+    [UPLINK_JOIN] = { "join", &uplink_begin_schema, "the machine is to be on a bridge" },
+    [UPLINK_TAP] = { "tap", NULL, "the descriptor that comes along is the machine's end" },
 };
 _Static_assert(ELEMENTSOF(types) == UPLINK_MESSAGE_MAX, "every message has a row");
 

@@ -9,11 +9,15 @@
  *                <-------- ready                       passt runs, and every port is open
  *                <-------- ended{message}              and why; nothing follows. Also instead of ready
  *
+ *     join{link} ------------------------->            or this alone, for a pod that is on a bridge
+ *                <-------- tap + descriptor            the tap is on the bridge; nothing follows
+ *                <-------- ended{message}              or why not; nothing follows
+ *
  * The runner may go away at any time after that; the uplink stays for as long as the machine does. Where the
- * runner has a unit, what it says in `begin` counts for nothing: podvisord's record does (supervisor/uplink-door.h).
+ * runner has a unit, what it says in `begin` or `join` counts for nothing: podvisord's record does (supervisor/uplink-door.h).
  */
+#include "schemas/bridge-link.h"
 #include "schemas/message.h"
-#include "schemas/pod-definition.h"
 
 enum { UPLINK_PACKET_MAX = 64 * 1024 };
 
@@ -22,6 +26,8 @@ typedef enum UplinkMessageType {
     UPLINK_BEGIN,
     UPLINK_READY,
     UPLINK_ENDED,
+    UPLINK_JOIN,
+    UPLINK_TAP, /* with the descriptor of the tap */
     UPLINK_MESSAGE_MAX,
 } UplinkMessageType;
 extern const MessageTable uplink_protocol;
@@ -29,6 +35,7 @@ extern const MessageTable uplink_protocol;
 typedef struct UplinkBegin {
     NetworkDefinition network;
     char *passt; /* the program */
+    BridgeLink link;
 } UplinkBegin;
 extern const Schema uplink_begin_schema;
 

@@ -94,7 +94,7 @@ static int describe(Pod *pod, RunDefinition *d, char **ret_error)
         return -ENOMEM;
     if ((r = volumes_resolve(pod->supervisor, d, ret_error)) < 0)
         return r;
-    if (pod_network_describe(pod->supervisor, d) < 0)
+    if (pod_network_describe(pod, d) < 0)
         return -ENOMEM;
     return pod_images_resolve(pod->supervisor->state_dir, pod->supervisor->paths->state, d, ret_error);
 }

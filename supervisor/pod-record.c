@@ -12,6 +12,7 @@ static const Field fields[] = {
     { F_ENUM(PodRecord, backend, backend_kind_table), .doc = "Its backend." },
     { F_GROUP(PodRecord, network, network_schema), .doc = "Its network." },
     { F_STRING(PodRecord, passt), .doc = "The program that makes it." },
+    { F_GROUP(PodRecord, link, bridge_link_schema), .doc = "How it is on a bridge." },
     { F_ID128(PodRecord, uuid), .doc = "Its identity." },
     { F_ID128(PodRecord, token), .doc = "What its runner proves itself with." },
     { F_UNSIGNED(PodRecord, runner_pid), .doc = "The runner's process." },

@@ -7,6 +7,7 @@
  * Boot-relative times mean something only in `boot`; a record of another boot tells of a machine that cannot run any more.
  */
 #include "base/process.h"
+#include "schemas/bridge-link.h"
 #include "schemas/checkpoint.h"
 #include "schemas/pod-status.h"
 #include "supervisor/reconcile.h"
@@ -24,6 +25,7 @@ typedef struct PodRecord {
         backend; /* of that machine; believed by whoever guards a way to libvirt (supervisor/libvirt-proxy.h) */
     NetworkDefinition network; /* of that machine; believed by whoever makes it (supervisor/uplink-door.h) */
     char *passt;               /* the program for that; NULL: none is needed */
+    BridgeLink link;           /* of that machine; believed as network is. Without a bridge: it is on none */
     Id128 uuid;
     Id128 token;
     uint64_t runner_pid; /* 0: none, or not recorded any more */

@@ -97,13 +97,23 @@ static int show_record(const Pod *pod, PodStatus *s)
     return r < 0 ? r : str_replace(&s->message, record->message);
 }
 
+static int show_bridge(const BridgeLink *link, PodStatus *s)
+{
+    const char *address = link->address ?: "";
+
+    s->address = strndup(address, strcspn(address, "/"));
+    return s->address ? str_replace(&s->bridge, link->bridge) : -ENOMEM;
+}
+
 /* Of the machine that runs; its definition may be another by now. */
 static int show_network(const Pod *pod, PodStatus *s)
 {
     const NetworkDefinition *network = &pod->record.network;
 
-    if (!reconcile_alive(&pod->observed) || network->mode != NETWORK_USER)
+    if (!reconcile_alive(&pod->observed) || network->mode == NETWORK_NONE)
         return 0;
+    if (network->mode == NETWORK_BRIDGE)
+        return show_bridge(&pod->record.link, s);
     if (network->publish && !(s->published = strv_copy(network->publish)))
         return -ENOMEM;
     return str_replace(&s->address, USER_NETWORK_ADDRESS);

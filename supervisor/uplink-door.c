@@ -8,6 +8,7 @@
 static int copy_network(const PodRecord *record, UplinkBegin *ret)
 {
     NetworkDefinition network;
+    BridgeLink link;
 
     int r = schema_init(&uplink_begin_schema, ret);
     if (r < 0)
@@ -16,6 +17,10 @@ static int copy_network(const PodRecord *record, UplinkBegin *ret)
         schema_done(&network_schema, &ret->network);
         ret->network = network;
         r = str_replace(&ret->passt, record->passt);
+    }
+    if (r >= 0 && (r = schema_copy(&bridge_link_schema, &record->link, &link)) >= 0) {
+        schema_done(&bridge_link_schema, &ret->link);
+        ret->link = link;
     }
     if (r < 0)
         schema_done(&uplink_begin_schema, ret);
@@ -38,7 +43,8 @@ static int read_network(const Paths *paths, const char *pod, UplinkBegin *ret, c
                         detail ?: enum_to_string(&checkpoint_outcome_table, (int)outcome));
         return -EACCES;
     }
-    bool wanted = record.network.mode == NETWORK_USER && record.passt;
+    bool wanted = record.network.mode == NETWORK_BRIDGE ? record.link.bridge != NULL
+                                                        : record.network.mode == NETWORK_USER && record.passt;
     int r = wanted ? copy_network(&record, ret) : -EACCES;
     if (!wanted)
         *ret_why = strdup("its definition gives it no network");

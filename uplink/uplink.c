@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/socket.h"
 #include "base/strings.h"
+#include "uplink/bridge.h"
 #include "uplink/guard.h"
 #include "uplink/passt.h"
 #include "uplink/ports.h"
@@ -32,9 +33,11 @@ void uplink_order_done(UplinkOrder *order)
 
 static int take_packet(UplinkOrder *order, const Message *m, int *fd)
 {
-    if (*fd < 0)
+    if (m->type == UPLINK_JOIN && order->lock < 0)
+        order->join = true;
+    else if (*fd < 0)
         return -EPROTO;
-    if (m->type == UPLINK_LOCK && order->lock < 0)
+    else if (m->type == UPLINK_LOCK && order->lock < 0)
         order->lock = take_fd(fd);
     else if (m->type == UPLINK_BEGIN && order->lock >= 0)
         order->guest = take_fd(fd);
@@ -78,9 +81,9 @@ int uplink_order_receive(int runner, UplinkOrder *ret)
 {
     *ret = (UplinkOrder){ .lock = -1, .guest = -1 };
     int r = 0;
-    while (r >= 0 && ret->guest < 0)
+    while (r >= 0 && ret->guest < 0 && !ret->join)
         r = receive_packet(runner, ret);
-    if (r < 0)
+    if (r < 0 || ret->join)
         return r;
     return is_connection(ret->guest) && ret->begin.passt ? 0 : -EPROTO;
 }
@@ -245,7 +248,8 @@ static int begin(const UplinkOrder *order, int runner, Guard *g, char **ret_why)
     return r;
 }
 
-int uplink_run(int runner, UplinkOrder *order)
+/* The way between the machine and passt, for as long as both are there. */
+static int carry(int runner, UplinkOrder *order)
 {
     char *why = NULL;
     Guard g = { .guest = -1, .passt = -1, .pidfd = -1, .log = -1, .ready = -1, .runner = runner };
@@ -261,4 +265,35 @@ int uplink_run(int runner, UplinkOrder *order)
         return 0;
     uplink_refuse(g.runner, why ?: strdup(r < 0 ? strerror(-r) : "passt is gone"));
     return r < 0 ? r : -EPIPE;
+}
+
+/* --- a bridge -------------------------------------------------------------------------------------------------------------- */
+
+static int tell_tap(int runner, int tap)
+{
+    _cleanup_(bytes_done) Bytes packet = { 0 };
+
+    int r = message_to_bytes(&uplink_protocol, UPLINK_TAP, 0, NULL, &packet);
+    return r < 0 ? r : packet_send(runner, packet.data, packet.size, tap);
+}
+
+static int join(int runner, const BridgeLink *link)
+{
+    _cleanup_(freep) char *why = NULL;
+    _cleanup_(closep) int tap = bridge_join(link, &why);
+    int r = tap < 0 ? tap : tell_tap(runner, tap);
+
+    if (r < 0)
+        uplink_refuse(runner, take_ptr(why) ?: strdup(strerror(-r)));
+    return r;
+}
+
+int uplink_run(int runner, UplinkOrder *order)
+{
+    /* Which of both a pod has says its record, and not who asks. */
+    if (order->join != (order->begin.network.mode == NETWORK_BRIDGE)) {
+        uplink_refuse(runner, strdup("its definition gives it a network of another kind"));
+        return -EACCES;
+    }
+    return order->join ? join(runner, &order->begin.link) : carry(runner, order);
 }

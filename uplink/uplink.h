@@ -4,6 +4,8 @@
  * podvisor-uplink: the way of one pod's packets to the host's network. One process beside passt, which it starts and watches; it ends
  * with the machine, or with passt, and is the only thing that needs to.
  *
+ * A pod that is on a bridge gets a tap instead (bridge.h): the runner gets its descriptor, and this process ends.
+ *
  *     order (the runner's)  -->  ports tried  -->  privileges given away  -->  passt  -->  guard.h, until the end
  *
  * passt keeps its own sandbox, for which it needs namespaces of its own; so what limits it further must leave it those. Of root
@@ -18,13 +20,14 @@ typedef struct UplinkOrder {
     UplinkBegin begin;
     int lock;
     int guest;
+    bool join; /* it asks for a tap: of the others nothing came */
 } UplinkOrder;
 
-/* The runner's two packets: 0 or negative errno. The caller calls uplink_order_done() either way. */
+/* The runner's packets: 0 or negative errno. The caller calls uplink_order_done() either way. */
 int uplink_order_receive(int runner, UplinkOrder *ret);
 void uplink_order_done(UplinkOrder *order);
 
-/* The rest of its life: 0 when the machine is gone; else what went wrong was told to the runner. */
+/* The rest of its life: 0 when the machine is gone, or has its tap; else what went wrong was told to the runner. */
 int uplink_run(int runner, UplinkOrder *order);
 /* Tells the runner that nothing comes of it. Takes why. */
 void uplink_refuse(int runner, char *why);

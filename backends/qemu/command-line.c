@@ -154,24 +154,29 @@ static void virtio(Words *w, const RunDefinition *d)
 
 /*
  * What is at the other end connects to us: so it can end, and another come, while the machine goes on. Its frames end there,
- * and QEMU has no other way to a network.
+ * and QEMU has no other way to a network. A tap is all that a machine on a bridge has of it: vhost would have the host's kernel read the
+ * guest's memory.
  */
 static void network(Words *w, const RunDefinition *d, const CommandLineInputs *in)
 {
     const MachineRow *row = &machines[d->pod.qemu.machine];
     char mac[USER_NETWORK_MAC_SIZE];
+    bool bridge = d->pod.network.mode == NETWORK_BRIDGE;
 
     if (in->network_fd < 0)
         return;
     int r = user_network_mac(d->name, mac);
-    if (r < 0)
-        w->error = r;
-    else {
+    if (r < 0 || (bridge && !d->link.mac)) {
+        w->error = r < 0 ? r : -EINVAL;
+        return;
+    }
+    if (bridge)
+        option(w, "-netdev", "tap,id=" COMMAND_LINE_NETWORK ",fd=%d,vhost=off", in->network_fd);
+    else
         option(w, "-netdev", "stream,id=" COMMAND_LINE_NETWORK ",server=on,addr.type=fd,addr.str=%d",
                in->network_fd);
-        option(w, "-device", "virtio-net-%s,id=nic0,netdev=" COMMAND_LINE_NETWORK ",mac=%s%s", row->transport,
-               mac, row->nic);
-    }
+    option(w, "-device", "virtio-net-%s,id=nic0,netdev=" COMMAND_LINE_NETWORK ",mac=%s%s", row->transport,
+           bridge ? d->link.mac : mac, row->nic);
 }
 
 /* read-only on both layers: the lower one would otherwise try to open for writing what is open for reading. */

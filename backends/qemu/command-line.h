@@ -32,7 +32,7 @@ typedef struct CommandLineInputs {
     int kernel_fd, initrd_fd;
     int qmp_fd, agent_fd; /* listening */
     int bell_fd;          /* rung by the console, see words.h */
-    int network_fd;       /* listening; -1: the pod has no network */
+    int network_fd;       /* listening, or the tap; -1: the pod has no network */
     const CommandLineDisk *disks;
     size_t n_disks;
     const DiskFile *volumes;

@@ -4,6 +4,12 @@
 #include "base/socket.h"
 #include "base/strings.h"
 
+static bool is_on_bridge(const QemuVm *q)
+{
+    return q->vm.context->definition->pod.network.mode == NETWORK_BRIDGE;
+}
+
+/* An uplink that lives beside the machine. */
 static bool is_wanted(const QemuVm *q)
 {
     return q->vm.context->definition->pod.network.mode == NETWORK_USER;
@@ -13,7 +19,7 @@ void qemu_network_done(QemuNetwork *n)
 {
     n->retry = sd_event_source_disable_unref(n->retry);
     n->uplink = uplink_free(n->uplink);
-    n->listening = safe_close(n->listening);
+    n->end = safe_close(n->end);
     n->up = false;
 }
 
@@ -73,6 +79,8 @@ static void on_uplink(void *userdata, bool up, const char *message)
     QemuVm *q = userdata;
 
     if (up) {
+        if (is_on_bridge(q))
+            q->network.end = uplink_take_tap(q->network.uplink);
         q->network.up = true;
         q->network.since = now_usec(CLOCK_MONOTONIC);
         if (is_being_made(q))
@@ -105,12 +113,14 @@ int qemu_network_make(QemuVm *q, char **message)
     QemuNetwork *n = &q->network;
     const BackendContext *c = q->vm.context;
 
-    if (!is_wanted(q) || n->up)
+    bool bridge = is_on_bridge(q);
+
+    if ((!is_wanted(q) && !bridge) || n->up)
         return 1;
-    n->listening = safe_close(n->listening);
-    int r = n->listening = socket_listen_at(c->vm_dir, QEMU_NETWORK_SOCKET, SOCK_STREAM);
+    n->end = safe_close(n->end);
+    int r = bridge ? 0 : (n->end = socket_listen_at(c->vm_dir, QEMU_NETWORK_SOCKET, SOCK_STREAM));
     if (r >= 0 && !n->uplink)
-        r = uplink_new(&n->uplink, c, QEMU_NETWORK_SOCKET, on_uplink, q);
+        r = uplink_new(&n->uplink, c, bridge ? NULL : QEMU_NETWORK_SOCKET, on_uplink, q);
     if (r >= 0)
         r = uplink_begin(n->uplink);
     if (r < 0)

@@ -3,6 +3,8 @@
 /*
  * The network of a machine of QEMU's: an uplink (backends/uplink.h) that is connected with QEMU's `network` socket.
  *
+ * A machine that is on a bridge has a tap instead, which an uplink only makes: it is QEMU's own from then on, and ends with it.
+ *
  * It is made before QEMU is started, so that a port which is taken ends the start with its reason and costs no boot. When it ends
  * while the machine runs, that goes on without a network, its state says why, and another is made after a wait that grows from
  * NETWORK_RETRY_MIN to NETWORK_RETRY_MAX. QEMU takes the new connection as it took the first: to the guest a cable was out.
@@ -22,7 +24,7 @@ typedef struct QemuVm QemuVm;
 
 typedef struct QemuNetwork {
     Uplink *uplink;
-    int listening; /* for QEMU; -1: it has it, or there is no network */
+    int end; /* for QEMU: a listening socket, or the tap; -1: it has it, or there is no network */
     bool up;
     bool lost; /* was told */
     usec_t delay, since;

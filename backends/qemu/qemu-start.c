@@ -104,7 +104,7 @@ static int launch_arguments(QemuVm *q, Launch *l)
         .qmp_fd = l->qmp,
         .agent_fd = l->agent,
         .bell_fd = l->bell,
-        .network_fd = q->network.listening,
+        .network_fd = q->network.end,
         .disks = l->disks.items,
         .n_disks = l->disks.n_items,
         .volumes = l->disks.volumes,
@@ -120,8 +120,8 @@ static int launch_fork(QemuVm *q, Launch *l, char **message)
     int fds[CONTAINERS_MAX + VOLUMES_MAX + 6] = { l->kernel, l->initrd, l->qmp, l->agent, l->bell };
     size_t n = 5;
 
-    if (q->network.listening >= 0)
-        fds[n++] = q->network.listening;
+    if (q->network.end >= 0)
+        fds[n++] = q->network.end;
     for (size_t i = 0; i < l->disks.n_items; i++)
         fds[n++] = l->disks.items[i].fd;
     for (size_t i = 0; i < l->disks.n_volumes; i++)
@@ -166,7 +166,7 @@ static int launch_spawn(QemuVm *q, Launch *l, char **message)
     q->log = take_fd(&l->log);
     q->words.bell = take_fd(&l->bell);
     /* QEMU alone has it now: with QEMU it closes, and so does what the uplink is connected to. */
-    q->network.listening = safe_close(q->network.listening);
+    q->network.end = safe_close(q->network.end);
     q->ours = true;
     return 0;
 }

@@ -113,7 +113,7 @@ static int qemu_new(const BackendContext *context, Vm **ret)
     *q = (QemuVm){ .vm = { &qemu_backend, context },
                    .pidfd = -1,
                    .log = -1,
-                   .network = { .listening = -1 },
+                   .network = { .end = -1 },
                    .words = { .bell = -1, .memory = -1, .inotify = -1 },
                    .born = tsc_sample() };
     q->greeting_timeout = QEMU_GREETING_TIMEOUT;

@@ -6,7 +6,7 @@
 #include <sys/socket.h>
 
 #include "base/strings.h"
-#include "guest/agent/netlink.h"
+#include "base/netlink.h"
 #include "guest/agent/network.h"
 
 bool network_is_wanted(const AgentNetwork *n)
@@ -42,16 +42,16 @@ static unsigned find_interface(const char *mac)
     return found;
 }
 
-typedef void (*Encode)(NetlinkMessage *m, unsigned interface, const NetlinkAddress *address);
+typedef void (*Encode)(NetlinkMessage *m, unsigned interface, const IpAddress *address);
 
 static int apply_all(int socket, unsigned interface, char *const *texts, Encode encode, const char *what,
                      Failure *f)
 {
-    NetlinkAddress address;
+    IpAddress address;
     NetlinkMessage m;
 
     STRV_FOREACH (text, (char **)texts) {
-        int r = netlink_address_parse(*text, &address);
+        int r = ip_parse(*text, &address);
         if (r >= 0) {
             encode(&m, interface, &address);
             r = netlink_talk(socket, &m);

@@ -9,15 +9,15 @@
 
 #include "base/program.h"
 #include "base/units.h"
-#include "guest/agent/netlink.h"
+#include "base/netlink.h"
 #include "guest/agent/network.h"
 #include "tests/unit/test.h"
 
-static NetlinkAddress parse(const char *text)
+static IpAddress parse(const char *text)
 {
-    NetlinkAddress a;
+    IpAddress a;
 
-    assert_success(netlink_address_parse(text, &a));
+    assert_success(ip_parse(text, &a));
     return a;
 }
 
@@ -40,7 +40,7 @@ static void the_requests_are_what_rtnetlink_takes(void **state)
                                      2,   8,       0,  4, 0,
                                      7,   0,       0,  0 };
     NetlinkMessage m;
-    NetlinkAddress own = parse("10.0.2.15/24"), gateway = parse("10.0.2.2");
+    IpAddress own = parse("10.0.2.15/24"), gateway = parse("10.0.2.2");
 
     if (htons(1) == 1)
         skip();
@@ -61,14 +61,14 @@ static void addresses_are_read_with_their_bits(void **state)
         "",        "10.0.2", "10.0.2.15/",  "10.0.2.15/33", "10.0.2.15/x", "fe80::1/129",
         "fe80::g", "/24",    "10.0.2.15/-1"
     };
-    NetlinkAddress a;
+    IpAddress a;
 
     assert_int_equal(parse("10.0.2.15/24").bits, 24);
     assert_int_equal(parse("10.0.2.15").bits, 32);
     assert_int_equal(parse("fd00::15/64").bits, 64);
     assert_int_equal(parse("fd00::15").family, AF_INET6);
     TABLE_FOREACH (text, bad)
-        if (netlink_address_parse(*text, &a) != -EINVAL)
+        if (ip_parse(*text, &a) != -EINVAL)
             fail_msg("\"%s\" is read", *text);
 }
 

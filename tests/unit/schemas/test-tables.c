@@ -37,6 +37,7 @@ static const Schema *const schemas[] = {
     &container_report_schema,
     &checkpoint_envelope_schema,
     &daemon_config_schema,
+    &bridge_link_schema,
     &pod_status_schema,
 };
 

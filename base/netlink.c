@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <arpa/inet.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
+#include <string.h>
 #include <sys/socket.h>
 
-#include "base/strings.h"
-#include "guest/agent/netlink.h"
+#include "base/netlink.h"
 
 /* --- encoding -------------------------------------------------------------------------------------------------------------- */
 
@@ -20,13 +19,14 @@ static void append(NetlinkMessage *m, const void *data, size_t size)
     size_t padded = NLMSG_ALIGN(size);
 
     assert(m->size + padded <= sizeof m->data);
-    memcpy(m->data + m->size, data, size);
+    if (size > 0)
+        memcpy(m->data + m->size, data, size);
     memset(m->data + m->size + size, 0, padded - size);
     m->size += padded;
     header(m)->nlmsg_len = (uint32_t)m->size;
 }
 
-static void begin(NetlinkMessage *m, uint16_t type, uint16_t flags, const void *body, size_t size)
+void netlink_begin(NetlinkMessage *m, uint16_t type, uint16_t flags, const void *body, size_t size)
 {
     struct nlmsghdr h = { .nlmsg_type = type, .nlmsg_flags = (uint16_t)(NLM_F_REQUEST | NLM_F_ACK | flags) };
 
@@ -35,7 +35,7 @@ static void begin(NetlinkMessage *m, uint16_t type, uint16_t flags, const void *
     append(m, body, size);
 }
 
-static void attribute(NetlinkMessage *m, uint16_t type, const void *data, size_t size)
+void netlink_attribute(NetlinkMessage *m, uint16_t type, const void *data, size_t size)
 {
     struct rtattr a = { .rta_len = (uint16_t)RTA_LENGTH(size), .rta_type = type };
 
@@ -43,12 +43,27 @@ static void attribute(NetlinkMessage *m, uint16_t type, const void *data, size_t
     append(m, data, size);
 }
 
-static void address_attribute(NetlinkMessage *m, uint16_t type, const NetlinkAddress *a)
+size_t netlink_nest(NetlinkMessage *m, uint16_t type)
+{
+    size_t at = m->size;
+
+    netlink_attribute(m, (uint16_t)(type | NLA_F_NESTED), NULL, 0);
+    return at;
+}
+
+void netlink_nest_end(NetlinkMessage *m, size_t at)
+{
+    struct rtattr *a = (struct rtattr *)(void *)(m->data + at);
+
+    a->rta_len = (uint16_t)(m->size - at);
+}
+
+static void address_attribute(NetlinkMessage *m, uint16_t type, const IpAddress *a)
 {
     if (a->family == AF_INET)
-        attribute(m, type, &a->v4, sizeof a->v4);
+        netlink_attribute(m, type, &a->v4, sizeof a->v4);
     else
-        attribute(m, type, &a->v6, sizeof a->v6);
+        netlink_attribute(m, type, &a->v6, sizeof a->v6);
 }
 
 void netlink_link(NetlinkMessage *m, unsigned interface, uint32_t mtu)
@@ -60,12 +75,12 @@ void netlink_link(NetlinkMessage *m, unsigned interface, uint32_t mtu)
         .ifi_change = IFF_UP,
     };
 
-    begin(m, RTM_NEWLINK, 0, &body, sizeof body);
+    netlink_begin(m, RTM_NEWLINK, 0, &body, sizeof body);
     if (mtu > 0)
-        attribute(m, IFLA_MTU, &mtu, sizeof mtu);
+        netlink_attribute(m, IFLA_MTU, &mtu, sizeof mtu);
 }
 
-void netlink_address(NetlinkMessage *m, unsigned interface, const NetlinkAddress *address)
+void netlink_address(NetlinkMessage *m, unsigned interface, const IpAddress *address)
 {
     /* Nobody else can have it: it need not be asked for first, and can be used at once. */
     const struct ifaddrmsg body = {
@@ -76,12 +91,12 @@ void netlink_address(NetlinkMessage *m, unsigned interface, const NetlinkAddress
         .ifa_index = interface,
     };
 
-    begin(m, RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE, &body, sizeof body);
+    netlink_begin(m, RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE, &body, sizeof body);
     address_attribute(m, IFA_LOCAL, address);
     address_attribute(m, IFA_ADDRESS, address);
 }
 
-void netlink_route(NetlinkMessage *m, unsigned interface, const NetlinkAddress *gateway)
+void netlink_route(NetlinkMessage *m, unsigned interface, const IpAddress *gateway)
 {
     const struct rtmsg body = {
         .rtm_family = (uint8_t)gateway->family,
@@ -92,27 +107,9 @@ void netlink_route(NetlinkMessage *m, unsigned interface, const NetlinkAddress *
     };
     uint32_t index = interface;
 
-    begin(m, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, &body, sizeof body);
+    netlink_begin(m, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, &body, sizeof body);
     address_attribute(m, RTA_GATEWAY, gateway);
-    attribute(m, RTA_OIF, &index, sizeof index);
-}
-
-int netlink_address_parse(const char *text, NetlinkAddress *ret)
-{
-    NetlinkAddress a = { .family = strchr(text, ':') ? AF_INET6 : AF_INET };
-    const char *slash = strchr(text, '/');
-    _cleanup_(freep) char *address = strndup(text, slash ? (size_t)(slash - text) : strlen(text));
-    uint64_t most = a.family == AF_INET ? 32 : 128, bits = most;
-
-    if (!address)
-        return -ENOMEM;
-    if (inet_pton(a.family, address, a.family == AF_INET ? (void *)&a.v4 : (void *)&a.v6) != 1)
-        return -EINVAL;
-    if (slash && (parse_unsigned(slash + 1, &bits) < 0 || bits > most))
-        return -EINVAL;
-    a.bits = (uint8_t)bits;
-    *ret = a;
-    return 0;
+    netlink_attribute(m, RTA_OIF, &index, sizeof index);
 }
 
 /* --- talking ---------------------------------------------------------------------------------------------------------------- */

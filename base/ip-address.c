@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <arpa/inet.h>
+#include <string.h>
+
+#include "base/ip-address.h"
+#include "base/strings.h"
+
+enum { BITS4 = 32, BITS6 = 128 };
+
+static const uint8_t *bytes_of(const IpAddress *a)
+{
+    return a->family == AF_INET ? (const uint8_t *)&a->v4 : (const uint8_t *)&a->v6;
+}
+
+static unsigned bits_of(const IpAddress *a)
+{
+    return a->family == AF_INET ? BITS4 : BITS6;
+}
+
+int ip_parse(const char *text, IpAddress *ret)
+{
+    IpAddress a = { .family = strchr(text, ':') ? AF_INET6 : AF_INET };
+    const char *slash = strchr(text, '/');
+    _cleanup_(freep) char *address = strndup(text, slash ? (size_t)(slash - text) : strlen(text));
+    uint64_t bits = bits_of(&a);
+
+    if (!address)
+        return -ENOMEM;
+    if (inet_pton(a.family, address, a.family == AF_INET ? (void *)&a.v4 : (void *)&a.v6) != 1)
+        return -EINVAL;
+    if (slash && (parse_unsigned(slash + 1, &bits) < 0 || bits > bits_of(&a)))
+        return -EINVAL;
+    a.bits = (uint8_t)bits;
+    *ret = a;
+    return 0;
+}
+
+char *ip_format(const IpAddress *a, bool with_bits)
+{
+    char text[INET6_ADDRSTRLEN];
+
+    if (!inet_ntop(a->family, bytes_of(a), text, sizeof text))
+        return NULL;
+    return with_bits ? strf("%s/%u", text, a->bits) : strdup(text);
+}
+
+bool ip_equal(const IpAddress *a, const IpAddress *b)
+{
+    return a->family == b->family && memcmp(bytes_of(a), bytes_of(b), bits_of(a) / 8) == 0;
+}
+
+bool ip_within(const IpAddress *a, const IpAddress *network)
+{
+    size_t whole = network->bits / 8, rest = network->bits % 8;
+    const uint8_t *x = bytes_of(a), *y = bytes_of(network);
+
+    if (a->family != network->family || memcmp(x, y, whole) != 0)
+        return false;
+    return rest == 0 || (x[whole] ^ y[whole]) >> (8 - rest) == 0;
+}
+
+/* --- IPv4 ---------------------------------------------------------------------------------------------------------------------- */
+
+static uint32_t mask4(const IpAddress *a)
+{
+    return a->bits == 0 ? 0 : UINT32_MAX << (BITS4 - a->bits);
+}
+
+static bool is_host4(const IpAddress *a)
+{
+    enum { CLASS_D = 224 };
+    uint32_t address = ntohl(a->v4.s_addr), host = address & ~mask4(a), first = address >> 24;
+
+    if (first == 0 || first == 127 || first >= CLASS_D)
+        return false;
+    /* Of networks of one or two addresses all are hosts. */
+    return a->bits >= BITS4 - 1 || (host != 0 && host != ~mask4(a));
+}
+
+bool ip_is_host(const IpAddress *a)
+{
+    if (a->family == AF_INET)
+        return is_host4(a);
+    return !IN6_IS_ADDR_MULTICAST(&a->v6) && !IN6_IS_ADDR_LOOPBACK(&a->v6) &&
+           !IN6_IS_ADDR_UNSPECIFIED(&a->v6) && !IN6_IS_ADDR_V4MAPPED(&a->v6);
+}
+
+IpAddress ip_nth(const IpAddress *network, uint32_t i)
+{
+    IpAddress a = *network;
+
+    a.v4.s_addr = htonl((ntohl(network->v4.s_addr) & mask4(network)) + i);
+    return a;
+}
+
+uint32_t ip_count(const IpAddress *network)
+{
+    return network->bits == 0 ? UINT32_MAX : (uint32_t)1 << (BITS4 - network->bits);
+}

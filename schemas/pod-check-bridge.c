@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/ip-address.h"
+#include "base/strings.h"
+#include "schemas/pod-check.h"
+
+/* The keys of network that are about a bridge. */
+static const char *const keys[] = { "bridge", "address", "gateway", "dns", "mtu" };
+
+static void check_other_mode(const Check *c)
+{
+    TABLE_FOREACH (key, keys) {
+        _cleanup_(freep) char *path = strf("network.%s", *key);
+        if (path && locations_given(c->locations, path))
+            check_complain(
+                c, path,
+                "is about a bridge, and the pod is on none; network.mode = \"bridge\" puts it on one");
+    }
+}
+
+/* False: nothing can be said about what has to do with it. */
+static bool check_address(const Check *c, IpAddress *ret)
+{
+    const char *text = c->pod->network.address;
+
+    if (!text) {
+        check_complain(c, "network.address",
+                       "is missing: a pod on a bridge has an address of its own, such as \"10.0.0.2/24\"");
+        return false;
+    }
+    if (ip_parse(text, ret) < 0)
+        return false;
+    if (!strchr(text, '/'))
+        check_complain(c, "network.address",
+                       "\"%s\" does not say how many bits of it are those of its subnet, such as \"%s/%d\"",
+                       text, text, ret->family == AF_INET ? 24 : 64);
+    else if (!ip_is_host(ret))
+        check_complain(c, "network.address", "\"%s\" is no address that a host of this subnet can have",
+                       text);
+    else
+        return true;
+    return false;
+}
+
+static void check_gateway(const Check *c, const IpAddress *address)
+{
+    const NetworkDefinition *n = &c->pod->network;
+    IpAddress gateway;
+
+    if (!n->gateway || ip_parse(n->gateway, &gateway) < 0)
+        return;
+    /* A gateway of IPv6 is most often a link's own address, which every subnet has. */
+    bool local =
+        gateway.family == AF_INET6 && address->family == AF_INET6 && IN6_IS_ADDR_LINKLOCAL(&gateway.v6);
+    if (strchr(n->gateway, '/'))
+        check_complain(c, "network.gateway", "\"%s\" is a single address: it has no bits of a subnet",
+                       n->gateway);
+    else if (!ip_within(&gateway, address) && !local)
+        check_complain(c, "network.gateway", "%s is outside of the subnet of network.address, %s", n->gateway,
+                       n->address);
+    else if (ip_equal(&gateway, address))
+        check_complain(c, "network.gateway", "%s is the pod's own address", n->gateway);
+}
+
+static void check_dns(const Check *c)
+{
+    STRV_FOREACH (server, c->pod->network.dns)
+        if (strchr(*server, '/'))
+            check_complain(c, "network.dns", "\"%s\" is a single address: it has no bits of a subnet",
+                           *server);
+}
+
+void check_bridge(const Check *c)
+{
+    const NetworkDefinition *n = &c->pod->network;
+    IpAddress address;
+
+    if (n->mode != NETWORK_BRIDGE) {
+        check_other_mode(c);
+        return;
+    }
+    if (!n->bridge)
+        check_complain(
+            c, "network.bridge",
+            "is missing: network.mode is \"bridge\", and does not say which of the host's bridges");
+    if (n->publish)
+        check_complain(c, "network.publish",
+                       "a pod on a bridge is reached at its own address, at every port; there is nothing to "
+                       "publish");
+    if (check_address(c, &address))
+        check_gateway(c, &address);
+    check_dns(c);
+}

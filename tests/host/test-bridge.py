@@ -1,0 +1,213 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Pods on a bridge of the host: in a network of the test's own, so that nothing of the host's is touched and nothing is left."""
+import ctypes
+import os
+import signal
+import subprocess
+import unittest
+
+from instance import HostTest, alive, nobodys_instance, until
+
+CLONE_NEWNET = 0x40000000
+POD = """containers = ( {{ name = "main"; image = "busybox"; stop_signal = "KILL"; capabilities = [ "NET_BIND_SERVICE", "NET_RAW", "NET_ADMIN" ];
+  command = [ "sh", "-c", "mkdir -p /www; echo {page} >/www/index.html; exec httpd -f -p 80 -h /www" ]; }} );
+network = {{ mode = "bridge"; {network} }};
+"""
+
+
+def pod(network, page="served"):
+    return POD.format(network=network, page=page)
+
+
+def ip(*words):
+    return subprocess.run(["ip", *words], check=True, capture_output=True, text=True).stdout
+
+
+def taps():
+    """{interface: what it is an alias of}"""
+    found, name = {}, None
+    for line in ip("link", "show").splitlines():
+        if not line.startswith(" "):
+            name = line.split()[1].rstrip(":")
+        elif name.startswith("pv") and "alias" in line:
+            found[name] = line.split("alias ")[1]
+    return found
+
+
+def setUpModule():
+    if os.geteuid() != 0:
+        raise unittest.SkipTest("only root makes bridges")
+    if ctypes.CDLL(None, use_errno=True).unshare(CLONE_NEWNET) != 0:
+        raise unittest.SkipTest("this host makes no network for a test")
+    ip("link", "set", "lo", "up")
+    ip("link", "add", "br0", "type", "bridge")
+    ip("address", "add", "10.0.0.1/24", "dev", "br0")
+    ip("link", "set", "br0", "up")
+
+
+def failure(host, name):
+    """Why the pod's last start came to nothing."""
+    def look():
+        status = name in host.list() and host.status(name)
+        return status and status["reason"] == "start-failed" and status["message"]
+    return until(f"{name} fails", look)
+
+
+class BridgeTest(HostTest):
+    def declare(self, name, network, wait=True, **more):
+        self.host.write(name, pod(network, **more))
+        self.addCleanup(self.host.cli, "wait", name, "--for=gone", "--timeout=60s", check=False)
+        self.addCleanup(self.host.remove, name)
+        if wait:
+            self.host.wait(name)
+
+    def fetched(self, name, address):
+        """The page that one pod gets of another, which is ready a moment before its server is."""
+        done = self.host.sh(name, f"for i in 1 2 3 4 5 6 7 8 9; do wget -qO- http://{address}/ && exit; done; exit 1", check=False)
+        return done.stdout.strip()
+
+    def tap(self, name):
+        return next((tap for tap, alias in taps().items() if alias == f"podvisor pod {name}"), None)
+
+
+class TwoPods(BridgeTest):
+    """Two machines on br0, and all that is to be seen of them."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.host.write("left", pod('bridge = "br0"; address = "10.0.0.2/24"; gateway = "10.0.0.1"; dns = [ "10.0.0.1" ]; mtu = 1400;'))
+        cls.host.write("right", pod('bridge = "br0"; address = "10.0.0.3/24";', page="right"))
+        cls.host.wait("left", "right")
+
+    def test_one_fetches_a_page_of_the_other(self):
+        self.assertEqual(self.fetched("left", "10.0.0.3"), "right")
+
+    def test_the_host_fetches_one_too(self):
+        done = subprocess.run(["busybox", "wget", "-qO-", "http://10.0.0.2/"], capture_output=True, text=True)
+        self.assertEqual(done.stdout, "served\n")
+
+    def test_the_guest_has_what_the_pod_file_says(self):
+        shown = self.host.sh("left", "ip address show dev eth0; ip route; cat /etc/resolv.conf; grep left /etc/hosts").stdout
+        for words in ("inet 10.0.0.2/24", "mtu 1400", "default via 10.0.0.1", "nameserver 10.0.0.1", "10.0.0.2\tleft"):
+            self.assertIn(words, shown)
+        self.assertNotIn("default", self.host.sh("right", "ip route").stdout)
+
+    def test_status_shows_bridge_and_address(self):
+        status = self.host.status("left")
+        self.assertEqual((status["bridge"], status["address"]), ("br0", "10.0.0.2"))
+        self.assertRegex(self.host.page("left"), r"(?m)^ +Network: bridge br0, 10\.0\.0\.2$")
+
+    def test_each_has_a_tap_that_says_whose_it_is(self):
+        self.assertEqual(sorted(taps().values()), ["podvisor pod left", "podvisor pod right"])
+        self.assertRegex(self.tap("left"), r"^pv[0-9a-f]{8}-left$")
+
+    def test_qemu_has_the_tap_and_no_right_of_root(self):
+        pid = self.host.status("left")["vmm_pid"]
+        files = [os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")]
+        self.assertEqual(files.count("/dev/net/tun"), 1)
+        with open(f"/proc/{pid}/status") as f:
+            self.assertIn("CapEff:\t" + "0" * 16, f.read())
+        # And nobody else has it: with the machine it ends.
+        self.assertEqual([f for f in os.listdir(f"/proc/{self.host.status('left')['runner_pid']}/fd")
+                          if os.path.realpath(f"/proc/{self.host.status('left')['runner_pid']}/fd/{f}") == "/dev/net/tun"], [])
+
+    def test_a_guest_that_speaks_in_the_name_of_another_is_not_heard(self):
+        def seen():
+            return int(ip("-s", "-o", "link", "show", "br0").split("RX:")[1].split("\\")[1].split()[1])
+        mac = self.host.sh("right", "cat /sys/class/net/eth0/address").stdout.strip()
+        self.assertEqual(self.fetched("right", "10.0.0.2"), "served")
+        self.host.sh("left", f"ip link set eth0 down; ip link set eth0 address {mac}; ip link set eth0 up; ip route add default via 10.0.0.1;"
+                             "ping -c 2 -W 1 10.0.0.1 >/dev/null && echo heard || echo unheard")
+        try:
+            done = self.host.sh("left", "ping -c 1 -W 2 10.0.0.1 >/dev/null && echo heard || echo unheard")
+            self.assertEqual(done.stdout, "unheard\n")
+            # What is for the other still goes there.
+            self.assertIn("1 packets received", subprocess.run(["busybox", "ping", "-c", "1", "-W", "30", "10.0.0.3"], capture_output=True, text=True).stdout)
+        finally:
+            self.host.cli("restart", "left")
+            self.host.wait("left")
+
+    def test_whatever_is_killed_beside_the_machine_disturbs_no_traffic(self):
+        machine, tap = self.host.status("left")["vmm_pid"], self.tap("left")
+        number = ip("-o", "link", "show", tap).split(":")[0]
+        runner = self.host.status("left")["runner_pid"]
+        os.kill(runner, signal.SIGKILL)
+        until("another runner", lambda: self.host.status("left")["runner_pid"] not in (0, runner))
+        self.host.wait("left")
+        self.host.kill()
+        self.host.start()
+        self.host.wait("left", "right")
+        self.assertEqual(self.fetched("right", "10.0.0.2"), "served")
+        self.assertEqual(self.host.status("left")["vmm_pid"], machine)
+        self.assertEqual(ip("-o", "link", "show", tap).split(":")[0], number)
+
+    def test_a_machine_that_is_killed_comes_back_with_the_same_hardware_address_and_leaves_no_tap(self):
+        def mac():
+            return self.host.sh("left", "cat /sys/class/net/eth0/address").stdout
+        before, machine = mac(), self.host.status("left")["vmm_pid"]
+        self.assertTrue(before.startswith("02:"))
+        os.kill(machine, signal.SIGKILL)
+        until("another machine", lambda: self.host.status("left")["vmm_pid"] not in (0, machine))
+        self.host.wait("left")
+        self.assertEqual(mac(), before)
+        self.assertEqual(len(taps()), 2)
+        self.assertEqual(self.fetched("right", "10.0.0.2"), "served")
+
+
+class Refused(BridgeTest):
+    def test_a_bridge_that_is_not_there_is_named(self):
+        self.declare("web", 'bridge = "br7"; address = "10.0.0.2/24";', wait=False)
+        self.assertEqual(failure(self.host, "web"), "its network cannot be made: this host has no bridge br7")
+
+    def test_what_is_no_bridge_is_named(self):
+        self.declare("web", 'bridge = "lo"; address = "10.0.0.2/24";', wait=False)
+        self.assertEqual(failure(self.host, "web"), "its network cannot be made: lo is an interface of this host, but no bridge")
+
+    def test_an_mtu_larger_than_the_bridges_is_refused_with_both(self):
+        self.declare("web", 'bridge = "br0"; address = "10.0.0.2/24"; mtu = 9000;', wait=False)
+        self.assertEqual(failure(self.host, "web"), "its network cannot be made: the bridge br0 has an MTU of 1500, and the pod one of 9000: "
+                                                    "set network.mtu to no more")
+
+    def test_the_second_of_two_pods_with_one_address_is_told_of_the_first(self):
+        self.declare("first", 'bridge = "br0"; address = "10.0.0.2/24";')
+        self.declare("second", 'bridge = "br0"; address = "10.0.0.2/16";', wait=False)
+        self.assertEqual(failure(self.host, "second"), "the address 10.0.0.2 on the bridge br0 is that of the pod first, which runs")
+        checked = self.host.cli("check", check=False)
+        self.assertEqual(checked.returncode, 1)
+        self.assertIn("network.address: 10.0.0.2/16 on the bridge br0 is that of the pod first too", checked.stderr)
+        self.host.remove("first")
+        self.host.wait("second")
+
+    def test_nothing_is_left_when_the_pods_are_gone(self):
+        self.declare("web", 'bridge = "br0"; address = "10.0.0.2/24";')
+        tap, machine = self.tap("web"), self.host.status("web")["vmm_pid"]
+        self.assertIsNotNone(tap)
+        self.host.clear()
+        self.assertFalse(alive(machine))
+        self.assertEqual(taps(), {})
+
+    def test_a_tap_that_a_machine_made_persistent_is_taken_away_by_the_next_start(self):
+        self.declare("web", 'bridge = "br0"; address = "10.0.0.2/24";')
+        tap = self.tap("web")
+        self.host.cli("stop", "web")
+        until("it is gone", lambda: not self.tap("web"))
+        ip("tuntap", "add", "dev", tap, "mode", "tap")
+        self.host.cli("start", "web")
+        self.host.wait("web")
+        self.host.cli("stop", "web")
+        until("it is gone", lambda: tap not in ip("link", "show"))
+
+
+class OrdinaryUser(unittest.TestCase):
+    def test_a_podvisord_without_roots_rights_says_so(self):
+        host = self.enterContext(nobodys_instance(self))
+        host.import_busybox()
+        host.write("web", pod('bridge = "br0"; address = "10.0.0.2/24";'))
+        self.assertEqual(failure(host, "web"), "its network cannot be made: to make an interface on the bridge br0 takes root's rights, and "
+                                               "podvisord was not started with them")
+
+
+if __name__ == "__main__":
+    unittest.main()
