@@ -12,6 +12,7 @@
 #include "base/socket.h"
 #include "base/strings.h"
 #include "schemas/uplink-protocol.h"
+#include "schemas/user-network.h"
 
 struct Uplink {
     const BackendContext *context;
@@ -190,6 +191,7 @@ static int reach(Uplink *u, char **message)
 static int order(Uplink *u, int lock, char **message)
 {
     const RunDefinition *d = u->context->definition;
+    char mac[USER_NETWORK_MAC_SIZE];
     UplinkBegin begin = { .network = d->pod.network, .passt = d->passt, .link = d->link };
 
     if (!u->machine) {
@@ -202,7 +204,10 @@ static int order(Uplink *u, int lock, char **message)
         *message = strf("the machine does not take it: %s", strerror(-machine));
         return machine;
     }
-    int r = reach(u, message);
+    int r = user_network_mac(d->name, mac);
+    begin.mac = mac;
+    if (r >= 0)
+        r = reach(u, message);
     if (r >= 0)
         r = send_packet(u, UPLINK_LOCK, NULL, lock);
     return r < 0 ? r : send_packet(u, UPLINK_BEGIN, &begin, machine);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <arpa/inet.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/ip-address.h"
@@ -96,4 +97,17 @@ IpAddress ip_nth(const IpAddress *network, uint32_t i)
 uint32_t ip_count(const IpAddress *network)
 {
     return network->bits == 0 ? UINT32_MAX : (uint32_t)1 << (BITS4 - network->bits);
+}
+
+bool mac_address_parse(const char *text, uint8_t ret[MAC_ADDRESS_SIZE])
+{
+    unsigned b[MAC_ADDRESS_SIZE];
+    char end;
+
+    if (!text || sscanf(text, "%2x:%2x:%2x:%2x:%2x:%2x%c", &b[0], &b[1], &b[2], &b[3], &b[4], &b[5], &end) !=
+                     MAC_ADDRESS_SIZE)
+        return false;
+    for (size_t i = 0; i < MAC_ADDRESS_SIZE; i++)
+        ret[i] = (uint8_t)b[i];
+    return true;
 }

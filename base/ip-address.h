@@ -5,6 +5,8 @@
 
 #include "base/macro.h"
 
+enum { MAC_ADDRESS_SIZE = 6 };
+
 typedef struct IpAddress {
     sa_family_t family;
     union {
@@ -28,3 +30,6 @@ bool ip_is_host(const IpAddress *a);
 IpAddress ip_nth(const IpAddress *network, uint32_t i);
 /* How many addresses the network has, its own and that of broadcasts among them. IPv4. */
 uint32_t ip_count(const IpAddress *network);
+
+/* "02:00:00:00:00:01"; text may be NULL, which is none. */
+bool mac_address_parse(const char *text, uint8_t ret[MAC_ADDRESS_SIZE]);

@@ -5,6 +5,7 @@
 static const Field begin_fields[] = {
     { F_GROUP(UplinkBegin, network, network_schema), .doc = "The pod's network." },
     { F_STRING(UplinkBegin, passt), .format = &format_absolute_path, .doc = "The passt program." },
+    { F_STRING(UplinkBegin, mac), .doc = "The hardware address of the machine's interface." },
     { F_GROUP(UplinkBegin, link, bridge_link_schema), .doc = "How it is on a bridge." },
 };
 DEFINE_SCHEMA(uplink_begin_schema, UplinkBegin, "begin", "Which network is to be made.", begin_fields);

@@ -35,6 +35,7 @@ extern const MessageTable uplink_protocol;
 typedef struct UplinkBegin {
     NetworkDefinition network;
     char *passt; /* the program */
+    char *mac;   /* "02:...", of the machine's interface; NULL: not told (a runner of before) */
     BridgeLink link;
 } UplinkBegin;
 extern const Schema uplink_begin_schema;

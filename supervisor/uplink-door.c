@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/file.h"
 #include "base/strings.h"
+#include "schemas/user-network.h"
 #include "supervisor/pod-record.h"
 #include "supervisor/unit.h"
 #include "supervisor/uplink-door.h"
 
-static int copy_network(const PodRecord *record, UplinkBegin *ret)
+static int copy_network(const char *pod, const PodRecord *record, UplinkBegin *ret)
 {
+    char mac[USER_NETWORK_MAC_SIZE];
     NetworkDefinition network;
     BridgeLink link;
 
@@ -18,6 +20,10 @@ static int copy_network(const PodRecord *record, UplinkBegin *ret)
         ret->network = network;
         r = str_replace(&ret->passt, record->passt);
     }
+    if (r >= 0)
+        r = user_network_mac(pod, mac);
+    if (r >= 0)
+        r = str_replace(&ret->mac, mac);
     if (r >= 0 && (r = schema_copy(&bridge_link_schema, &record->link, &link)) >= 0) {
         schema_done(&bridge_link_schema, &ret->link);
         ret->link = link;
@@ -45,7 +51,7 @@ static int read_network(const Paths *paths, const char *pod, UplinkBegin *ret, c
     }
     bool wanted = record.network.mode == NETWORK_BRIDGE ? record.link.bridge != NULL
                                                         : record.network.mode == NETWORK_USER && record.passt;
-    int r = wanted ? copy_network(&record, ret) : -EACCES;
+    int r = wanted ? copy_network(pod, &record, ret) : -EACCES;
     if (!wanted)
         *ret_why = strdup("its definition gives it no network");
     schema_done(&pod_record_schema, &record);

@@ -12,6 +12,7 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
+#include "base/ip-address.h"
 #include "base/netlink.h"
 #include "base/strings.h"
 #include "base/units.h"
@@ -19,7 +20,6 @@
 
 #define TUN "/dev/net/tun"
 enum {
-    MAC_SIZE = 6,
     LOOK_AGAIN_MSEC = 50,
 };
 
@@ -132,7 +132,7 @@ typedef struct Place {
     const BridgeLink *link;
     unsigned tap, bridge; /* numbers of interfaces */
     uint32_t mtu;
-    uint8_t mac[MAC_SIZE]; /* the guest's */
+    uint8_t mac[MAC_ADDRESS_SIZE]; /* the guest's */
 } Place;
 
 static void begin_link(NetlinkMessage *m, const Place *p, uint16_t type, uint8_t family)
@@ -145,7 +145,7 @@ static void begin_link(NetlinkMessage *m, const Place *p, uint16_t type, uint8_t
 /* A bridge takes the lowest address of its ports for its own, if it was given none: it must not be a tap's, which comes and goes. */
 static void ask_identity(NetlinkMessage *m, const Place *p)
 {
-    uint8_t mac[MAC_SIZE];
+    uint8_t mac[MAC_ADDRESS_SIZE];
     char alias[128];
 
     memcpy(mac, p->mac, sizeof mac);
@@ -236,24 +236,11 @@ static int put_in_place(const Place *p, char **ret_why)
     return 0;
 }
 
-static bool mac_parse(const char *text, uint8_t ret[MAC_SIZE])
-{
-    unsigned b[MAC_SIZE];
-    char end;
-
-    if (!text ||
-        sscanf(text, "%2x:%2x:%2x:%2x:%2x:%2x%c", &b[0], &b[1], &b[2], &b[3], &b[4], &b[5], &end) != MAC_SIZE)
-        return false;
-    for (size_t i = 0; i < MAC_SIZE; i++)
-        ret[i] = (uint8_t)b[i];
-    return true;
-}
-
 int bridge_join(const BridgeLink *link, char **ret_why)
 {
     Place place = { .link = link };
 
-    if (!link->bridge || !link->tap || !mac_parse(link->mac, place.mac))
+    if (!link->bridge || !link->tap || !mac_address_parse(link->mac, place.mac))
         return -EINVAL;
     int mtu = check_bridge(link, ret_why);
     if (mtu < 0)

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <arpa/inet.h>
+#include <net/ethernet.h>
+#include <netinet/if_ether.h>
 #include <string.h>
 
 #include "schemas/user-network.h"
@@ -225,4 +227,31 @@ ssize_t frames_filter(Frames *f, FramesFunc func, uint32_t now, uint8_t *data, s
         memmove(data + to, data + from, *size - from);
     *size -= from - to;
     return (ssize_t)to;
+}
+
+/* --- an announcement --------------------------------------------------------------------------------------------------------- */
+
+size_t frames_announce(const uint8_t mac[MAC_ADDRESS_SIZE], uint8_t *to)
+{
+    struct ether_header ethernet = { .ether_type = htons(ETHERTYPE_ARP) };
+    struct ether_arp arp = {
+        .ea_hdr = { .ar_hrd = htons(ARPHRD_ETHER),
+                    .ar_pro = htons(ETHERTYPE_IP),
+                    .ar_hln = MAC_ADDRESS_SIZE,
+                    .ar_pln = sizeof arp.arp_spa,
+                    .ar_op = htons(ARPOP_REQUEST) },
+    };
+    const uint32_t size = htonl(sizeof ethernet + sizeof arp);
+
+    _Static_assert(sizeof size + sizeof ethernet + sizeof arp <= FRAMES_ANNOUNCEMENT_MAX, "it fits");
+    memset(ethernet.ether_dhost, 0xff, sizeof ethernet.ether_dhost);
+    memcpy(ethernet.ether_shost, mac, MAC_ADDRESS_SIZE);
+    memcpy(arp.arp_sha, mac, MAC_ADDRESS_SIZE);
+    /* Whose address it is, asked by whom it belongs to: so nobody has to answer. */
+    (void)inet_pton(AF_INET, USER_NETWORK_ADDRESS, arp.arp_spa);
+    (void)inet_pton(AF_INET, USER_NETWORK_ADDRESS, arp.arp_tpa);
+    memcpy(to, &size, sizeof size);
+    memcpy(to + sizeof size, &ethernet, sizeof ethernet);
+    memcpy(to + sizeof size + sizeof ethernet, &arp, sizeof arp);
+    return sizeof size + sizeof ethernet + sizeof arp;
 }

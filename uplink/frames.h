@@ -17,12 +17,13 @@
  */
 #include <sys/types.h>
 
-#include "base/macro.h"
+#include "base/ip-address.h"
 
 enum {
     FRAME_HEADER = 4,
     FRAME_MAX = 65550,        /* what passt takes: 64 KiB and an Ethernet header */
     FRAMES_ANSWER_TIME = 180, /* seconds; how long passt keeps a port open for datagrams */
+    FRAMES_ANNOUNCEMENT_MAX = 64,
 };
 
 typedef struct Frames Frames;
@@ -34,6 +35,13 @@ Frames *frames_free(Frames *f);
 bool frames_allow(Frames *f, const uint8_t *frame, size_t size, uint32_t now);
 /* This one goes to the guest: its answer may go back. Always true. */
 bool frames_note(Frames *f, const uint8_t *frame, size_t size, uint32_t now);
+
+/*
+ * The frame in which the guest says who it is (an ARP announcement), as if it had: passt sends to everybody until it has heard of the guest,
+ * and Linux takes no connection from a frame to everybody. The guest's own words may have come before passt was there. Returns its size with
+ * its length before it, which is at most FRAMES_ANNOUNCEMENT_MAX.
+ */
+size_t frames_announce(const uint8_t mac[MAC_ADDRESS_SIZE], uint8_t *to);
 
 typedef bool (*FramesFunc)(Frames *f, const uint8_t *frame, size_t size, uint32_t now);
 /*

@@ -332,6 +332,9 @@ int guard_run(Guard *g, char **ret_why)
     }
     w->guard = g;
     w->up = (Flow){ .from = g->guest, .to = g->passt, .func = frames_allow };
+    uint8_t mac[MAC_ADDRESS_SIZE];
+    if (mac_address_parse(g->mac, mac))
+        w->up.size = w->up.ready = frames_announce(mac, w->up.data);
     w->down.from = g->passt;
     w->down.to = g->guest;
     w->down.func = frames_note;

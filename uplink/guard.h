@@ -24,6 +24,8 @@ typedef struct Guard {
     int log;    /* passt's standard error */
     int ready;  /* passt writes to it once; -1: it has */
     int runner; /* packets; -1: it is gone */
+    /* The hardware address of the guest, which passt is told of; NULL: it waits for the guest to say something. */
+    const char *mac;
 } Guard;
 
 /* From here on nothing but to read, write and wait. 0 or negative errno. */

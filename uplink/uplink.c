@@ -239,7 +239,13 @@ static int begin(const UplinkOrder *order, int runner, Guard *g, char **ret_why)
     }
     if ((r = ports_check(order->begin.network.publish, ret_why)) < 0)
         return r;
-    *g = (Guard){ .guest = order->guest, .passt = -1, .pidfd = -1, .log = -1, .ready = -1, .runner = runner };
+    *g = (Guard){ .guest = order->guest,
+                  .passt = -1,
+                  .pidfd = -1,
+                  .log = -1,
+                  .ready = -1,
+                  .runner = runner,
+                  .mac = order->begin.mac };
     if ((r = make_ends(g, &ends)) >= 0)
         r = spawn(&order->begin, g, &ends);
     ends_close(&ends);

@@ -89,10 +89,10 @@ static void be_guard(Guard *g, Passt passt)
     _exit(r < 0 ? 98 : r);
 }
 
-static World world_new(Passt passt)
+static World world_with_mac(Passt passt, const char *mac)
 {
     World w;
-    Guard g = { 0 };
+    Guard g = { .mac = mac };
 
     pair(SOCK_STREAM, &w.qemu, &g.guest);
     pair(SOCK_SEQPACKET, &w.runner, &g.runner);
@@ -105,6 +105,11 @@ static World world_new(Passt passt)
     safe_close(g.guest);
     safe_close(g.runner);
     return w;
+}
+
+static World world_new(Passt passt)
+{
+    return world_with_mac(passt, NULL);
 }
 
 static int world_end(World *w)
@@ -205,6 +210,31 @@ static void a_runner_that_goes_away_changes_nothing(void **state)
     assert_int_equal(world_end(&w), 0);
 }
 
+/* Before anything of the guest's: passt sends to everybody until it knows the guest, and no guest answers that. */
+static void passt_is_told_first_who_the_guest_is(void **state)
+{
+    static const uint8_t wanted[] = {
+        0,    0,    0,    42,                                            /* size */
+        0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2,  0x1c, 0, 0,  0, 9, 8, 6, /* to everybody, ARP */
+        0,    1,    8,    0,    6,    4,    0,  1,                       /* a request */
+        2,    0x1c, 0,    0,    0,    9,    10, 0,    2, 15, 0, 0, 0, 0,
+        0,    0,    10,   0,    2,    15, /* about itself */
+    };
+    World w = world_with_mac(echo, "02:1c:00:00:00:09");
+    uint8_t frame[WHOLE], back[sizeof wanted + WHOLE];
+
+    make_frame(frame, 1);
+    assert_success(write_all(w.qemu, frame, WHOLE));
+    for (size_t n = 0; n < sizeof back;) {
+        ssize_t r = read(w.qemu, back + n, sizeof back - n);
+        assert_true(r > 0);
+        n += (size_t)r;
+    }
+    assert_memory_equal(back, wanted, sizeof wanted);
+    assert_memory_equal(back + sizeof wanted, frame, WHOLE);
+    assert_int_equal(world_end(&w), 0);
+}
+
 /* --- ends ------------------------------------------------------------------------------------------------------------------- */
 
 static void the_end_of_the_machine_is_the_end(void **state)
@@ -246,6 +276,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_storm_of_frames_comes_back_whole_without_the_forbidden_ones),
         cmocka_unit_test(a_runner_that_goes_away_changes_nothing),
+        cmocka_unit_test(passt_is_told_first_who_the_guest_is),
         cmocka_unit_test(the_end_of_the_machine_is_the_end),
         cmocka_unit_test(a_machine_that_sends_what_is_no_frame_is_cut_off),
         cmocka_unit_test(passt_that_fails_has_said_why),
