@@ -22,6 +22,8 @@ static bool check_address(const Check *c, IpAddress *ret)
 {
     const char *text = c->pod->network.address;
 
+    if (!text && locations_given(c->locations, "network.address"))
+        return false;
     if (!text) {
         check_complain(c, "network.address",
                        "is missing: a pod on a bridge has an address of its own, such as \"10.0.0.2/24\"");
@@ -78,7 +80,7 @@ void check_bridge(const Check *c)
         check_other_mode(c);
         return;
     }
-    if (!n->bridge)
+    if (!n->bridge && !locations_given(c->locations, "network.bridge"))
         check_complain(
             c, "network.bridge",
             "is missing: network.mode is \"bridge\", and does not say which of the host's bridges");
