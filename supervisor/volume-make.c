@@ -84,16 +84,39 @@ struct VolumeMake {
     bool late;
 };
 
+static int on_abandoned(sd_event_source *source, int fd, uint32_t revents, void *userdata)
+{
+    (void)waitid(P_PIDFD, (id_t)fd, &(siginfo_t){ 0 }, WEXITED | WNOHANG);
+    sd_event_source_disable_unref(source);
+    return 0;
+}
+
+/* One that waits for its disk, a dead server's say, dies when that answers; nobody waits for it till then. */
+static void abandon(VolumeMake *m)
+{
+    sd_event_source *source = NULL;
+    siginfo_t info = { 0 };
+
+    (void)process_signal(m->pidfd, SIGKILL);
+    if (waitid(P_PIDFD, (id_t)m->pidfd, &info, WEXITED | WNOHANG) < 0 || info.si_pid != 0)
+        return;
+    if (sd_event_add_io(m->pod->supervisor->event, &source, m->pidfd, EPOLLIN, on_abandoned, NULL) < 0)
+        return;
+    (void)sd_event_source_set_io_fd_own(source, true);
+    m->pidfd = -1;
+    /* The event loop has it from here on. */
+    (void)sd_event_source_set_floating(source, true);
+    sd_event_source_unref(source);
+}
+
 static VolumeMake *volume_make_free(VolumeMake *m)
 {
     if (!m)
         return NULL;
     m->end = sd_event_source_disable_unref(m->end);
     m->deadline = sd_event_source_disable_unref(m->deadline);
-    if (m->pidfd >= 0) {
-        (void)process_signal(m->pidfd, SIGKILL);
-        (void)waitid(P_PIDFD, (id_t)m->pidfd, &(siginfo_t){ 0 }, WEXITED);
-    }
+    if (m->pidfd >= 0)
+        abandon(m);
     if (m->disk >= 0)
         (void)file_remove_at(m->directory, m->unfinished);
     safe_close(m->disk);
