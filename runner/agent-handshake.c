@@ -184,7 +184,8 @@ static void tell_age(AgentGlue *g, uint64_t version)
     runner_log(r, LOG_NOTICE, 0,
                "Pod %s: its agent is from before system calls were filtered: until the pod is started again, "
                "seccomp, "
-               "no_new_privs, groups, rlimits, writable_size, cpu_weight, share_pids, shm_size and sysctls "
+               "no_new_privs, groups, rlimits, writable_size, memory_high, memory_low, cpu_weight, "
+               "share_pids, shm_size and sysctls "
                "are without "
                "effect",
                r->definition.name);

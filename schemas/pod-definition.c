@@ -39,6 +39,26 @@ static void check_within(const Check *c, const char *path, uint64_t size)
         check_complain(c, path, "is more than the memory of the whole pod");
 }
 
+static void check_memory(const Check *c, const char *limits, const ContainerLimits *l)
+{
+    const struct {
+        const char *key;
+        uint64_t size;
+    } rows[] = { { "memory", l->memory },
+                 { "memory_high", l->memory_high },
+                 { "memory_low", l->memory_low } };
+
+    TABLE_FOREACH (row, rows) {
+        _cleanup_(freep) char *path = strf("%s.%s", limits, row->key);
+        if (!path)
+            continue;
+        check_within(c, path, row->size);
+        /* What is more than the pod has is more than the container's part of it, too. */
+        if (row->size != SIZE_INFINITY && row->size <= c->pod->memory && row->size > l->memory)
+            check_complain(c, path, "is more than memory, the most that the container may use");
+    }
+}
+
 static void check_doubles(const Check *c, const char *path, char *const *names)
 {
     for (size_t i = 0; names && names[i]; i++)
@@ -91,13 +111,13 @@ static void check_containers(const Check *c)
         _cleanup_(freep) char *path = check_container_path(c, i);
         check_pull(c, d, path);
         _cleanup_(freep) char *restart = path ? strf("%s.restart", path) : NULL;
-        _cleanup_(freep) char *memory = path ? strf("%s.limits.memory", path) : NULL;
+        _cleanup_(freep) char *limits = path ? strf("%s.limits", path) : NULL;
         _cleanup_(freep) char *writable = path ? strf("%s.writable_size", path) : NULL;
         _cleanup_(freep) char *groups = path ? strf("%s.groups", path) : NULL;
-        if (!restart || !memory || !writable || !groups)
+        if (!restart || !limits || !writable || !groups)
             return;
         check_restart(c, restart, &d->restart);
-        check_within(c, memory, d->limits.memory);
+        check_memory(c, limits, &d->limits);
         check_within(c, writable, d->writable_size);
         check_doubles(c, groups, d->groups);
     }

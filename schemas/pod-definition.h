@@ -106,10 +106,12 @@ typedef struct RestartSettings {
 extern const Schema restart_schema;
 
 typedef struct ContainerLimits {
-    uint64_t memory;     /* bytes; SIZE_INFINITY: no limit */
-    double cpu;          /* cores; 0: no limit */
-    uint64_t pids;       /* 0: as the agent decides */
-    uint64_t cpu_weight; /* beside other containers, when there is too little for all */
+    uint64_t memory;      /* bytes; SIZE_INFINITY: no limit */
+    uint64_t memory_high; /* bytes, above which it is slowed; SIZE_INFINITY: never */
+    uint64_t memory_low;  /* bytes that are left to it when memory is short; 0: none */
+    double cpu;           /* cores; 0: no limit */
+    uint64_t pids;        /* 0: as the agent decides */
+    uint64_t cpu_weight;  /* beside other containers, when there is too little for all */
 } ContainerLimits;
 extern const Schema limits_schema;
 

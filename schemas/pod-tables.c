@@ -80,6 +80,12 @@ static const Field limits_fields[] = {
              "its status says so. There is no swap. A limit below what it uses, and cannot give back, is "
              "not put on a container that runs, but when it is started again.",
       .example = "limits = { memory = \"64M\"; };" },
+    { F_SIZE(ContainerLimits, memory_high), .fallback = "infinity", .min = 1024 * 1024, .impact = IMPACT_LIVE,
+      .doc = "The memory from which on the container is slowed down, and made to give back what it can: "
+             "caches of files first. Nothing is killed for it." },
+    { F_SIZE(ContainerLimits, memory_low), .impact = IMPACT_LIVE,
+      .doc = "Memory that is left to the container when the pod's memory is short, as long as other "
+             "containers have some that can be given back." },
     { F_DOUBLE(ContainerLimits, cpu), .double_max = 1024, .impact = IMPACT_LIVE,
       .doc = "The most processor time, in cores: 0.5 is half of one core. 0 sets no limit." },
     { F_UNSIGNED(ContainerLimits, cpu_weight), .fallback = "100", .min = 1, .max = 10000,

@@ -14,6 +14,15 @@ static const char *suggest(const Schema *schema, const char *word)
     return str_suggest(word, names, n);
 }
 
+/* Without its full stop; "0.5 cores" has none. */
+static size_t first_sentence(const char *text)
+{
+    const char *end = strstr(text, ". ");
+    size_t n = strlen(text);
+
+    return end ? (size_t)(end - text) : n - (n > 0 && text[n - 1] == '.');
+}
+
 static void explain_fields(const Schema *schema, FILE *f)
 {
     int width = 0;
@@ -25,8 +34,7 @@ static void explain_fields(const Schema *schema, FILE *f)
         const Field *field = &schema->fields[i];
         if (field->flags & FIELD_INTERNAL)
             continue;
-        size_t first_sentence = strcspn(field->doc, ".");
-        fprintf(f, "  %-*s  %.*s\n", width, field->name, (int)first_sentence, field->doc);
+        fprintf(f, "  %-*s  %.*s\n", width, field->name, (int)first_sentence(field->doc), field->doc);
     }
 }
 
@@ -41,6 +49,19 @@ static void explain_words(const EnumTable *table, FILE *f)
         fprintf(f, "  %-*s  %s\n", width, table->rows[i].name, table->rows[i].doc);
 }
 
+/* A group of keys has no effect of its own; a list has one by how many it has. */
+static void explain_impact(const Field *field, FILE *f)
+{
+    const char *own = impact_table.rows[field->impact].doc;
+
+    if (!field->schema)
+        fprintf(f, "A change: %s\n", own);
+    else if (field->type == FIELD_LIST)
+        fprintf(f, "A change: does what its keys say; one more or less of them %s\n", own);
+    else
+        fprintf(f, "A change: does what its keys say\n");
+}
+
 static void explain_field(const char *path, const Field *field, FILE *f)
 {
     _cleanup_(freep) char *expected = field_expected(field);
@@ -51,7 +72,7 @@ static void explain_field(const char *path, const Field *field, FILE *f)
         fprintf(f, "Required: yes\n");
     else if (field->fallback)
         fprintf(f, "Default:  %s\n", field->fallback);
-    fprintf(f, "A change: %s\n", impact_table.rows[field->impact].doc);
+    explain_impact(field, f);
     if (field->example)
         fprintf(f, "Example:  %s\n", field->example);
     if (field->enum_table)

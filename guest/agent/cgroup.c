@@ -56,6 +56,8 @@ int cgroup_leave_memory(int dir, uint64_t reserve)
     uint64_t bytes = available ? strtoull(available + strlen("MemAvailable:"), NULL, 10) * 1024 : 0;
     if (bytes <= reserve)
         return -ENOMEM;
+    /* What is left to a container is of what is left to all of them. */
+    (void)put(dir, "memory.low", "max");
     return put(dir, "memory.max", "%llu", (unsigned long long)(bytes - reserve));
 }
 
@@ -106,7 +108,7 @@ static int make_room(int cgroup, uint64_t limit)
 int cgroup_limit(int cgroup, const ContainerLimits *limits, uint64_t pids_share)
 {
     uint64_t weight = limits->cpu_weight ?: CPU_WEIGHT_USUAL, pids = limits->pids ?: pids_share;
-    char text[4][LIMIT_TEXT_MAX];
+    char text[6][LIMIT_TEXT_MAX];
     const struct {
         const char *file, *value;
         bool asked; /* else the file may be missing */
@@ -116,6 +118,9 @@ int cgroup_limit(int cgroup, const ContainerLimits *limits, uint64_t pids_share)
         { "pids.max", number_or_max(text[1], pids, pids > 0), limits->pids > 0 },
         { "cpu.max", cpu_text(text[2], limits->cpu), limits->cpu > 0 },
         { "cpu.weight", number_or_max(text[3], weight, true), weight != CPU_WEIGHT_USUAL },
+        { "memory.high", number_or_max(text[4], limits->memory_high, limits->memory_high != SIZE_INFINITY),
+          limits->memory_high != SIZE_INFINITY },
+        { "memory.low", number_or_max(text[5], limits->memory_low, true), limits->memory_low > 0 },
     };
     int r = make_room(cgroup, limits->memory), result = r;
 

@@ -520,6 +520,8 @@ static const struct {
 
     { "control group", first_line, "/proc/self/cgroup", ALL("0::/") },
     { "cgroup memory.max", first_line, "/sys/fs/cgroup/memory.max", { "max", "16777216", "max" } },
+    { "cgroup memory.high", first_line, "/sys/fs/cgroup/memory.high", { "max", "12582912", "max" } },
+    { "cgroup memory.low", first_line, "/sys/fs/cgroup/memory.low", { "0", "4194304", "0" } },
     { "cgroup memory.oom.group", first_line, "/sys/fs/cgroup/memory.oom.group", ALL("1") },
     { "cgroup pids.max", first_line, "/sys/fs/cgroup/pids.max", { NULL, "20", NULL } },
     { "cgroup cpu.max",

@@ -20,7 +20,7 @@ containers = (
   { name = "tight"; image = "busybox"; command = [ "/bin/oci-rules", "tight", "stay" ];
     user = "1000:1000"; groups = [ "www", "2000" ]; working_dir = "/var"; read_only = true;
     capabilities = [ "NET_BIND_SERVICE" ]; environment = { A = "1"; PATH = "/bin"; HOME = "/home"; };
-    limits = { memory = "16M"; cpu = 0.5; cpu_weight = 200; pids = 20; };
+    limits = { memory = "16M"; memory_high = "12M"; memory_low = "4M"; cpu = 0.5; cpu_weight = 200; pids = 20; };
     rlimits = { nofile = "100:200"; core = "0"; cpu = "1000:2000"; fsize = "1048576"; stack = "4194304"; }; },
   { name = "free"; image = "busybox"; command = [ "oci-rules", "free", "stay" ];
     user = "www"; capabilities = [ "NONE" ]; seccomp = "unconfined"; no_new_privs = false; writable_size = "4M"; }
@@ -116,6 +116,9 @@ BUSY = """containers = (
 """
 
 
+LIMITS = ("memory.max", "memory.high", "memory.low", "cpu.max", "cpu.weight")
+
+
 class Limits(HostTest):
     """Limits that change while the containers run."""
 
@@ -133,14 +136,14 @@ class Limits(HostTest):
         self.host.wait("busy")
         before = self.host.status("busy")
         share = int(self.limit("pids.max", "two"))
-        self.write('memory = "90M"; cpu = 0.5; cpu_weight = 300;')
+        self.write('memory = "90M"; memory_high = "80M"; memory_low = "10M"; cpu = 0.5; cpu_weight = 300;')
         until("they are in effect", self.settled(2))
-        self.assertEqual([self.limit(n) for n in ("memory.max", "cpu.max", "cpu.weight")], [str(90 << 20), "50000 100000", "300"])
+        self.assertEqual([self.limit(n) for n in LIMITS], [str(90 << 20), str(80 << 20), str(10 << 20), "50000 100000", "300"])
         # Two now share what one had.
         self.assertLess(int(self.limit("pids.max", "two")), share)
         self.write("")
         until("they are lifted", self.settled(3))
-        self.assertEqual([self.limit(n) for n in ("memory.max", "cpu.max", "cpu.weight")], ["max", "max 100000", "100"])
+        self.assertEqual([self.limit(n) for n in LIMITS], ["max", "max", "0", "max 100000", "100"])
         # The runner is killed as soon as the file is written, and so either before or after it has heard of it.
         runner = self.host.status("busy")["runner_pid"]
         self.write("pids = 33;")

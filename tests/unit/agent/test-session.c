@@ -7,7 +7,9 @@ static AgentContainer waiting(void)
     static char name[] = "web", program[] = "/bin/true", *command[] = { program, NULL };
 
     return (AgentContainer){
-        .definition = { .name = name, .image = name, .limits.memory = SIZE_INFINITY },
+        .definition = { .name = name,
+                        .image = name,
+                        .limits = { .memory = SIZE_INFINITY, .memory_high = SIZE_INFINITY } },
         .command = command,
     };
 }
@@ -195,7 +197,8 @@ static void other_limits_are_for_containers_that_are_there(void **state)
     Peer *p = *state;
     AgentContainer c = waiting();
     NewLimits limits[] = { { .container = web, .limits = { .memory = 1 << 24, .pids = 9 } },
-                           { .container = other, .limits.memory = SIZE_INFINITY } };
+                           { .container = other,
+                             .limits = { .memory = SIZE_INFINITY, .memory_high = SIZE_INFINITY } } };
     RunnerLimits body = { .generation = 2, .containers = limits, .n_containers = 2 };
 
     peer_hello(p, 1, p->token, 1, 3);

@@ -207,6 +207,11 @@ class Null(unittest.TestCase):
     def test_explain_knows_every_level(self):
         self.assertIn("Accepted: always, on-failure or never", self.ok("explain", "containers.restart.policy"))
         self.assertIn("did you mean \"memory\"", self.fails(4, "explain", "memroy"))
+        # A group of keys has no effect of its own, and a sentence ends with its sentence.
+        limits = self.ok("explain", "containers.limits")
+        self.assertIn("A change: does what its keys say\n", limits)
+        self.assertRegex(limits, r"cpu +The most processor time, in cores: 0.5 is half of one core\n")
+        self.assertIn("A change: is applied to the running pod\n", self.ok("explain", "containers.limits.memory_high"))
         self.assertIn("max_starts", self.ok("explain", "--daemon"))
 
     def test_doctor_says_what_is_missing_and_fails_only_for_what_is_needed(self):

@@ -173,13 +173,13 @@ static void only_real_pod_file_names_are_pods(void **state)
 
 static void what_can_be_changed_live_is_taken_over_and_nothing_else(void **state)
 {
-    ContainerDefinition from[] = { { .name = (char[]){ "b" },
-                                     .limits = { .memory = 1 << 24, .cpu_weight = 7 } },
-                                   { .name = (char[]){ "a" },
-                                     .limits = { .memory = SIZE_INFINITY, .cpu_weight = 1 } },
-                                   { .name = (char[]){ "new" } } },
-                        to[] = { { .name = (char[]){ "a" }, .stop_timeout = 5 },
-                                 { .name = (char[]){ "b" } } };
+    ContainerDefinition
+        from[] = { { .name = (char[]){ "b" },
+                     .limits = { .memory = 1 << 24, .memory_high = SIZE_INFINITY, .cpu_weight = 7 } },
+                   { .name = (char[]){ "a" },
+                     .limits = { .memory = SIZE_INFINITY, .memory_high = SIZE_INFINITY, .cpu_weight = 1 } },
+                   { .name = (char[]){ "new" } } },
+        to[] = { { .name = (char[]){ "a" }, .stop_timeout = 5 }, { .name = (char[]){ "b" } } };
     PodDefinition wanted = { .cpus = 3, .containers = from, .n_containers = ELEMENTSOF(from) },
                   running = { .cpus = 2, .containers = to, .n_containers = ELEMENTSOF(to) };
 
