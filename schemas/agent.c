@@ -54,6 +54,7 @@ static const Field network_fields[] = {
     { F_STRV(AgentNetwork, addresses), .max = 8, .doc = "Its addresses, each with the bits of its network." },
     { F_STRV(AgentNetwork, gateways), .max = 8, .doc = "Where all else is reached by." },
     { F_STRV(AgentNetwork, nameservers), .max = 8, .doc = "What resolves names." },
+    { F_STRV(AgentNetwork, hosts), .max = HOSTS_MAX, .format = &format_host, .doc = "Names of other hosts." },
     { F_UNSIGNED(AgentNetwork, mtu), .max = 65535, .doc = "The largest packet; 0 leaves it." },
 };
 DEFINE_SCHEMA(agent_network_schema, AgentNetwork, "network", "The machine's network interface.",

@@ -137,6 +137,7 @@ typedef struct AgentNetwork {
     char **addresses; /* "10.0.2.15/24" */
     char **gateways;  /* of the default routes: "10.0.2.2" */
     char **nameservers;
+    char **hosts; /* "name:address" */
     uint64_t mtu; /* 0: the interface's own */
 } AgentNetwork;
 extern const Schema agent_network_schema;

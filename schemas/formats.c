@@ -255,6 +255,28 @@ static bool valid_ip(const char *s)
 
     return ip_parse(s, &a) >= 0;
 }
+/* Of labels as those of the DNS, each of letters, digits and inner hyphens. */
+static bool valid_host(const char *s)
+{
+    size_t n = strcspn(s, ":"), label = 0;
+    IpAddress a;
+
+    if (n == 0 || n > 253 || !s[n] || strchr(s, '/'))
+        return false;
+    for (size_t i = 0; i < n; i++) {
+        bool end = s[i] == '.';
+        label = end ? 0 : label + 1;
+        if (label > 63 || (end && (i == 0 || s[i - 1] == '.' || s[i - 1] == '-')) ||
+            (!end && !isalnum((unsigned char)s[i]) && (s[i] != '-' || label == 1)))
+            return false;
+    }
+    return s[n - 1] != '-' && s[n - 1] != '.' && ip_parse(s + n + 1, &a) >= 0;
+}
+const Format format_host = {
+    "a name and its address such as \"db:10.0.0.3\"",
+    valid_host,
+};
+
 const Format format_ip = {
     "an address of IPv4 or IPv6 such as \"10.0.0.2/24\" or \"10.0.0.1\"",
     valid_ip,

@@ -18,6 +18,7 @@ extern const Format format_owner;      /* "1000:1000": numbers alone */
 extern const Format format_credential; /* of systemd */
 extern const Format format_content;    /* at most CONFIG_TEXT_MAX bytes */
 extern const Format format_interface;  /* of a network: at most 15 characters */
+extern const Format format_host;       /* a name and one address, with a colon between */
 extern const Format format_ip;         /* an address, with or without /BITS */
 extern const Format format_argument;   /* of a command line: anything without NUL, at most 128 KiB */
 

@@ -40,6 +40,9 @@ void check_network(const Check *c)
     if (ports > PUBLISH_PORTS_MAX)
         check_complain(c, "network.publish", "has %u ports; at most %d are accepted", ports,
                        PUBLISH_PORTS_MAX);
+    if (network->hosts && network->mode == NETWORK_NONE)
+        check_complain(c, "network.hosts",
+                       "there is no network that these hosts could be on; network.mode makes one");
     if (network->publish && network->mode == NETWORK_NONE)
         check_complain(c, "network.publish",
                        "there is no network to publish from; network.mode = \"user\" makes one");

@@ -20,6 +20,7 @@ enum {
     CONFIG_TEXT_MAX = 64 * 1024,       /* of one that stands in the pod file */
     ORDER_MAX = 64,                    /* pods that one pod comes after */
     PUBLISH_MAX = 64,
+    HOSTS_MAX = 64,
     DNS_MAX = 3, /* servers of names: what resolv.conf(5) takes */
 };
 
@@ -234,6 +235,7 @@ typedef struct NetworkDefinition {
     char *gateway;  /* NULL: none */
     char **dns;
     uint64_t mtu; /* 0: BRIDGE_LINK_MTU */
+    char **hosts; /* "name:address", for /etc/hosts; in every mode but none */
 } NetworkDefinition;
 extern const Schema network_schema;
 

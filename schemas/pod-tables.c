@@ -229,6 +229,10 @@ static const Field network_fields[] = {
     { F_UNSIGNED(NetworkDefinition, mtu), .min = 1280, .max = 65521, .impact = IMPACT_REBOOT,
       .doc = "The largest packet that the pod sends and takes, in bytes; not larger than the bridge's. When "
              "the key is absent: 1500." },
+    { F_STRV(NetworkDefinition, hosts), .max = HOSTS_MAX, .format = &format_host, .impact = IMPACT_REBOOT,
+      .doc =
+          "Names of other hosts, such as other pods on the bridge, for /etc/hosts of the pod's containers.",
+      .example = "hosts = [ \"db:10.0.0.3\", \"db:fd00::3\" ];" },
 };
 DEFINE_SCHEMA(network_schema, NetworkDefinition, "network", "How the pod is on a network.", network_fields);
 

@@ -29,7 +29,15 @@ static char *hosts_text(const AgentNetwork *n, const char *hostname)
 
     if (!network_is_wanted(n) || !address)
         return strf("127.0.0.1\tlocalhost %s\n%s", hostname, rest);
-    return strf("127.0.0.1\tlocalhost\n%s%.*s\t%s\n", rest, (int)strcspn(address, "/"), address, hostname);
+    char *text =
+        strf("127.0.0.1\tlocalhost\n%s%.*s\t%s\n", rest, (int)strcspn(address, "/"), address, hostname);
+    STRV_FOREACH (host, n->hosts) {
+        _cleanup_(freep) char *before = text;
+        size_t name = strcspn(*host, ":");
+        text =
+            before && (*host)[name] ? strf("%s%s\t%.*s\n", before, *host + name + 1, (int)name, *host) : NULL;
+    }
+    return text;
 }
 
 /* Without a network there are no servers of names either, and an image keeps the file that it has. */

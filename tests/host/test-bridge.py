@@ -3,14 +3,16 @@
 """Pods on a bridge of the host: in a network of the test's own, so that nothing of the host's is touched and nothing is left."""
 import ctypes
 import os
+import pathlib
 import signal
 import subprocess
 import unittest
 
 from instance import HostTest, alive, nobodys_instance, until
 
+EXAMPLES = pathlib.Path(__file__).resolve().parents[2] / "examples"
 CLONE_NEWNET = 0x40000000
-POD = """containers = ( {{ name = "main"; image = "busybox"; stop_signal = "KILL"; capabilities = [ "NET_BIND_SERVICE", "NET_RAW", "NET_ADMIN" ];
+POD = """containers = ( {{ name = "main"; image = "busybox"; stop_signal = "KILL"; ready = {{ http = "http://:80/"; period = "200ms"; }}; capabilities = [ "NET_BIND_SERVICE", "NET_RAW", "NET_ADMIN" ];
   command = [ "sh", "-c", "mkdir -p /www; echo {page} >/www/index.html; exec httpd -f -p 80 -h /www" ]; }} );
 network = {{ mode = "bridge"; {network} }};
 """
@@ -63,9 +65,8 @@ class BridgeTest(HostTest):
             self.host.wait(name)
 
     def fetched(self, name, address):
-        """The page that one pod gets of another, which is ready a moment before its server is."""
-        done = self.host.sh(name, f"for i in 1 2 3 4 5 6 7 8 9; do wget -qO- http://{address}/ && exit; done; exit 1", check=False)
-        return done.stdout.strip()
+        """The page that one pod gets of another, which is ready."""
+        return self.host.sh(name, f"wget -qO- http://{address}/").stdout.strip()
 
     def tap(self, name):
         return next((tap for tap, alias in taps().items() if alias == f"podvisor pod {name}"), None)
@@ -77,12 +78,23 @@ class TwoPods(BridgeTest):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.host.write("left", pod('bridge = "br0"; address = "10.0.0.2/24"; gateway = "10.0.0.1"; dns = [ "10.0.0.1" ]; mtu = 1400;'))
+        cls.host.write("left", pod('bridge = "br0"; address = "10.0.0.2/24"; gateway = "10.0.0.1"; dns = [ "10.0.0.1" ]; mtu = 1400; hosts = [ "right:10.0.0.3" ];'))
         cls.host.write("right", pod('bridge = "br0"; address = "10.0.0.3/24";', page="right"))
         cls.host.wait("left", "right")
 
     def test_one_fetches_a_page_of_the_other(self):
         self.assertEqual(self.fetched("left", "10.0.0.3"), "right")
+
+    def test_one_knows_the_other_by_name(self):
+        self.assertEqual(self.fetched("left", "right"), "right")
+
+    def test_the_examples_talk_by_name(self):
+        for name in ("store", "front"):
+            self.host.write(name, (EXAMPLES / f"{name}.pod").read_text())
+            self.addCleanup(self.host.cli, "wait", name, "--for=gone", "--timeout=60s", check=False)
+            self.addCleanup(self.host.remove, name)
+        self.host.wait("store", "front")
+        self.assertEqual(self.fetched("front", "store"), "in store")
 
     def test_the_host_fetches_one_too(self):
         done = subprocess.run(["busybox", "wget", "-qO-", "http://10.0.0.2/"], capture_output=True, text=True)
@@ -114,8 +126,6 @@ class TwoPods(BridgeTest):
                           if os.path.realpath(f"/proc/{self.host.status('left')['runner_pid']}/fd/{f}") == "/dev/net/tun"], [])
 
     def test_a_guest_that_speaks_in_the_name_of_another_is_not_heard(self):
-        def seen():
-            return int(ip("-s", "-o", "link", "show", "br0").split("RX:")[1].split("\\")[1].split()[1])
         mac = self.host.sh("right", "cat /sys/class/net/eth0/address").stdout.strip()
         self.assertEqual(self.fetched("right", "10.0.0.2"), "served")
         self.host.sh("left", f"ip link set eth0 down; ip link set eth0 address {mac}; ip link set eth0 up; ip route add default via 10.0.0.1;"

@@ -13,8 +13,8 @@ from instance import BIN, Instance, until
 
 EXAMPLES = pathlib.Path(__file__).resolve().parents[2] / "examples"
 PATIENCE = 120
-# Those that a host's boots have to do with: systemd/test-shutdown.py.
-ELSEWHERE = {"redis", "site"}
+# Tested elsewhere: where a host boots (systemd/test-shutdown.py), and where it has a bridge (test-bridge.py).
+ELSEWHERE = {"front", "redis", "site", "store"}
 
 
 def page(port):
