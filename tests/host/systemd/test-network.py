@@ -7,15 +7,16 @@ import unittest
 from machine import main
 from pods import PodMachineTest
 
-WEB = """network = { mode = "user"; publish = [ "127.0.0.1:%d:80" ]; };
+WEB = """network = { mode = %s; };
 containers = (
   { name = "httpd"; image = "busybox"; stop_signal = "KILL"; capabilities = [ "NET_BIND_SERVICE" ];
+    ready = { http = "http://:80/"; period = "200ms"; };
     command = [ "sh", "-c", "mkdir /www; echo served >/www/index.html; exec httpd -f -p 80 -h /www" ]; }
 );
 """
 HELLO = 'containers = ( { name = "hello"; image = "busybox"; command = [ "sleep", "1000000" ]; stop_signal = "KILL"; } );\n'
-# The pod is ready a moment before its server is.
-FETCH = "until busybox wget -qO- http://127.0.0.1:%d/; do :; done 2>/dev/null"
+PUBLISHED = '"user"; publish = [ "127.0.0.1:%d:80" ]'
+BRIDGED = '"bridge"; bridge = "br0"; address = "10.0.0.2/24"'
 # As `systemd-analyze security --threshold` wants it: tenths.
 EXPOSURE = 35
 KNOCK = """import socket
@@ -33,8 +34,9 @@ class Network(PodMachineTest):
         cls.machine.start_podvisord()
         cls.machine.import_busybox()
 
-    def served(self, port):
-        return self.machine.run("sh", "-c", FETCH % port).stdout
+    def served(self, port, address="127.0.0.1"):
+        """Asked once: a pod that is ready answers."""
+        return self.machine.run("busybox", "wget", "-qO-", f"http://{address}:{port}/").stdout
 
     def uplinks(self):
         """{unit: its processes}"""
@@ -46,7 +48,7 @@ class Network(PodMachineTest):
 
     def test_a_page_comes_out_of_a_pod_whose_unit_has_no_network(self):
         m = self.machine
-        m.pod("web", WEB % 8080)
+        m.pod("web", WEB % (PUBLISHED % 8080))
         m.wait("web")
         self.assertEqual(self.served(8080), "served\n")
         pid = m.vmm("web")
@@ -61,14 +63,30 @@ class Network(PodMachineTest):
         self.assertEqual(self.uplinks(), {})
 
     def test_a_port_below_1024_can_be_published(self):
-        self.machine.pod("low", WEB % 80)
+        self.machine.pod("low", WEB % (PUBLISHED % 80))
         self.machine.wait("low")
         self.assertEqual(self.served(80), "served\n")
         self.machine.remove_pod("low")
 
+    def test_a_pod_is_on_a_bridge_of_the_host_and_its_unit_has_no_network(self):
+        m = self.machine
+        m.run("sh", "-c", "ip link add br0 type bridge && ip address add 10.0.0.1/24 dev br0 && ip link set br0 up")
+        m.pod("bridged", WEB % BRIDGED)
+        m.wait("bridged")
+        self.assertEqual(self.served(80, "10.0.0.2"), "served\n")
+        pid = m.vmm("bridged")
+        self.assertNotEqual(os.readlink(m.path(f"/proc/{pid}/ns/net")), os.readlink(m.path("/proc/1/ns/net")))
+        m.run("kill", "-KILL", str(m.status("bridged")["runner_pid"]))
+        m.run("systemctl", "restart", "podvisord.service")
+        m.wait("bridged")
+        self.assertEqual((m.vmm("bridged"), self.served(80, "10.0.0.2")), (pid, "served\n"))
+        m.remove_pod("bridged")
+        self.assertEqual(self.uplinks(), {})
+        self.assertNotIn("podvisor pod", m.run("ip", "link").stdout)
+
     def test_a_runner_that_is_killed_and_a_podvisord_that_is_restarted_leave_the_network_as_it_is(self):
         m = self.machine
-        m.pod("web", WEB % 8081)
+        m.pod("web", WEB % (PUBLISHED % 8081))
         m.wait("web")
         self.assertEqual(self.served(8081), "served\n")
         before, since = self.uplinks(), m.cursor()
