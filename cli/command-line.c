@@ -220,11 +220,13 @@ static int parse_argument(Parser *p, const char *argument)
         p->command_begun = true;
         return 0;
     }
-    if (is_option_too_late(p, argument))
+    if (is_option_too_late(p, argument)) {
+        assert(p->context->arguments);
         return complain(p,
                         "%s: %s stands behind \"%s\": options come before it, and a command that begins with "
                         "a dash comes after --",
                         p->context->verb->name, argument, p->context->arguments[0]);
+    }
     if (!p->options_ended && argument[0] == '-' && argument[1])
         return argument[1] == '-' ? parse_long(p, argument + 2) : parse_letters(p, argument + 1);
     return parse_word(p, argument);

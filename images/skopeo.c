@@ -56,17 +56,32 @@ static const ChildFailure skopeo_failures[] = {
     { "permission denied", -EACCES, "a file of this host cannot be read by this user" },
 };
 
+/*
+ * Without XDG_RUNTIME_DIR, credentials are looked for below /run/containers, which podman closes to all but root; skopeo then fails, though
+ * nothing there could be this user's.
+ */
+static bool usual_place_is_closed(void)
+{
+    _cleanup_(freep) char *path = strf("/run/containers/%u/auth.json", (unsigned)geteuid());
+
+    return path && access(path, R_OK) < 0 && errno == EACCES;
+}
+
 static int keep_environment(char *const *from, char ***ret)
 {
     /* A trace of the program's own insides explains nothing to anybody. */
     int r = strv_append(ret, "GOTRACEBACK=none");
+    bool placed = false;
 
     for (char *const *entry = from; entry && *entry; entry++)
         TABLE_FOREACH (name, environment_kept) {
             const char *rest = str_after(*entry, *name);
+            placed |= rest && *rest == '=' && streq(*name, "XDG_RUNTIME_DIR");
             if (r >= 0 && rest && *rest == '=')
                 r = strv_append(ret, *entry);
         }
+    if (r >= 0 && !placed && usual_place_is_closed())
+        r = strv_append(ret, "XDG_RUNTIME_DIR=" CHILD_KEPT_PATH);
     return r;
 }
 

@@ -35,11 +35,9 @@ static int take_packet(UplinkOrder *order, const Message *m, int *fd)
 {
     if (m->type == UPLINK_JOIN && order->lock < 0)
         order->join = true;
-    else if (*fd < 0)
-        return -EPROTO;
-    else if (m->type == UPLINK_LOCK && order->lock < 0)
+    else if (m->type == UPLINK_LOCK && order->lock < 0 && *fd >= 0)
         order->lock = take_fd(fd);
-    else if (m->type == UPLINK_BEGIN && order->lock >= 0)
+    else if (m->type == UPLINK_BEGIN && order->lock >= 0 && *fd >= 0)
         order->guest = take_fd(fd);
     else
         return -EPROTO;
