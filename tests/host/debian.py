@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Slices of Debian as images: packages as they are, by mmdebstrap, with what apt knows on this host and from where it gets it."""
+"""Slices of Debian as images: packages as they are, by mmdebstrap, from where apt of this host gets its own."""
 import os
 import pathlib
 import signal
 import subprocess
 
 SOURCES = ("/etc/apt/sources.list.d/debian.sources", "/etc/apt/sources.list")
-LISTS = 'mkdir -p "$1/var/lib/apt" && cp -r /var/lib/apt/lists "$1/var/lib/apt/"'
 
 
 class Slice:
@@ -17,12 +16,11 @@ class Slice:
         proxies = [f"--aptopt={path}" for path in pathlib.Path("/etc/apt/apt.conf.d").glob("*proxy*")]
         sources = [path for path in SOURCES if pathlib.Path(path).is_file() and pathlib.Path(path).read_text().strip()]
         self.path = folder
-        # The lists are the host's: to get them again takes longer than everything else.
+        # Its lists are its own: those of this host may be gone, or name packages that have been replaced.
         self.process = subprocess.Popen(
-            ["mmdebstrap", "--quiet", "--variant=extract", "--skip=update", *proxies, f"--setup-hook={LISTS}",
-             f"--include={','.join((*packages, 'usr-is-merged'))}", "bookworm", folder, *sources],
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-            start_new_session=True)
+            ["mmdebstrap", "--quiet", "--variant=extract", *proxies, f"--include={','.join((*packages, 'usr-is-merged'))}",
+             "bookworm", folder, *sources],
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True)
 
     def ready(self):
         said, _ = self.process.communicate(timeout=300)
