@@ -36,18 +36,16 @@ int ip_parse(const char *text, IpAddress *ret)
     return 0;
 }
 
-char *ip_format(const IpAddress *a, bool with_bits)
-{
-    char text[INET6_ADDRSTRLEN];
-
-    if (!inet_ntop(a->family, bytes_of(a), text, sizeof text))
-        return NULL;
-    return with_bits ? strf("%s/%u", text, a->bits) : strdup(text);
-}
-
 bool ip_equal(const IpAddress *a, const IpAddress *b)
 {
     return a->family == b->family && memcmp(bytes_of(a), bytes_of(b), bits_of(a) / 8) == 0;
+}
+
+bool ip_text_equal(const char *a, const char *b)
+{
+    IpAddress x, y;
+
+    return a && b && ip_parse(a, &x) >= 0 && ip_parse(b, &y) >= 0 && ip_equal(&x, &y);
 }
 
 bool ip_within(const IpAddress *a, const IpAddress *network)
@@ -84,19 +82,6 @@ bool ip_is_host(const IpAddress *a)
         return is_host4(a);
     return !IN6_IS_ADDR_MULTICAST(&a->v6) && !IN6_IS_ADDR_LOOPBACK(&a->v6) &&
            !IN6_IS_ADDR_UNSPECIFIED(&a->v6) && !IN6_IS_ADDR_V4MAPPED(&a->v6);
-}
-
-IpAddress ip_nth(const IpAddress *network, uint32_t i)
-{
-    IpAddress a = *network;
-
-    a.v4.s_addr = htonl((ntohl(network->v4.s_addr) & mask4(network)) + i);
-    return a;
-}
-
-uint32_t ip_count(const IpAddress *network)
-{
-    return network->bits == 0 ? UINT32_MAX : (uint32_t)1 << (BITS4 - network->bits);
 }
 
 bool mac_address_parse(const char *text, uint8_t ret[MAC_ADDRESS_SIZE])

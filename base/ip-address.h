@@ -18,18 +18,13 @@ typedef struct IpAddress {
 
 /* "10.0.2.15/24", "fe80::1": 0, -EINVAL or -ENOMEM. Without bits: all of them. */
 int ip_parse(const char *text, IpAddress *ret);
-/* "10.0.2.15", with_bits "10.0.2.15/24"; malloc'ed, NULL = no memory. */
-char *ip_format(const IpAddress *a, bool with_bits);
 /* The same host, whatever their bits. */
 bool ip_equal(const IpAddress *a, const IpAddress *b);
+/* The same of what ip_parse() takes; false where it does not, or one is NULL. */
+bool ip_text_equal(const char *a, const char *b);
 /* Is a within the network that the bits of `network` say? */
 bool ip_within(const IpAddress *a, const IpAddress *network);
 /* One that a host of its network can have: not the network's own, nor its broadcast address, nor multicast, loopback or none. */
 bool ip_is_host(const IpAddress *a);
-/* The i-th address of the network, counted from the network's own. IPv4. */
-IpAddress ip_nth(const IpAddress *network, uint32_t i);
-/* How many addresses the network has, its own and that of broadcasts among them. IPv4. */
-uint32_t ip_count(const IpAddress *network);
-
 /* "02:00:00:00:00:01"; text may be NULL, which is none. */
 bool mac_address_parse(const char *text, uint8_t ret[MAC_ADDRESS_SIZE]);

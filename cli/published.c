@@ -44,10 +44,7 @@ int published_add(PublishedPorts *p, const char *name, const char *file, PodLine
 
 static bool same_address(const PublishedPod *a, const PublishedPod *b)
 {
-    IpAddress x, y;
-
-    return a->bridge && a->address && b->address && streq_ptr(a->bridge, b->bridge) &&
-           ip_parse(a->address, &x) >= 0 && ip_parse(b->address, &y) >= 0 && ip_equal(&x, &y);
+    return a->bridge && streq_ptr(a->bridge, b->bridge) && ip_text_equal(a->address, b->address);
 }
 
 static void check_against(const PublishedPod *mine, const PublishedPod *theirs, Diagnostics *diagnostics)

@@ -83,10 +83,7 @@ int pod_network_record(Pod *pod)
 
 static bool same_address(const BridgeLink *a, const BridgeLink *b)
 {
-    IpAddress x, y;
-
-    return a->bridge && a->address && b->address && streq_ptr(a->bridge, b->bridge) &&
-           ip_parse(a->address, &x) >= 0 && ip_parse(b->address, &y) >= 0 && ip_equal(&x, &y);
+    return a->bridge && streq_ptr(a->bridge, b->bridge) && ip_text_equal(a->address, b->address);
 }
 
 /* 0, or -EADDRINUSE with *ret_error. */

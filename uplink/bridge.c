@@ -211,9 +211,9 @@ static const struct {
     const char *what;
 } steps[] = {
     { ask_identity, "cannot be given its name and its MTU" },
-    { ask_master, "cannot be put on the bridge" },
+    { ask_master, "cannot be put on it" },
     { ask_port, "cannot be kept from speaking in the name of others" },
-    { ask_entry, "cannot be made known to the bridge" },
+    { ask_entry, "cannot be made known to it" },
     { ask_up, "cannot be raised" },
 };
 
@@ -228,8 +228,8 @@ static int put_in_place(const Place *p, char **ret_why)
         step->ask(&m, p);
         int r = netlink_talk(fd, &m);
         if (r < 0) {
-            *ret_why =
-                strf("the interface %s %s %s: %s", p->link->tap, step->what, p->link->bridge, strerror(-r));
+            *ret_why = strf("the interface %s for the bridge %s %s: %s", p->link->tap, p->link->bridge,
+                            step->what, strerror(-r));
             return r;
         }
     }

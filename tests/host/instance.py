@@ -74,6 +74,14 @@ def until(what, condition, deadline=PATIENCE):
     return value
 
 
+def failure(host, name):
+    """Why the pod's last start came to nothing."""
+    def look():
+        status = name in host.list() and host.status(name)
+        return status and status["reason"] == "start-failed" and status["message"]
+    return until(f"{name} fails", look)
+
+
 def process_state(pid):
     """The letter of /proc/PID/stat; None when there is no such process."""
     with contextlib.suppress(FileNotFoundError, ProcessLookupError):

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import unittest
 
-from instance import HostTest, alive, nobodys_instance, until
+from instance import HostTest, alive, failure, nobodys_instance, until
 
 EXAMPLES = pathlib.Path(__file__).resolve().parents[2] / "examples"
 CLONE_NEWNET = 0x40000000
@@ -46,14 +46,6 @@ def setUpModule():
     ip("link", "add", "br0", "type", "bridge")
     ip("address", "add", "10.0.0.1/24", "dev", "br0")
     ip("link", "set", "br0", "up")
-
-
-def failure(host, name):
-    """Why the pod's last start came to nothing."""
-    def look():
-        status = name in host.list() and host.status(name)
-        return status and status["reason"] == "start-failed" and status["message"]
-    return until(f"{name} fails", look)
 
 
 class BridgeTest(HostTest):

@@ -11,7 +11,7 @@ import tempfile
 import unittest
 import urllib.request
 
-from instance import NOBODY, HostTest, Instance, alive, compile_static, nobodys_instance, process_state, processes_below, until
+from instance import NOBODY, HostTest, Instance, alive, compile_static, failure, nobodys_instance, process_state, processes_below, until
 
 SERVER = """containers = (
   {{ name = "httpd"; image = "busybox"; stop_signal = "KILL"; capabilities = [ "NET_BIND_SERVICE", "NET_RAW" ];
@@ -54,14 +54,6 @@ def own_address():
         s.connect(("192.0.2.254", 9))
         address = s.getsockname()[0]
         return None if address.startswith("127.") else address
-
-
-def failure(host, name):
-    """Why the pod's last start came to nothing."""
-    def look():
-        status = name in host.list() and host.status(name)
-        return status and status["reason"] == "start-failed" and status["message"]
-    return until(f"{name} fails", look)
 
 
 def children(pid):
