@@ -108,6 +108,7 @@ const AbilityRow ability_rows[] = {
     { "containers.pull", WITH_A_MACHINE("no image is looked for") },
     { "qemu.machine",
       OF_QEMU(WORKS_AS("\"microvm\" without KVM needs a processor with a steady time stamp counter")) },
+    { "qemu.start", OF_QEMU(WORKS) },
     { "qemu.accelerator", OF_QEMU(WORKS_AS("\"kvm\" needs a host that can run a machine with it")) },
     { "libvirt.uri", OF_LIBVIRT(WORKS_AS("daemons of this host only")) },
     { "libvirt.machine", OF_LIBVIRT(WORKS) },

@@ -195,6 +195,9 @@ static int child_exec(const VmmCommand *c, int lock, ChildStep *step)
         return r;
     *step = CHILD_EXEC;
     child_signals();
+    /* After all that changes what it may do, by which this would be forgotten. Our own end in between is seen at the gate. */
+    if (c->dies_with_us)
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
     execve(c->arguments[0], c->arguments, environment);
     return -errno;
 }

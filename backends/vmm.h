@@ -21,7 +21,8 @@ typedef struct VmmCommand {
     /* At most VMM_FDS_MAX: the only ones besides 0, 1, 2 and the lock that the VMM gets, under the same numbers. */
     const int *fds;
     size_t n_fds;
-    int stderr_fd; /* becomes 1 and 2; -1: /dev/null. 0 is /dev/null. */
+    bool dies_with_us; /* a machine that is nobody's but ours */
+    int stderr_fd;     /* becomes 1 and 2; -1: /dev/null. 0 is /dev/null. */
 } VmmCommand;
 
 typedef struct VmmChild {

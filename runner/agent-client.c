@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <sys/random.h>
+
 #include "base/strings.h"
 #include "base/units.h"
 #include "runner/agent-client.h"
 
-enum { REPLY_TEXT_MAX = 500 };
+enum {
+    REPLY_TEXT_MAX = 500,
+    HELLO_ENTROPY = 64, /* bytes */
+};
 
 typedef struct AgentRequest {
     uint64_t id; /* 0: the slot is free */
@@ -341,11 +346,15 @@ static void ping(AgentClient *c)
 
 static void hello(AgentClient *c)
 {
+    uint8_t entropy[HELLO_ENTROPY];
     AgentHello hello = {
         .token = c->token,
         .version_min = AGENT_PROTOCOL_MIN,
         .version_max = AGENT_PROTOCOL_MAX,
     };
+
+    if (getrandom(entropy, sizeof entropy, GRND_NONBLOCK) == sizeof entropy)
+        hello.entropy = (Bytes){ .data = entropy, .size = sizeof entropy };
 
     if (now() >= c->hello_due) {
         client_lost(c, -ETIMEDOUT);

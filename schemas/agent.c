@@ -6,6 +6,8 @@ static const Field hello_fields[] = {
     { F_ID128(AgentHello, token), .doc = "Set by the first hello of a boot, the same in all later ones." },
     { F_UNSIGNED(AgentHello, version_min), .doc = "The oldest protocol version that the runner speaks." },
     { F_UNSIGNED(AgentHello, version_max), .doc = "The newest." },
+    { F_BOOL(AgentHello, template), .doc = "Whether a template is made of this machine." },
+    { F_BYTES(AgentHello, entropy), .doc = "Randomness for the guest." },
 };
 DEFINE_SCHEMA(agent_hello_schema, AgentHello, "hello", "Begins a session.", hello_fields);
 
@@ -175,6 +177,7 @@ static const MessageType types[] = {
     [AGENT_RESIZE] = { "resize", &agent_stream_resize_schema, "a new size of its terminal" },
     [AGENT_HANGUP] = { "hangup", &agent_stream_schema, "its client is gone: it is ended" },
     [AGENT_FILE] = { "file", &agent_file_schema, "a piece of a secret or config file" },
+    [AGENT_TEMPLATE] = { "template", NULL, "this machine is to be copied: wait as after the boot" },
     [AGENT_LIMITS] = { "limits", &runner_limits_schema, "what containers may use from now on" },
     [AGENT_DATA] = { "data", &agent_data_schema, "a piece of a standard stream" },
     [AGENT_CREDIT] = { "credit", &agent_credit_schema, "room for more of a standard stream" },

@@ -10,8 +10,10 @@
  * a boot sets the token; later ones must show the same. `hello` names the range of protocol versions, `welcome` the one taken.
  *
  *     runner                                agent
- *     hello{token, versions} -------------->
+ *     hello{token, versions, entropy} ----->
  *                <-------- welcome{version, boot, kernel, configured}
+ *     template{} -------------------------->            from version 4 on, instead of all that follows: the machine is to be copied
+ *                <-------- reply                        and the agent waits for its first hello again (backends/qemu/template.h)
  *     clock{round, step} ------------------>            from version 2 on; also when a paused guest goes on
  *                <-------- clock{round, time}           after the step: see runner/guest-clock.h
  *     file{kind, name, offset, data, last} >            from version 3 on; in pieces, before configure, and whenever it changed
@@ -44,7 +46,7 @@
 
 enum {
     AGENT_PROTOCOL_MIN = 1,
-    AGENT_PROTOCOL_MAX = 3,
+    AGENT_PROTOCOL_MAX = 4,
     AGENT_PROTOCOL_CLOCK = 2,       /* the first version with `clock` */
     AGENT_PROTOCOL_STORAGE = 3,     /* the first with `file`, and with disks in `configure` */
     AGENT_PROTOCOL_NETWORK = 3,     /* the first version with `network` in `configure` */
@@ -52,6 +54,7 @@ enum {
     AGENT_PROTOCOL_LIMITS = 3,      /* the first with `limits` */
     AGENT_PROTOCOL_TASKS = 3,       /* the first with other tasks in `exec` than programs */
     AGENT_PROTOCOL_LIFE = 3,        /* the first one that knows roles and probes of containers */
+    AGENT_PROTOCOL_TEMPLATE = 4,    /* the first with `template`, and with entropy in `hello` */
     AGENT_MESSAGE_SIZE_MAX = FRAME_PAYLOAD_MAX,
     AGENT_STREAM_CREDIT = 128 * 1024,
     AGENT_LOG_WINDOW = 256 * 1024,
@@ -73,6 +76,7 @@ typedef enum AgentMessageType {
     AGENT_RESIZE,
     AGENT_HANGUP,
     AGENT_FILE,
+    AGENT_TEMPLATE,
     AGENT_LIMITS, /* RunnerLimits; the reply says that they are known, the report what a container makes of them */
     /* both ways */
     AGENT_DATA,
@@ -91,6 +95,8 @@ extern const MessageTable agent_protocol;
 typedef struct AgentHello {
     Id128 token;
     uint64_t version_min, version_max;
+    bool template; /* who speaks makes a template: nothing may be made of the guest's randomness yet */
+    Bytes entropy; /* before anything is made of the guest's own, which a copy shares with others */
 } AgentHello;
 extern const Schema agent_hello_schema;
 

@@ -27,6 +27,11 @@ static const Field fields[] = {
       .doc = "Where the output of containers goes." },
     { F_SIZE(DaemonConfig, log_size), .fallback = "8M", .min = 64 * 1024, .max = UINT64_C(1) << 40,
       .doc = "How much the log files of one pod may take. The oldest lines go first." },
+    { F_ENUM(DaemonConfig, start, start_kind_table), .fallback = "cold",
+      .doc = "How machines of pods start that do not say it in qemu.start. Templates take memory of the "
+             "host, about as much as "
+             "a pod that does nothing, for each combination of qemu.machine, cpus, memory and whether there "
+             "is a network." },
     { F_STRING(DaemonConfig, kernel), .format = &format_absolute_path,
       .doc = "The guests' kernel, as an uncompressed ELF file, instead of the one that came with podvisor." },
     { F_STRING(DaemonConfig, initrd), .format = &format_absolute_path,

@@ -33,7 +33,8 @@ typedef struct DaemonConfig {
     LauncherKind launcher;
     LogTarget log_target;
     uint64_t log_size;
-    char *kernel; /* NULL: the one that came with podvisor */
+    StartKind start; /* of pods that do not say */
+    char *kernel;    /* NULL: the one that came with podvisor */
     char *initrd;
     char *qemu;
     char *passt;

@@ -42,12 +42,13 @@ typedef struct Paths {
 int paths_init(Paths *ret, const char *root, bool user);
 void paths_done(Paths *p);
 
-#define PATHS_BUS "bus"                /* below run */
-#define PATHS_RUNNERS "runners"        /* below run: the socket for runners */
-#define PATHS_UPLINK "uplink.socket"   /* below run: the way to a network for pods that have units */
-#define PATHS_LIBVIRT "libvirt.socket" /* below run: the way to libvirt for pods that have units */
-#define PATHS_LOCK "lock"              /* below run */
-#define PATHS_PODS "pods"              /* below run */
+#define PATHS_BUS "bus"                    /* below run */
+#define PATHS_RUNNERS "runners"            /* below run: the socket for runners */
+#define PATHS_UPLINK "uplink.socket"       /* below run: the way to a network for pods that have units */
+#define PATHS_TEMPLATES "templates.socket" /* below run: who has templates of machines */
+#define PATHS_LIBVIRT "libvirt.socket"     /* below run: the way to libvirt for pods that have units */
+#define PATHS_LOCK "lock"                  /* below run */
+#define PATHS_PODS "pods"                  /* below run */
 #define PATHS_PULLS "pulls"     /* below run: what podvisord wants to be pulled (images/pull-request.h) */
 #define PATHS_IMAGES "images"   /* below state */
 #define PATHS_LOG "log"         /* below state */

@@ -239,8 +239,18 @@ typedef struct NetworkDefinition {
 } NetworkDefinition;
 extern const Schema network_schema;
 
+/* How a machine comes to run its agent. */
+typedef enum StartKind {
+    START_AUTO,     /* of a pod: as podvisord.conf says */
+    START_TEMPLATE, /* as a copy of one that has booted before */
+    START_COLD,     /* by a boot */
+    START_MAX,
+} StartKind;
+extern const EnumTable start_kind_table;
+
 typedef struct QemuOptions {
     Machine machine;
+    StartKind start;
     Accelerator accelerator;
 } QemuOptions;
 extern const Schema qemu_options_schema;

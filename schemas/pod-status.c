@@ -67,6 +67,7 @@ static const Field fields[] = {
     { F_DURATION(PodStatus, vmm_started), .doc = "When that was started, in microseconds since 1970." },
     { F_STRING(PodStatus, accelerator), .doc = "What runs the guest's processors." },
     { F_BOOL(PodStatus, isolated), .doc = "Whether hardware isolates the guest." },
+    { F_STRING(PodStatus, start), .doc = "How the machine came to run, where a template was wanted." },
     { F_STRING(PodStatus, kernel), .doc = "The release of the guest's kernel." },
     { F_STRING(PodStatus, address), .doc = "The address of the machine on its network; empty without one." },
     { F_STRV(PodStatus, published), .doc = "Ports of this host that lead into the pod." },

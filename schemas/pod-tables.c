@@ -337,12 +337,24 @@ static const Field container_fields[] = {
 DEFINE_SCHEMA(container_schema, ContainerDefinition, "container", "A program and the image that it runs in.",
               container_fields);
 
+DEFINE_ENUM_TABLE(start_kind, "start",
+                  START_MAX, [START_AUTO] = { "auto", "as podvisord.conf says; there, \"cold\"" },
+                  [START_TEMPLATE] = { "template", "as a copy of a machine that has booted before" },
+                  [START_COLD] = { "cold", "the machine boots" });
+
 static const Field qemu_fields[] = {
     { F_ENUM(QemuOptions, machine, machine_table), .fallback = "microvm", .impact = IMPACT_REBOOT,
       .doc = "The kind of machine that QEMU emulates." },
     { F_ENUM(QemuOptions, accelerator, accelerator_table), .fallback = "auto", .impact = IMPACT_REBOOT,
       .doc = "What runs the guest's processor. `podvisor status` shows what was taken, and whether hardware "
              "isolates the pod." },
+    { F_ENUM(QemuOptions, start, start_kind_table), .fallback = "auto", .impact = IMPACT_NONE,
+      .doc = "How the machine starts. A copy of a template is there in a fraction of the time of a boot; "
+             "where there is none yet, "
+             "the machine boots, one is made beside it, and the next start is by that. Copies of one "
+             "template share where their "
+             "kernel and agent lie in memory, which podvisor(7) says more about. `podvisor status` shows how "
+             "a pod has started." },
 };
 DEFINE_SCHEMA(qemu_options_schema, QemuOptions, "qemu", "Settings of the qemu backend.", qemu_fields);
 

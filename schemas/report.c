@@ -108,6 +108,7 @@ static const Field runner_report_fields[] = {
     { F_BOOL(RunnerReport, ready), .doc = "Whether every container does what it should." },
     { F_STRING(RunnerReport, accelerator), .doc = "What runs the guest's processors." },
     { F_BOOL(RunnerReport, isolated), .doc = "Whether hardware isolates the guest." },
+    { F_STRING(RunnerReport, start), .doc = "How the machine came to run, where a template was wanted." },
     { F_STRING(RunnerReport, network_lost), .doc = "Why its network is gone for now." },
     { F_STRING(RunnerReport, kernel), .doc = "The release of the guest's kernel." },
     { F_UNSIGNED(RunnerReport, limits_generation),

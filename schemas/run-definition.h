@@ -73,9 +73,10 @@ typedef struct RunDefinition {
     char *supervisor_socket; /* absolute path of podvisord's socket for runners */
     char *kernel;            /* absolute paths */
     char *initrd;
-    char *qemu;   /* the QEMU program, from podvisord.conf */
-    char *passt;  /* the program for network.mode = "user" */
-    char *uplink; /* podvisor-uplink, for the runner to start; NULL: it asks at uplink_socket */
+    char *qemu;             /* the QEMU program, from podvisord.conf */
+    char *templates_socket; /* absolute path of podvisor-templates'; NULL: the machine boots */
+    char *passt;            /* the program for network.mode = "user" */
+    char *uplink;           /* podvisor-uplink, for the runner to start; NULL: it asks at uplink_socket */
     char *
         uplink_socket; /* absolute path of whoever starts one, where the runner may not; NULL: the runner does */
     BridgeLink link;      /* for network.mode = "bridge" */

@@ -13,6 +13,7 @@
 #include "supervisor/pod-network.h"
 #include "supervisor/run-path.h"
 #include "supervisor/supervisor.h"
+#include "supervisor/templates.h"
 #include "supervisor/unit.h"
 #include "supervisor/volumes.h"
 
@@ -94,7 +95,7 @@ static int describe(Pod *pod, RunDefinition *d, char **ret_error)
         return -ENOMEM;
     if ((r = volumes_resolve(pod->supervisor, d, ret_error)) < 0)
         return r;
-    if (pod_network_describe(pod, d) < 0)
+    if (templates_describe(pod, d) < 0 || pod_network_describe(pod, d) < 0)
         return -ENOMEM;
     return pod_images_resolve(pod->supervisor->state_dir, pod->supervisor->paths->state, d, ret_error);
 }

@@ -15,6 +15,7 @@
 #include "base/file.h"
 #include "base/process.h"
 #include "base/strings.h"
+#include "supervisor/reap.h"
 #include "supervisor/sources.h"
 #include "supervisor/volume-make.h"
 #include "supervisor/volumes.h"
@@ -84,29 +85,16 @@ struct VolumeMake {
     bool late;
 };
 
-static int on_abandoned(sd_event_source *source, int fd, uint32_t revents, void *userdata)
-{
-    (void)waitid(P_PIDFD, (id_t)fd, &(siginfo_t){ 0 }, WEXITED | WNOHANG);
-    sd_event_source_disable_unref(source);
-    return 0;
-}
-
 /* One that waits for its disk, a dead server's say, dies when that answers; nobody waits for it till then. */
 static void abandon(VolumeMake *m)
 {
-    sd_event_source *source = NULL;
     siginfo_t info = { 0 };
 
     (void)process_signal(m->pidfd, SIGKILL);
     if (waitid(P_PIDFD, (id_t)m->pidfd, &info, WEXITED | WNOHANG) < 0 || info.si_pid != 0)
         return;
-    if (sd_event_add_io(m->pod->supervisor->event, &source, m->pidfd, EPOLLIN, on_abandoned, NULL) < 0)
-        return;
-    (void)sd_event_source_set_io_fd_own(source, true);
-    m->pidfd = -1;
-    /* The event loop has it from here on. */
-    (void)sd_event_source_set_floating(source, true);
-    sd_event_source_unref(source);
+    if (reap_later(m->pod->supervisor->event, m->pidfd) >= 0)
+        m->pidfd = -1;
 }
 
 static VolumeMake *volume_make_free(VolumeMake *m)

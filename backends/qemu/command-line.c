@@ -108,16 +108,26 @@ static void machine(Words *w, const RunDefinition *d, const CommandLineInputs *i
     enum { MIB = 1024 * 1024 };
     const AcceleratorRow *accelerator = &accelerators[in->accelerator];
 
-    option(w, "-machine", "%s", machines[d->pod.qemu.machine].options);
+    option(w, "-machine", "%s%s", machines[d->pod.qemu.machine].options,
+           in->memory == MEMORY_NEW ? "" : ",memory-backend=memory0");
     option(w, "-accel", "%s", accelerator->name);
     option(w, "-cpu", "%s", accelerator->cpu);
     option(w, "-smp", "%llu", (unsigned long long)d->pod.cpus);
-    option(w, "-m", "%lluM", (unsigned long long)((d->pod.memory + MIB - 1) / MIB));
+    unsigned long long size = (d->pod.memory + MIB - 1) / MIB;
+    option(w, "-m", "%lluM", size);
+    if (in->memory != MEMORY_NEW)
+        option(w, "-object",
+               "memory-backend-file,id=memory0,size=%lluM,mem-path=" COMMAND_LINE_FD ",share=%s", size,
+               in->memory_fd, in->memory == MEMORY_TEMPLATE ? "on" : "off");
+    if (in->memory == MEMORY_COPY)
+        option(w, "-incoming", "defer");
 }
 
 /* QEMU 7.2 takes a descriptor set for disks only; a kernel is read by the C library. */
 static void kernel(Words *w, const CommandLineInputs *in)
 {
+    if (in->memory == MEMORY_COPY)
+        return;
     option(w, "-kernel", COMMAND_LINE_FD, in->kernel_fd);
     option(w, "-initrd", COMMAND_LINE_FD, in->initrd_fd);
     if (in->tsc_khz > 0)
@@ -140,7 +150,9 @@ static void channels(Words *w, const CommandLineInputs *in)
     option(w, "-serial", "chardev:" COMMAND_LINE_CONSOLE);
 }
 
-static void virtio(Words *w, const RunDefinition *d)
+/* Memory that a guest gives back is cut out of the file that it is from, if there is one, and a template's is not to be changed: QEMU 7.2
+ * knows no other way. */
+static void virtio(Words *w, const RunDefinition *d, const CommandLineInputs *in)
 {
     const char *transport = machines[d->pod.qemu.machine].transport;
 
@@ -149,7 +161,8 @@ static void virtio(Words *w, const RunDefinition *d)
     option(w, "-device", "virtio-scsi-%s,id=scsi0", transport);
     option(w, "-object", "rng-builtin,id=rng0");
     option(w, "-device", "virtio-rng-%s,rng=rng0", transport);
-    option(w, "-device", "virtio-balloon-%s,id=balloon0,deflate-on-oom=on,free-page-reporting=on", transport);
+    option(w, "-device", "virtio-balloon-%s,id=balloon0,deflate-on-oom=on,free-page-reporting=%s", transport,
+           in->memory == MEMORY_NEW ? "on" : "off");
 }
 
 /*
@@ -165,7 +178,9 @@ static void network(Words *w, const RunDefinition *d, const CommandLineInputs *i
 
     if (in->network_fd < 0)
         return;
-    int r = user_network_mac(d->name, mac);
+    int r = in->memory == MEMORY_TEMPLATE ? 0 : user_network_mac(d->name, mac);
+    if (in->memory == MEMORY_TEMPLATE)
+        memcpy(mac, USER_NETWORK_TEMPLATE_MAC, sizeof mac);
     if (r < 0 || (bridge && !d->link.mac)) {
         w->error = r < 0 ? r : -EINVAL;
         return;
@@ -226,7 +241,7 @@ int command_line_build(const RunDefinition *definition, const CommandLineInputs 
         word(&w, "%s", fixed[i]);
     kernel(&w, inputs);
     channels(&w, inputs);
-    virtio(&w, definition);
+    virtio(&w, definition, inputs);
     network(&w, definition, inputs);
     for (size_t i = 0; i < inputs->n_disks; i++)
         disk(&w, &inputs->disks[i]);

@@ -26,13 +26,22 @@ typedef struct CommandLineDisk {
     int fd;      /* of the image, read-only */
 } CommandLineDisk;
 
+/* What the guest's memory is at the start (backends/qemu/template.h). */
+typedef enum CommandLineMemory {
+    MEMORY_NEW,      /* empty; QEMU's own */
+    MEMORY_TEMPLATE, /* memory_fd, empty: a template is made of it */
+    MEMORY_COPY, /* memory_fd, a template, of which what is written becomes QEMU's own: it waits for the rest of its state */
+} CommandLineMemory;
+
 typedef struct CommandLineInputs {
     Accelerator accelerator; /* ACCELERATOR_KVM or ACCELERATOR_TCG */
-    uint64_t tsc_khz;        /* 0: the guest finds out by itself */
-    int kernel_fd, initrd_fd;
-    int qmp_fd, agent_fd; /* listening */
-    int bell_fd;          /* rung by the console, see words.h */
-    int network_fd;       /* listening, or the tap; -1: the pod has no network */
+    CommandLineMemory memory;
+    int memory_fd;
+    uint64_t tsc_khz;         /* 0: the guest finds out by itself */
+    int kernel_fd, initrd_fd; /* not of a MEMORY_COPY, which has them in its memory */
+    int qmp_fd, agent_fd;     /* listening */
+    int bell_fd;              /* rung by the console, see words.h */
+    int network_fd;           /* listening, or the tap; -1: the pod has no network */
     const CommandLineDisk *disks;
     size_t n_disks;
     const DiskFile *volumes;

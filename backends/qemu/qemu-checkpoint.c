@@ -22,6 +22,9 @@ static const Field qemu_record_fields[] = {
     { F_ENUM(QemuRecord, machine, machine_table), .doc = "The kind of machine." },
     { F_ENUM(QemuRecord, accelerator, accelerator_table), .doc = "What runs the guest's processors." },
     { F_STRING(QemuRecord, accelerator_why), .doc = "Why that is not KVM." },
+    { F_BOOL(QemuRecord, copy), .doc = "Whether it began as a copy of a template." },
+    { F_UNSIGNED(QemuRecord, state_fd), .doc = "QEMU's descriptor of that template's state." },
+    { F_STRING(QemuRecord, boot_why), .doc = "Why it booted, where it was to be a copy." },
     { F_GROUP(QemuRecord, end, backend_end_schema), .doc = "How it ended." },
     { F_UNSIGNED(QemuRecord, said), .doc = "How many bytes of what QEMU said were told." },
 };

@@ -29,6 +29,9 @@ typedef struct QemuRecord {
     Machine machine;
     Accelerator accelerator; /* what was taken; ACCELERATOR_AUTO: not decided yet */
     char *accelerator_why;   /* why not KVM; NULL: it was not wanted, or is taken */
+    bool copy;               /* it is a copy of a template */
+    uint64_t state_fd;       /* then: QEMU's number of the template's state */
+    char *boot_why;          /* why it is none, where one was wanted; NULL: none was, or it is one */
     BackendEnd end;
     uint64_t said; /* bytes of what QEMU said that were told */
     Bytes extra;

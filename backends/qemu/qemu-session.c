@@ -36,6 +36,9 @@ static const struct {
 static void started(QemuVm *q)
 {
     BackendEvent event = { .type = BACKEND_STARTED };
+    const QemuRecord *r = &q->record;
+    _cleanup_(freep) char *boot =
+        r->boot_why ? strf("by a boot, not from a template: %s", r->boot_why) : NULL;
 
     q->state = QEMU_RUNNING;
     oom_watch(&q->oom, (pid_t)q->record.pid);
@@ -45,6 +48,7 @@ static void started(QemuVm *q)
         .accelerator = enum_to_string(&accelerator_table, (int)q->record.accelerator),
         .isolated = q->record.accelerator == ACCELERATOR_KVM,
         .paused = q->paused,
+        .start = r->copy ? "from a template" : boot,
     };
     qemu_tell(q, &event);
     if (q->state == QEMU_RUNNING)
@@ -53,7 +57,7 @@ static void started(QemuVm *q)
         qemu_network_keep(q);
 }
 
-static void proved(QemuVm *q, const char *status)
+void qemu_proved(QemuVm *q, const char *status)
 {
     EndReason ended = END_NONE;
     const char *message = NULL;
@@ -127,8 +131,8 @@ static void on_status(int error, const QmpValue *value, const char *description,
         return;
     if (error < 0)
         proof_failed(q, false, strf("QEMU does not say what it does: %s", description ?: strerror(-error)));
-    else if (q->ours)
-        proved(q, qmp_string(value, "status"));
+    else if (q->ours && !qemu_template_wake(q, qmp_string(value, "status")))
+        qemu_proved(q, qmp_string(value, "status"));
 }
 
 /* --- events ------------------------------------------------------------------------------------------------------- */
@@ -199,26 +203,33 @@ static void on_network_closed(QemuVm *q, const QmpValue *data)
         qemu_network_closed(q);
 }
 
+static void on_migration(QemuVm *q, const QmpValue *data)
+{
+    qemu_template_loading(q, qmp_string(data, "status") ?: "");
+}
+
 static const struct {
     const char *name;
     void (*func)(QemuVm *q, const QmpValue *data);
+    bool early; /* matters before the proof, too */
 } events[] = {
     { "SHUTDOWN", on_shutdown },
     { "GUEST_PANICKED", on_panicked },
     { "STOP", on_stopped },
     { "RESUME", on_resumed },
     { "NETDEV_STREAM_DISCONNECTED", on_network_closed },
+    { "MIGRATION", on_migration, true },
 };
 
 static void on_event(const char *name, const QmpValue *data, void *userdata)
 {
     QemuVm *q = userdata;
 
-    /* Before the proof an event says nothing that query-status would not say better. */
-    if (q->state == QEMU_ADOPTING || q->state == QEMU_OVER)
+    if (q->state == QEMU_OVER)
         return;
     TABLE_FOREACH (row, events) {
-        if (streq(row->name, name))
+        /* Before the proof most events say nothing that query-status would not say better. */
+        if (streq(row->name, name) && (row->early || q->state != QEMU_ADOPTING))
             row->func(q, data);
     }
 }

@@ -4,6 +4,7 @@
  * without a further word from us. The steps, each of which may end the start with a sentence:
  *
  *     plan      accelerator; the second sample of the clock (a moment later, when the first is too young)
+ *     template  qemu-template.c, where machines are copies of one: then nothing boots
  *     network   qemu-network.c, where the pod has one: the start goes on when it is there
  *     open      images, kernel, sockets, log
  *     spawn     checkpoint SPAWNING, child at its gate, checkpoint SPAWNED with the process, gate opened
@@ -76,9 +77,9 @@ static int launch_open(QemuVm *q, Launch *l, char **message)
     const BackendContext *c = q->vm.context;
 
     int r = disks_open(&l->disks, c, message);
-    if (r >= 0)
+    if (r >= 0 && !q->record.copy)
         r = boot_file_open(c, RUN_KERNEL, c->definition->kernel, &l->kernel, message);
-    if (r >= 0)
+    if (r >= 0 && !q->record.copy)
         r = boot_file_open(c, RUN_INITRD, c->definition->initrd, &l->initrd, message);
     if (r < 0)
         return r;
@@ -99,6 +100,8 @@ static int launch_arguments(QemuVm *q, Launch *l)
     TscSample now = tsc_sample();
     CommandLineInputs inputs = {
         .accelerator = q->record.accelerator,
+        .memory = q->record.copy ? MEMORY_COPY : MEMORY_NEW,
+        .memory_fd = q->template.memory,
         .kernel_fd = l->kernel,
         .initrd_fd = l->initrd,
         .qmp_fd = l->qmp,
@@ -117,9 +120,11 @@ static int launch_arguments(QemuVm *q, Launch *l)
 
 static int launch_fork(QemuVm *q, Launch *l, char **message)
 {
-    int fds[CONTAINERS_MAX + VOLUMES_MAX + 6] = { l->kernel, l->initrd, l->qmp, l->agent, l->bell };
-    size_t n = 5;
+    int fds[CONTAINERS_MAX + VOLUMES_MAX + 6] = { l->qmp, l->agent, l->bell };
+    size_t n = 3;
 
+    fds[n++] = q->record.copy ? q->template.memory : l->kernel;
+    fds[n++] = q->record.copy ? q->template.state : l->initrd;
     if (q->network.end >= 0)
         fds[n++] = q->network.end;
     for (size_t i = 0; i < l->disks.n_items; i++)
@@ -151,6 +156,7 @@ static int launch_record(QemuVm *q, QemuStep step, char **message)
 static int launch_spawn(QemuVm *q, Launch *l, char **message)
 {
     q->record.pid = q->record.said = 0;
+    q->record.state_fd = q->record.copy ? (uint64_t)q->template.state : 0;
     q->record.started = now_usec(CLOCK_REALTIME);
     int r = launch_record(q, QEMU_STEP_SPAWNING, message);
     if (r >= 0)
@@ -165,6 +171,7 @@ static int launch_spawn(QemuVm *q, Launch *l, char **message)
     q->pidfd = take_fd(&l->child.pidfd);
     q->log = take_fd(&l->log);
     q->words.bell = take_fd(&l->bell);
+    qemu_template_done(&q->template);
     /* QEMU alone has it now: with QEMU it closes, and so does what the uplink is connected to. */
     q->network.end = safe_close(q->network.end);
     q->ours = true;
@@ -254,7 +261,11 @@ static int on_start(sd_event_source *source, void *userdata)
         return 0;
     }
     int r = plan(q, &message);
-    if (r >= 0 && wait_for_clock(q))
+    if (r >= 0 && !qemu_template_decide(q))
+        return 0;
+    if (r >= 0)
+        q->record.copy = q->template.memory >= 0;
+    if (r >= 0 && !q->record.copy && wait_for_clock(q))
         return 0;
     if (r >= 0 && (r = qemu_network_make(q, &message)) == 0)
         return 0;
@@ -299,7 +310,8 @@ int qemu_start(Vm *vm)
     return r;
 }
 
-bool qemu_start_again(QemuVm *q)
+/* KVM had failed and `auto` was asked for. */
+static bool give_up_kvm(QemuVm *q)
 {
     QemuRecord *r = &q->record;
 
@@ -311,6 +323,13 @@ bool qemu_start_again(QemuVm *q)
         (free(r->accelerator_why), strf("QEMU failed with KVM: %s", line ?: "it gave no reason"));
     r->accelerator = ACCELERATOR_TCG;
     q->retried = true;
+    return true;
+}
+
+bool qemu_start_again(QemuVm *q)
+{
+    if (!qemu_template_give_up(q) && !give_up_kvm(q))
+        return false;
     q->ours = false;
     q->state = QEMU_STARTING;
     (void)qemu_deadline(q, USEC_INFINITY, NULL);

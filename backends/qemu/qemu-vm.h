@@ -21,6 +21,7 @@
 #include "backends/oom.h"
 #include "backends/qemu/qemu-checkpoint.h"
 #include "backends/qemu/qemu-network.h"
+#include "backends/qemu/qemu-template.h"
 #include "backends/qemu/qmp.h"
 #include "backends/tsc.h"
 #include "backends/qemu/words.h"
@@ -70,6 +71,7 @@ typedef struct QemuVm {
     BackendEnd seen; /* what is known of the end before the process is gone; END_NONE: nothing */
     Words words;
     QemuNetwork network;
+    QemuTemplate template;
     OomWatch oom;
     sd_event_source *process;  /* of pidfd */
     sd_event_source *deferred; /* start and adopt, out of the caller's stack */
@@ -92,7 +94,8 @@ int qemu_deadline(QemuVm *q, usec_t delay, sd_event_time_handler_t handler);
 
 /* --- qemu-start.c --- */
 int qemu_start(Vm *vm);
-/* KVM had failed and `auto` was asked for: begins again with TCG. True when it did. */
+/* QEMU has ended before the machine ran: begins again where there is another way, with TCG instead of KVM, by a boot instead of a template. True when it
+ * did. */
 bool qemu_start_again(QemuVm *q);
 
 /* There is a network, for which the start waited; or there will be none, and the start is over. */
@@ -107,6 +110,8 @@ void qemu_doubt(QemuVm *q, bool foreign, char *message);
 /* --- qemu-session.c --- */
 /* Watches the process (q->pidfd) and connects to its QMP: 0 or negative errno. */
 int qemu_session_begin(QemuVm *q, usec_t greeting_timeout);
+/* It is ours, and does what QEMU calls this: RUNNING, or its end. */
+void qemu_proved(QemuVm *q, const char *status);
 int qemu_pause(Vm *vm);
 int qemu_resume(Vm *vm);
 

@@ -114,6 +114,7 @@ static int qemu_new(const BackendContext *context, Vm **ret)
                    .pidfd = -1,
                    .log = -1,
                    .network = { .end = -1 },
+                   .template = { .memory = -1, .state = -1, .socket = -1 },
                    .words = { .bell = -1, .memory = -1, .inotify = -1 },
                    .born = tsc_sample() };
     q->greeting_timeout = QEMU_GREETING_TIMEOUT;
@@ -138,6 +139,7 @@ static Vm *qemu_free(Vm *vm)
     qmp_free(q->qmp);
     words_end(q);
     qemu_network_done(&q->network);
+    qemu_template_done(&q->template);
     sd_event_source_disable_unref(q->process);
     sd_event_source_disable_unref(q->deferred);
     sd_event_source_disable_unref(q->deadline);

@@ -29,6 +29,11 @@ static int on_ping(Agent *a, uint64_t id, const void *body, Failure *f)
     return 0;
 }
 
+static int on_template(Agent *a, uint64_t id, const void *body, Failure *f)
+{
+    return session_begin_template(a);
+}
+
 static int on_clock(Agent *a, uint64_t id, const void *body, Failure *f)
 {
     const AgentClock *clock = body;
@@ -120,11 +125,11 @@ static int on_credit(Agent *a, uint64_t id, const void *body, Failure *f)
 
 /* What only the agent says is refused. A hello never comes here. */
 static const Handler handlers[AGENT_MESSAGE_MAX] = {
-    [AGENT_CONFIGURE] = on_configure, [AGENT_STOP] = on_stop,     [AGENT_PING] = on_ping,
-    [AGENT_LOG_ACK] = on_log_ack,     [AGENT_EXEC] = on_exec,     [AGENT_SIGNAL] = on_signal,
-    [AGENT_RESIZE] = on_resize,       [AGENT_HANGUP] = on_hangup, [AGENT_DATA] = on_data,
-    [AGENT_CREDIT] = on_credit,       [AGENT_CLOCK] = on_clock,   [AGENT_FILE] = on_file,
-    [AGENT_LIMITS] = on_limits,
+    [AGENT_CONFIGURE] = on_configure, [AGENT_STOP] = on_stop,         [AGENT_PING] = on_ping,
+    [AGENT_LOG_ACK] = on_log_ack,     [AGENT_EXEC] = on_exec,         [AGENT_SIGNAL] = on_signal,
+    [AGENT_RESIZE] = on_resize,       [AGENT_HANGUP] = on_hangup,     [AGENT_DATA] = on_data,
+    [AGENT_CREDIT] = on_credit,       [AGENT_CLOCK] = on_clock,       [AGENT_FILE] = on_file,
+    [AGENT_LIMITS] = on_limits,       [AGENT_TEMPLATE] = on_template,
 };
 
 void agent_dispatch(Agent *a, const Message *m)

@@ -17,6 +17,7 @@
 #include "schemas/agent.h"
 
 #define PORTS "/sys/class/virtio-ports"
+#define SCSI_SCAN "/sys/class/scsi_host/host0/scan"
 
 /* The next entry that is no dot file; NULL at the end. */
 static const char *next_name(DIR *d)
@@ -66,13 +67,40 @@ static char *disk_path(uint64_t disk)
     return name ? strf("/dev/%s", name) : NULL;
 }
 
+/* A copy's disks were there before it was woken, and nobody tells it of them. */
+static void scan_for_disk(uint64_t disk)
+{
+    _cleanup_(freep) char *place = strf("0 %llu 0", (unsigned long long)disk);
+    _cleanup_(closep) int fd = open(SCSI_SCAN, O_WRONLY | O_CLOEXEC);
+
+    if (!place || fd < 0 || write_all(fd, place, strlen(place)) < 0)
+        log_error_errno(-errno, "disk %llu could not be looked for", (unsigned long long)disk);
+}
+
+/* NULL: it is not there (yet). */
+static char *find_disk(const Platform *p, uint64_t disk)
+{
+    char *path = disk_path(disk);
+
+    if (path || !p->template)
+        return path;
+    scan_for_disk(disk);
+    return disk_path(disk);
+}
+
+/* One that comes has a name before it can be opened; when it can, the kernel tells of it. */
+static int come_yet(int r)
+{
+    return r == -ENXIO ? -ENODEV : r;
+}
+
 static int mount_image(Platform *p, uint64_t disk, const char *target)
 {
-    _cleanup_(freep) char *path = disk_path(disk);
+    _cleanup_(freep) char *path = find_disk(p, disk);
 
     if (!path || access(path, F_OK) < 0)
         return -ENODEV;
-    return mount_at("erofs", path, NULL, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NODEV, target);
+    return come_yet(mount_at("erofs", path, NULL, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NODEV, target));
 }
 
 /* A disk that fails is not written to any more, so that what is on it does not get worse. */
@@ -95,13 +123,13 @@ static int mount_disk(Platform *p, uint64_t disk, const VolumeDefinition *volume
     DiskFilesystem filesystem = volume_filesystem(volume);
     const char *const *options =
         volume->type == VOLUME_SCRATCH ? scratch_options : filesystems[filesystem].options;
-    _cleanup_(freep) char *path = disk_path(disk);
+    _cleanup_(freep) char *path = find_disk(p, disk);
     unsigned attributes =
         MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | (volume_is_read_only(volume) ? MOUNT_ATTR_RDONLY : 0);
 
     if (!path || access(path, F_OK) < 0)
         return -ENODEV;
-    return mount_at(filesystems[filesystem].type, path, options, attributes, target);
+    return come_yet(mount_at(filesystems[filesystem].type, path, options, attributes, target));
 }
 
 static void step_clock(Platform *p, int64_t step)
@@ -132,6 +160,8 @@ static int set_sysctl(Platform *p, const char *path, const char *value)
 
 static int set_network(Platform *p, const AgentNetwork *network, Failure *f)
 {
+    if (p->template)
+        network_take_address(network->mac);
     return network_apply(network, f);
 }
 

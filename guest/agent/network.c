@@ -5,9 +5,11 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
-#include "base/strings.h"
+#include "base/log.h"
 #include "base/netlink.h"
+#include "base/strings.h"
 #include "guest/agent/network.h"
+#include "schemas/user-network.h"
 
 bool network_is_wanted(const AgentNetwork *n)
 {
@@ -40,6 +42,19 @@ static unsigned find_interface(const char *mac)
     if (all)
         if_freenameindex(all);
     return found;
+}
+
+void network_take_address(const char *mac)
+{
+    _cleanup_(closep) int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    struct ifreq request = { .ifr_hwaddr.sa_family = ARPHRD_ETHER };
+    uint8_t *m = (uint8_t *)request.ifr_hwaddr.sa_data;
+
+    if (fd < 0 || !if_indextoname(find_interface(USER_NETWORK_TEMPLATE_MAC), request.ifr_name) ||
+        sscanf(mac, "%hhx:%hhx:%hhx:%hhx:%hhx:%hhx", &m[0], &m[1], &m[2], &m[3], &m[4], &m[5]) != 6)
+        return;
+    if (ioctl(fd, SIOCSIFHWADDR, &request) < 0)
+        log_error_errno(-errno, "the network interface could not get the address %s", mac);
 }
 
 typedef void (*Encode)(NetlinkMessage *m, unsigned interface, const IpAddress *address);

@@ -6,6 +6,8 @@
 
 /* Whether there is anything to set up. */
 bool network_is_wanted(const AgentNetwork *n);
+/* In a copy of a template (schemas/user-network.h): gives its interface this address, under which it is looked for. Can be repeated. */
+void network_take_address(const char *mac);
 /* Addresses, routes, MTU, and up. Can be repeated. 0, or negative errno with f. */
 int network_apply(const AgentNetwork *n, Failure *f);
 /* The file by which programs resolve names: malloc'ed; NULL: out of memory. */

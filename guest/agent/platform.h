@@ -29,5 +29,6 @@ typedef struct PlatformOps {
 struct Platform {
     const PlatformOps *ops;
     const char *run; /* directory for the agent's mounts and files; absolute, no comma or colon in it */
-    int cgroup;      /* directory under which containers get their control groups */
+    bool template; /* it was, and this is a copy of it: its disks have come unheard, and its interface has another's address */
+    int cgroup; /* directory under which containers get their control groups */
 };

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <sys/utsname.h>
 
+#include "base/log.h"
 #include "guest/agent/agent.h"
 #include "guest/agent/session.h"
 
@@ -12,7 +13,8 @@ static void send_in(Agent *a, uint32_t session, AgentMessageType type, uint64_t 
         (void)port_send(&a->port, session, bytes.data, bytes.size);
 }
 
-static void welcome(Agent *a, uint32_t session, uint64_t id, uint64_t version)
+/* The kernel makes up the boot's id when it is asked for the first time: in a template that would be too early. */
+static void welcome(Agent *a, uint32_t session, uint64_t id, uint64_t version, bool template)
 {
     struct utsname name = { 0 };
     AgentWelcome w = {
@@ -27,7 +29,8 @@ static void welcome(Agent *a, uint32_t session, uint64_t id, uint64_t version)
 
     (void)uname(&name);
     w.kernel = name.release;
-    (void)id128_boot(&w.boot);
+    if (!template)
+        (void)id128_boot(&w.boot);
     send_in(a, session, AGENT_WELCOME, id, &w);
 }
 
@@ -47,6 +50,16 @@ static void begin(Agent *a, uint32_t number)
     a->session.number = number;
 }
 
+/* What a configured machine does with its randomness goes on undisturbed. */
+static void add_entropy(Agent *a, const AgentHello *hello)
+{
+    if (a->configured || hello->entropy.size == 0)
+        return;
+    int r = a->platform->ops->add_entropy(a->platform, hello->entropy.data, hello->entropy.size);
+    if (r < 0)
+        log_error_errno(r, "randomness could not be added");
+}
+
 static void on_hello(Agent *a, uint32_t number, uint64_t id, const AgentHello *hello)
 {
     Session *s = &a->session;
@@ -58,7 +71,7 @@ static void on_hello(Agent *a, uint32_t number, uint64_t id, const AgentHello *h
         return;
     }
     if (version < MAX(hello->version_min, (uint64_t)AGENT_PROTOCOL_MIN)) {
-        welcome(a, number, id, 0);
+        welcome(a, number, id, 0, true);
         return;
     }
     s->token = hello->token;
@@ -66,7 +79,8 @@ static void on_hello(Agent *a, uint32_t number, uint64_t id, const AgentHello *h
     /* A hello that is said again, because the answer took long, begins nothing new. */
     if (!s->stands || s->number != number)
         begin(a, number);
-    welcome(a, number, id, version);
+    add_entropy(a, hello);
+    welcome(a, number, id, version, hello->template);
     if (agent_has_news(a))
         agent_report_due(a);
 }
@@ -107,4 +121,13 @@ void session_on_hangup(void *userdata)
 
     a->session.stands = false;
     exec_hangup_all(a);
+}
+
+int session_begin_template(Agent *a)
+{
+    if (a->configured || a->ending.phase != ENDING_NOT)
+        return -EBUSY;
+    a->platform->template = true;
+    a->session.token_known = false;
+    return 0;
 }

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "schemas/formats.h"
+#include "schemas/template-protocol.h"
+
+static const Field shape_fields[] = {
+    { F_STRING(TemplateShape, key), .doc = "What it is, on this host, as a digest." },
+    { F_ENUM(TemplateShape, machine, machine_table), .doc = "The kind of machine." },
+    { F_ENUM(TemplateShape, accelerator, accelerator_table), .doc = "What runs its processors." },
+    { F_UNSIGNED(TemplateShape, cpus), .min = 1, .max = 64, .doc = "How many of those it has." },
+    { F_SIZE(TemplateShape, memory), .doc = "Its memory." },
+    { F_BOOL(TemplateShape, network), .doc = "Whether it has a network interface." },
+    { F_STRING(TemplateShape, qemu), .format = &format_absolute_path, .doc = "The QEMU program." },
+    { F_STRING(TemplateShape, kernel), .format = &format_absolute_path, .doc = "The guest's kernel." },
+    { F_STRING(TemplateShape, initrd), .format = &format_absolute_path,
+      .doc = "The guest's initial file system." },
+};
+DEFINE_SCHEMA(template_shape_schema, TemplateShape, "shape", "A machine that a template is wanted of.",
+              shape_fields);
+
+static const Field none_fields[] = {
+    { F_STRING(TemplateNone, message), .doc = "Why there is none." },
+};
+DEFINE_SCHEMA(template_none_schema, TemplateNone, "none", "There is no such template.", none_fields);
+
+static const MessageType types[] = {
+    [TEMPLATE_WANT] = { "want", &template_shape_schema, "a template is wanted" },
+    [TEMPLATE_MEMORY] = { "memory", NULL, "the descriptor that comes along is the guest's memory" },
+    [TEMPLATE_STATE] = { "state", NULL, "the descriptor that comes along is the machine's state" },
+    [TEMPLATE_MADE] = { "made", NULL, "both have been filled" },
+    [TEMPLATE_NONE] = { "none", &template_none_schema, "there is none" },
+};
+_Static_assert(ELEMENTSOF(types) == TEMPLATE_MESSAGE_MAX, "every message has a row");
+
+const MessageTable template_protocol = {
+    .what = "template protocol",
+    .types = types,
+    .n_types = TEMPLATE_MESSAGE_MAX,
+    .limits = { .size = TEMPLATE_PACKET_MAX, .depth = 3, .count = 64 },
+};
