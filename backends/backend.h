@@ -152,8 +152,8 @@ typedef struct BackendVmm {
     const char *accelerator; /* "kvm", "tcg", NULL: none; static */
     bool isolated;           /* by hardware */
     bool paused;
-    const char
-        *start; /* how it came to run, where that is not as always: one clause; NULL: by a boot, as wanted */
+    const char *
+        started_by; /* how it came to run, where that is not as always: one clause; NULL: by a boot, as wanted */
 } BackendVmm;
 
 /* Bytes as they were said, not split into lines. */

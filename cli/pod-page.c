@@ -95,8 +95,8 @@ static void page_machine(const Page *p)
               (unsigned long long)s->runner_pid, id128_format(s->uuid, id)));
     if (s->vmm_started > 0)
         line(p, "Up since", when(s->vmm_started, p->now));
-    if (!str_empty(s->start))
-        line(p, "Started", text_safe(s->start));
+    if (!str_empty(s->started_by))
+        line(p, "Started", text_safe(s->started_by));
     if (!str_empty(kernel))
         line(p, "Kernel", strdup(kernel));
 }

@@ -89,7 +89,7 @@ static void on_started(Runner *r, const BackendEvent *e)
     report->vmm_started = e->vmm.started;
     report->isolated = e->vmm.isolated;
     (void)str_replace(&report->accelerator, e->vmm.accelerator);
-    (void)str_replace(&report->start, e->vmm.start);
+    (void)str_replace(&report->started_by, e->vmm.started_by);
     (void)str_replace(&report->network_lost, NULL);
     runner_report_changed(r);
     runner_dispatch(r, RUNNER_EVENT_STARTED);

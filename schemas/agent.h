@@ -43,6 +43,8 @@
 #include "schemas/stream.h"
 
 #define AGENT_PORT_NAME "org.podvisor.agent.0"
+/* The interface of a machine that a template is made of: its copies get their own address. */
+#define AGENT_TEMPLATE_MAC "02:00:00:00:00:02"
 
 enum {
     AGENT_PROTOCOL_MIN = 1,

@@ -66,7 +66,7 @@ typedef struct PodStatus {
     usec_t vmm_started; /* CLOCK_REALTIME */
     char *accelerator;
     bool isolated;
-    char *start;
+    char *started_by;
     char *kernel;
     char *address;                       /* of its machine on its network; NULL: it has none */
     char **published;                    /* ports of the host that lead into it, as the definition has them */

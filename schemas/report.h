@@ -105,7 +105,7 @@ typedef struct RunnerReport {
     bool ready;           /* running, and every container runs or has ended as it should */
     char *accelerator;    /* "kvm", "tcg"; NULL: none */
     bool isolated;        /* by hardware */
-    char *start;          /* "from a template", or why not; NULL: none was wanted */
+    char *started_by;     /* "from a template", or why not; NULL: none was wanted */
     char *network_lost;   /* why the pod's network is gone for now; NULL: it is there, or the pod has none */
     char *kernel;         /* release of the guest's kernel */
     uint64_t limits_generation; /* of the definition whose limits the agent knows; 0: not known */

@@ -15,9 +15,6 @@
 #define USER_NETWORK_GATEWAY6 "fe80::1"
 #define USER_NETWORK_HOST_MAC "02:00:00:00:00:01" /* of what answers the guest */
 
-/* Of the machine that a template is made of: its copies get their own. */
-#define USER_NETWORK_TEMPLATE_MAC "02:00:00:00:00:02"
-
 enum {
     USER_NETWORK_MTU = 65520, /* what passt takes at most */
     USER_NETWORK_MAC_SIZE = 18,

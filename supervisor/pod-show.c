@@ -65,7 +65,7 @@ static int show_report(const Pod *pod, PodStatus *s)
         s->phase = take_ptr(copy.phase);
         s->accelerator = take_ptr(copy.accelerator);
         s->kernel = take_ptr(copy.kernel);
-        s->start = take_ptr(copy.start);
+        s->started_by = take_ptr(copy.started_by);
         s->network_lost = take_ptr(copy.network_lost);
     }
     schema_done(&runner_report_schema, &copy);

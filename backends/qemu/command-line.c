@@ -180,7 +180,7 @@ static void network(Words *w, const RunDefinition *d, const CommandLineInputs *i
         return;
     int r = in->memory == MEMORY_TEMPLATE ? 0 : user_network_mac(d->name, mac);
     if (in->memory == MEMORY_TEMPLATE)
-        memcpy(mac, USER_NETWORK_TEMPLATE_MAC, sizeof mac);
+        memcpy(mac, AGENT_TEMPLATE_MAC, sizeof mac);
     if (r < 0 || (bridge && !d->link.mac)) {
         w->error = r < 0 ? r : -EINVAL;
         return;

@@ -48,7 +48,7 @@ static void started(QemuVm *q)
         .accelerator = enum_to_string(&accelerator_table, (int)q->record.accelerator),
         .isolated = q->record.accelerator == ACCELERATOR_KVM,
         .paused = q->paused,
-        .start = r->copy ? "from a template" : boot,
+        .started_by = r->copy ? "from a template" : boot,
     };
     qemu_tell(q, &event);
     if (q->state == QEMU_RUNNING)

@@ -9,7 +9,6 @@
 #include "base/netlink.h"
 #include "base/strings.h"
 #include "guest/agent/network.h"
-#include "schemas/user-network.h"
 
 bool network_is_wanted(const AgentNetwork *n)
 {
@@ -50,7 +49,7 @@ void network_take_address(const char *mac)
     struct ifreq request = { .ifr_hwaddr.sa_family = ARPHRD_ETHER };
     uint8_t *m = (uint8_t *)request.ifr_hwaddr.sa_data;
 
-    if (fd < 0 || !if_indextoname(find_interface(USER_NETWORK_TEMPLATE_MAC), request.ifr_name) ||
+    if (fd < 0 || !if_indextoname(find_interface(AGENT_TEMPLATE_MAC), request.ifr_name) ||
         sscanf(mac, "%hhx:%hhx:%hhx:%hhx:%hhx:%hhx", &m[0], &m[1], &m[2], &m[3], &m[4], &m[5]) != 6)
         return;
     if (ioctl(fd, SIOCSIFHWADDR, &request) < 0)
