@@ -260,29 +260,9 @@ static int start_maker(Template *t)
     return r < 0 ? r : sd_event_add_io(t->keeper->event, &t->process, t->pidfd, EPOLLIN, on_maker_end, t);
 }
 
-/* Bytes that the host could give without taking them from anybody; 0 when it does not say. */
-static uint64_t memory_available(void)
-{
-    _cleanup_(bytes_done) Bytes text = { 0 };
-    unsigned long long kib = 0;
-
-    if (file_read_at(AT_FDCWD, "/proc/meminfo", 16 * 1024, &text) < 0 || bytes_terminate(&text) < 0)
-        return 0;
-    const char *line = strstr((const char *)text.data, "MemAvailable:");
-    return line && sscanf(line, "MemAvailable: %llu", &kib) == 1 ? kib * 1024 : 0;
-}
-
 static void make(Template *t)
 {
-    uint64_t available = memory_available();
-
     t->began = now();
-    if (available < t->shape.memory) {
-        making_failed(t, strf("the host has %llu MiB of memory left, and its making may take %llu MiB",
-                              (unsigned long long)(available >> 20),
-                              (unsigned long long)(t->shape.memory >> 20)));
-        return;
-    }
     int r = start_maker(t);
     if (r >= 0) {
         t->phase = TEMPLATE_MAKING;
@@ -323,9 +303,26 @@ static Template *find(Keeper *k, const char *key)
     return NULL;
 }
 
+/* Bytes that the host could give without taking them from anybody; 0 when it does not say. */
+static uint64_t memory_available(void)
+{
+    _cleanup_(bytes_done) Bytes text = { 0 };
+    unsigned long long kib = 0;
+
+    if (file_read_at(AT_FDCWD, "/proc/meminfo", 16 * 1024, &text) < 0 || bytes_terminate(&text) < 0)
+        return 0;
+    const char *line = strstr((const char *)text.data, "MemAvailable:");
+    return line && sscanf(line, "MemAvailable: %llu", &kib) == 1 ? kib * 1024 : 0;
+}
+
 /* Our own files, and the key that they give. NULL with *ret_why when it is none that we would make. */
 static Template *queue(Keeper *k, const TemplateShape *wanted, const char **ret_why)
 {
+    /* Its pages are taken one by one while it boots, and where there is none left somebody is killed. */
+    if (memory_available() < wanted->memory) {
+        *ret_why = "the host has not enough memory left to make one";
+        return NULL;
+    }
     const TemplateSettings *s = k->settings;
     _cleanup_(freep) char *why = NULL;
     Template *t = make_room(k) ? calloc(1, sizeof *t) : NULL;

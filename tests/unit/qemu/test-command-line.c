@@ -88,6 +88,29 @@ static void test_a_pod_with_a_network_has_one_interface_whose_other_end_connects
     }
 }
 
+static void test_a_template_and_its_copy_are_the_same_machine(void **state)
+{
+    static const CommandLineDisk disks[] = { { 0, 20 } };
+
+    for (int m = 0; m < MACHINE_MAX; m++) {
+        RunDefinition d = definition_new((Machine)m);
+        CommandLineInputs in = { ACCELERATOR_TCG, .memory = MEMORY_TEMPLATE,
+                                 .memory_fd = 7,  .kernel_fd = 8,
+                                 .initrd_fd = 9,  .qmp_fd = 10,
+                                 .agent_fd = 11,  .bell_fd = 12,
+                                 .network_fd = 13 };
+        _cleanup_(freep) char *template = strf("%s-template", enum_to_string(&machine_table, m)),
+                              *copy = strf("%s-copy", enum_to_string(&machine_table, m));
+        d.pod.network.mode = NETWORK_USER;
+        assert_golden(template, &d, &in);
+        in.memory = MEMORY_COPY;
+        in.disks = disks;
+        in.n_disks = 1;
+        assert_golden(copy, &d, &in);
+        schema_done(&run_definition_schema, &d);
+    }
+}
+
 static void test_a_name_with_commas_stays_one_value(void **state)
 {
     RunDefinition d = definition_new(MACHINE_MICROVM);
@@ -139,6 +162,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_each_machine_under_each_accelerator_has_its_golden_command_line),
         cmocka_unit_test(test_volumes_are_disks_with_their_format_and_rights),
         cmocka_unit_test(test_a_pod_with_a_network_has_one_interface_whose_other_end_connects_to_it),
+        cmocka_unit_test(test_a_template_and_its_copy_are_the_same_machine),
         cmocka_unit_test(test_a_name_with_commas_stays_one_value),
         cmocka_unit_test(test_no_text_of_a_pod_file_reaches_the_command_line),
     };
