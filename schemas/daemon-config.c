@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "base/file.h"
 #include "schemas/daemon-config.h"
 #include "schemas/formats.h"
+#include "schemas/schema-config.h"
+
+enum { SIZE_MAX_READ = 1024 * 1024 };
 
 DEFINE_ENUM_TABLE(launcher_kind, "launcher",
                   LAUNCHER_MAX, [LAUNCHER_AUTO] = { "auto", "systemd where it runs the host, else direct" },
@@ -86,3 +90,20 @@ static const Field fields[] = {
 };
 DEFINE_SCHEMA(daemon_config_schema, DaemonConfig, "podvisord.conf", "How podvisord works on this host.",
               fields);
+
+int daemon_config_load(const char *path, DaemonConfig *ret, Diagnostics *diagnostics)
+{
+    _cleanup_(bytes_done) Bytes text = { 0 };
+    Locations locations = { 0 };
+
+    int unread = file_read_at(AT_FDCWD, path, SIZE_MAX_READ, &text);
+    if (unread == -ENOENT)
+        unread = 0;
+    if (unread < 0)
+        text.size = 0;
+    int r =
+        schema_read_config(&daemon_config_schema, ret, path, text.size > 0 ? text.data : (const uint8_t *)"",
+                           text.size, diagnostics, &locations);
+    locations_done(&locations);
+    return r < 0 || unread >= 0 ? r : unread;
+}

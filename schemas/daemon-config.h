@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /* podvisord.conf: how the supervisor itself works on this host. Written by the administrator, trusted. */
+#include "schemas/diagnostics.h"
 #include "schemas/run-definition.h"
 
 /* How a pod's runner comes to be (supervisor/launcher.h). */
@@ -50,3 +51,9 @@ typedef struct DaemonConfig {
     char **insecure_registries; /* "HOST" or "HOST:PORT" */
 } DaemonConfig;
 extern const Schema daemon_config_schema;
+
+/*
+ * The file's settings, or their defaults where there is none; *ret for schema_done() unless -ENOMEM. 0; 1 when something is wrong with
+ * what stands there, and *diagnostics (the caller's to free) says what; or negative errno: it cannot be read, and *ret has the defaults.
+ */
+int daemon_config_load(const char *path, DaemonConfig *ret, Diagnostics *diagnostics);

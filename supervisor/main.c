@@ -8,7 +8,6 @@
 #include "base/journal-log.h"
 #include "base/strings.h"
 #include "schemas/log-fields.h"
-#include "schemas/schema-config.h"
 #include "supervisor/options.h"
 #include "supervisor/supervisor.h"
 
@@ -35,14 +34,13 @@ static void choose_log(const Paths *paths)
 static int read_config(const Paths *paths, DaemonConfig *ret)
 {
     Diagnostics diagnostics = { 0 };
-    Bytes text = { 0 };
 
-    int r = file_read_at(AT_FDCWD, paths->config, 1024 * 1024, &text);
-    if (r < 0 && r != -ENOENT)
+    int r = daemon_config_load(paths->config, ret, &diagnostics);
+    if (r < 0 && r != -ENOMEM) {
+        schema_done(&daemon_config_schema, ret);
+        diagnostics_done(&diagnostics);
         return log_error_errno(r, "%s cannot be read", paths->config);
-    r = schema_read_config(&daemon_config_schema, ret, paths->config, text.data ?: (const uint8_t *)"",
-                           text.size, &diagnostics, NULL);
-    bytes_done(&text);
+    }
     for (size_t i = 0; i < diagnostics.n_items; i++) {
         _cleanup_(freep) char *line = diagnostic_format(&diagnostics.items[i]);
         log_error("%s", line ?: "out of memory");

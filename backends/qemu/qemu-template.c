@@ -136,7 +136,7 @@ static int ask(QemuVm *q, char **why)
 
     if (!(t->shape = calloc(1, sizeof *t->shape)))
         return -ENOMEM;
-    int r = template_shape(d, q->record.accelerator, t->shape, why);
+    int r = template_shape(q->vm.context, q->record.accelerator, t->shape, why);
     if (r < 0)
         return r;
     if ((r = t->socket = connect_keeper(d->templates_socket)) < 0) {

@@ -337,7 +337,7 @@ static Template *queue(Keeper *k, const TemplateShape *wanted, const char **ret_
     if (r >= 0 && (r = str_replace(&t->shape.qemu, s->qemu)) >= 0 &&
         (r = str_replace(&t->shape.kernel, s->kernel)) >= 0 &&
         (r = str_replace(&t->shape.initrd, s->initrd)) >= 0)
-        r = template_seal_key(&t->shape, &why);
+        r = template_seal_key(&t->shape, NULL, &why);
     if (r >= 0 && streq(t->shape.key, wanted->key))
         return t;
     *ret_why = "its QEMU, kernel or initial file system are not those that templates are made of";

@@ -17,11 +17,11 @@ enum { STATE_MAX = 4 * 1024 * 1024 }; /* some ten kilobytes; a screen would be m
 /* --- the shape ------------------------------------------------------------------------------------------------------------ */
 
 /* The file by what only a replacement changes: reading all of QEMU, a kernel and an initrd would cost a start more than it saves. */
-static int append_file(char ***lines, const char *what, const char *path, char **ret_why)
+static int append_file(char ***lines, const char *what, const char *path, int fd, char **ret_why)
 {
     struct stat st;
 
-    if (!path || stat(path, &st) < 0) {
+    if (!path || (fd >= 0 ? fstat(fd, &st) : stat(path, &st)) < 0) {
         int r = path ? -errno : -ENOENT;
         *ret_why = strf("the %s cannot be looked at: %s", what, strerror(-r));
         return r;
@@ -29,6 +29,14 @@ static int append_file(char ***lines, const char *what, const char *path, char *
     return strv_appendf(lines, "%s %llu:%llu %lld %lld.%09ld", what, (unsigned long long)st.st_dev,
                         (unsigned long long)st.st_ino, (long long)st.st_size, (long long)st.st_ctim.tv_sec,
                         st.st_ctim.tv_nsec);
+}
+
+/* What the machine would boot from, which podvisord may have opened for it. */
+static int append_boot_file(char ***lines, const BackendContext *context, const char *name, const char *path,
+                            char **ret_why)
+{
+    _cleanup_(closep) int fd = context ? backend_boot_file_open(context, name, path) : -1;
+    return append_file(lines, name, path, fd, ret_why);
 }
 
 /* With numbers of descriptors and identities that are always the same. */
@@ -52,7 +60,7 @@ static int append_machine(char ***lines, const TemplateShape *shape)
     return r;
 }
 
-int template_seal_key(TemplateShape *shape, char **ret_why)
+int template_seal_key(TemplateShape *shape, const BackendContext *context, char **ret_why)
 {
     _cleanup_(strv_freep) char **lines = NULL;
     char boot[ID128_TEXT_SIZE], digest[SHA256_TEXT_SIZE];
@@ -61,9 +69,9 @@ int template_seal_key(TemplateShape *shape, char **ret_why)
     int r = id128_boot(&id);
     if (r >= 0)
         r = strv_appendf(&lines, "podvisor " PODVISOR_VERSION " boot %s", id128_format(id, boot));
-    if (r >= 0 && (r = append_file(&lines, "QEMU program", shape->qemu, ret_why)) >= 0 &&
-        (r = append_file(&lines, "kernel", shape->kernel, ret_why)) >= 0)
-        r = append_file(&lines, "initrd", shape->initrd, ret_why);
+    if (r >= 0 && (r = append_file(&lines, "QEMU program", shape->qemu, -1, ret_why)) >= 0 &&
+        (r = append_boot_file(&lines, context, RUN_KERNEL, shape->kernel, ret_why)) >= 0)
+        r = append_boot_file(&lines, context, RUN_INITRD, shape->initrd, ret_why);
     if (r >= 0)
         r = append_machine(&lines, shape);
     _cleanup_(freep) char *text = r < 0 ? NULL : strv_join(lines, "\n");
@@ -84,8 +92,9 @@ static const char *no_template(const RunDefinition *d)
     return NULL;
 }
 
-int template_shape(const RunDefinition *d, Accelerator accelerator, TemplateShape *ret, char **ret_why)
+int template_shape(const BackendContext *context, Accelerator accelerator, TemplateShape *ret, char **ret_why)
 {
+    const RunDefinition *d = context->definition;
     const char *why = no_template(d);
     TemplateShape s;
 
@@ -104,7 +113,7 @@ int template_shape(const RunDefinition *d, Accelerator accelerator, TemplateShap
     s.network = d->pod.network.mode != NETWORK_NONE;
     if ((r = str_replace(&s.qemu, d->qemu)) >= 0 && (r = str_replace(&s.kernel, d->kernel)) >= 0 &&
         (r = str_replace(&s.initrd, d->initrd)) >= 0)
-        r = template_seal_key(&s, ret_why);
+        r = template_seal_key(&s, context, ret_why);
     if (r < 0)
         schema_done(&template_shape_schema, &s);
     else

@@ -18,14 +18,16 @@
  *   one boot of the host, as templates do.
  * - Whatever is wrong with a template costs a pod the time of a boot, and nothing else.
  */
-#include "schemas/run-definition.h"
+#include "backends/backend.h"
 #include "schemas/template-protocol.h"
 
 /* The shape of this machine on this host: 0 with *ret for schema_done(); -ENOTSUP with *ret_why, a clause: no template can be made of
  * it; or another negative errno with *ret_why. */
-int template_shape(const RunDefinition *d, Accelerator accelerator, TemplateShape *ret, char **ret_why);
-/* Sets shape->key by what the files are now: 0 or negative errno, with *ret_why, a clause. */
-int template_seal_key(TemplateShape *shape, char **ret_why);
+int template_shape(const BackendContext *context, Accelerator accelerator, TemplateShape *ret,
+                   char **ret_why);
+/* Sets shape->key by what its files are now; context: who may have been handed them, NULL: nobody. 0 or negative errno, with *ret_why, a
+ * clause. */
+int template_seal_key(TemplateShape *shape, const BackendContext *context, char **ret_why);
 /* A machine of that shape, for the command line: 0 with *ret for schema_done(), or -ENOMEM. */
 int template_definition(const TemplateShape *shape, RunDefinition *ret);
 
