@@ -152,6 +152,7 @@ typedef struct BackendVmm {
     const char *accelerator; /* "kvm", "tcg", NULL: none; static */
     bool isolated;           /* by hardware */
     bool paused;
+    bool copy; /* it goes on from a template: its guest has booted already */
     const char *
         started_by; /* how it came to run, where that is not as always: one clause; NULL: by a boot, as wanted */
 } BackendVmm;

@@ -53,8 +53,22 @@ static const struct {
     { -EACCES, END_AGENT_REFUSED, "the agent refused the runner's token" },
 };
 
+/* Its next start is a boot (supervisor/templates.h). */
+static bool kill_if_asleep(Runner *r, int error)
+{
+    if (error != -ETIMEDOUT || r->record.configured || !r->copy)
+        return false;
+    _cleanup_(freep) char *message =
+        strf("its machine is a copy of a template, and its agent has said nothing for %llu s",
+             (unsigned long long)(AGENT_WAKE_TIMEOUT / USEC_PER_SEC));
+    (void)runner_kill(r, END_NOT_WOKEN, message);
+    return true;
+}
+
 static bool kill_if_fatal(Runner *r, int error)
 {
+    if (kill_if_asleep(r, error))
+        return true;
     TABLE_FOREACH (row, fatal)
         if (row->error == error) {
             (void)runner_kill(r, row->reason, row->message);
@@ -191,7 +205,7 @@ static const AgentCallbacks callbacks = {
 static void channel_open(AgentGlue *g)
 {
     Runner *r = g->runner;
-    usec_t timeout = r->record.configured ? g->patience : USEC_INFINITY;
+    usec_t timeout = r->record.configured ? g->patience : r->copy ? AGENT_WAKE_TIMEOUT : USEC_INFINITY;
 
     if (r->record.configured && g->return_due == 0)
         g->return_due = usec_add(now_usec(CLOCK_MONOTONIC), AGENT_RETURN_TIMEOUT);

@@ -11,7 +11,7 @@
  *
  * What ends the machine: an agent that speaks no version of ours, or refuses the configuration (END_AGENT_REFUSED); one that is
  * silent for about a minute and a half, or sends garbage AGENT_GARBAGE_MAX times in a row (END_AGENT_LOST). Until the first welcome
- * start_timeout of the pod is the only deadline (END_BOOT_TIMEOUT).
+ * start_timeout of the pod is the only deadline (END_BOOT_TIMEOUT); a copy of a template has AGENT_WAKE_TIMEOUT (END_NOT_WOKEN).
  */
 #include "runner/runner.h"
 #include "schemas/agent.h"
@@ -21,6 +21,8 @@ enum { AGENT_GARBAGE_MAX = 5 };
 #define AGENT_RETRY_MAX (5 * USEC_PER_SEC)
 #define AGENT_RETURN_TIMEOUT (60 * USEC_PER_SEC)  /* for the welcome of an agent that has been configured */
 #define AGENT_CHANNEL_PATIENCE (5 * USEC_PER_SEC) /* ... over one connection; then over another one */
+#define AGENT_WAKE_TIMEOUT                                                                                   \
+    (20 * USEC_PER_SEC) /* for the first welcome of a copy of a template, which has nothing else to do */
 #define AGENT_CONFIGURE_TIMEOUT (300 * USEC_PER_SEC) /* start_timeout is nearly always shorter */
 
 /* Begins to connect; tries again by itself until it is dropped. */

@@ -85,6 +85,7 @@ static void on_started(Runner *r, const BackendEvent *e)
     RunnerReport *report = &r->record.report;
 
     r->machine = true;
+    r->copy = e->vmm.copy;
     report->vmm_pid = (uint64_t)e->vmm.pid;
     report->vmm_started = e->vmm.started;
     report->isolated = e->vmm.isolated;

@@ -53,6 +53,7 @@ typedef struct Runner {
     bool machine;              /* between BACKEND_STARTED and BACKEND_ENDED */
     bool begun;                /* start or adopt has been called, and its last event has not come */
     usec_t looking_since;      /* when recovery began; 0: not yet */
+    bool copy;                 /* it goes on from a template */
     bool paused;               /* its processors stand still */
     usec_t stop_timeout;       /* of the stop that was asked for */
     sd_event_source *saving;   /* tries again to write runner.msgpack */

@@ -31,6 +31,7 @@ DEFINE_ENUM_TABLE(
     [END_VMM_UNRESPONSIVE] = { "vmm-unresponsive", "the virtual machine's process stopped answering" },
     [END_START_FAILED] = { "start-failed", "the virtual machine's process could not be started" },
     [END_BOOT_TIMEOUT] = { "boot-timeout", "the guest's agent did not speak in time" },
+    [END_NOT_WOKEN] = { "not-woken", "the machine, a copy of a template, did not wake" },
     [END_AGENT_LOST] = { "agent-lost", "the guest's agent stopped answering" },
     [END_AGENT_REFUSED] = { "agent-refused",
                             "the guest's agent refused its runner, or what the definition asks" },

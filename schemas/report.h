@@ -17,6 +17,9 @@ typedef enum RunnerState {
     RUNNER_INDETERMINATE, /* there may be a machine that cannot be proved to be ours; nothing is done */
     RUNNER_STATE_MAX,
 } RunnerState;
+/* RunnerReport.started_by of a machine that is a copy. */
+#define STARTED_BY_TEMPLATE "from a template"
+
 extern const EnumTable runner_state_table;
 
 /* Why a machine ended, or never ran. */
@@ -35,6 +38,7 @@ typedef enum EndReason {
     END_VMM_UNRESPONSIVE, /* the VMM did not answer within the deadline */
     END_START_FAILED,     /* the VMM could not be started */
     END_BOOT_TIMEOUT,     /* the agent did not speak within the deadline */
+    END_NOT_WOKEN,        /* it was a copy of a template, and its agent did not speak soon */
     END_AGENT_LOST,       /* the agent stopped answering */
     END_AGENT_REFUSED,    /* the agent could not do what the definition asks */
     END_OPERATOR,         /* somebody ended it through what runs it, not through podvisor */

@@ -44,6 +44,7 @@ static const Field run_definition_fields[] = {
     { F_STRING(RunDefinition, qemu), .doc = "The QEMU program." },
     { F_STRING(RunDefinition, templates_socket),
       .doc = "Who has templates of machines, where one is wanted." },
+    { F_STRING(RunDefinition, boot_why), .doc = "Why the machine is to boot, where a template was wanted." },
     { F_STRING(RunDefinition, passt), .doc = "The passt program." },
     { F_STRING(RunDefinition, uplink), .doc = "The program that makes the network." },
     { F_STRING(RunDefinition, uplink_socket),

@@ -75,6 +75,7 @@ typedef struct RunDefinition {
     char *initrd;
     char *qemu;             /* the QEMU program, from podvisord.conf */
     char *templates_socket; /* absolute path of podvisor-templates'; NULL: the machine boots */
+    char *boot_why;         /* why that is NULL, where a template was wanted; NULL: none was */
     char *passt;            /* the program for network.mode = "user" */
     char *uplink;           /* podvisor-uplink, for the runner to start; NULL: it asks at uplink_socket */
     char *

@@ -33,6 +33,8 @@ static const Field fields[] = {
     { F_SIGNED(PodRecord, exit_code), .fallback = "-1", .doc = "The exit code of the machine's process." },
     { F_UNSIGNED(PodRecord, exit_signal), .doc = "The signal that ended the machine's process." },
     { F_STRING(PodRecord, message), .doc = "The cause in words." },
+    { F_BOOL(PodRecord, unwoken),
+      .doc = "Whether it ended as a copy of a template that never came to run its containers." },
     { F_STRV(PodRecord, console_tail), .doc = "The last lines of the guest's console." },
     { F_LIST(PodRecord, containers, container_report_schema), .max = CONTAINERS_MAX,
       .doc = "How its containers had ended." },

@@ -46,6 +46,7 @@ typedef struct PodRecord {
     int64_t exit_code;
     uint64_t exit_signal;
     char *message;
+    bool unwoken; /* the machine was a copy of a template, and never came to run its containers */
     char **console_tail;
     ContainerReport *containers; /* as they were reported last, with their exit statuses */
     size_t n_containers;

@@ -57,6 +57,9 @@ int templates_describe(const Pod *pod, RunDefinition *d)
 
     if (!is_wanted(pod, d))
         return 0;
+    /* The same would happen again: the template is as it was. */
+    if (pod->record.unwoken)
+        return (d->boot_why = strdup("the last copy of it did not wake")) ? 0 : -ENOMEM;
     if (!(d->templates_socket = strf("%s/" PATHS_TEMPLATES, s->paths->run)))
         return -ENOMEM;
     if (s->units)

@@ -48,7 +48,8 @@ static void started(QemuVm *q)
         .accelerator = enum_to_string(&accelerator_table, (int)q->record.accelerator),
         .isolated = q->record.accelerator == ACCELERATOR_KVM,
         .paused = q->paused,
-        .started_by = r->copy ? "from a template" : boot,
+        .copy = r->copy,
+        .started_by = r->copy ? STARTED_BY_TEMPLATE : boot,
     };
     qemu_tell(q, &event);
     if (q->state == QEMU_RUNNING)

@@ -30,7 +30,7 @@ void qemu_template_done(QemuTemplate *t)
 
 /* --- asking ---------------------------------------------------------------------------------------------------------------- */
 
-/* why: a clause; NULL: out of memory. */
+/* why: a clause; NULL: no template was wanted. */
 static void boot_instead(QemuVm *q, char *why)
 {
     QemuTemplate *t = &q->template;
@@ -158,8 +158,9 @@ bool qemu_template_decide(QemuVm *q)
     QemuTemplate *t = &q->template;
     char *why = NULL;
 
-    if (!t->decided && !q->vm.context->definition->templates_socket)
-        t->decided = true;
+    const RunDefinition *d = q->vm.context->definition;
+    if (!t->decided && !d->templates_socket)
+        boot_instead(q, d->boot_why ? strdup(d->boot_why) : NULL);
     if (t->decided || t->socket >= 0)
         return t->decided;
     int r = ask(q, &why);

@@ -103,6 +103,29 @@ def memory_file(size, content=b"", sealed=True):
     return fd
 
 
+def asleep(host):
+    """A template of the keeper's, in whose memory nothing is left but zeros: its copies run, and do not wake."""
+    real = host.run / "templates.socket"
+    aside = real.with_name("aside")
+    real.rename(aside)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as door:
+        door.bind(str(real))
+        door.listen()
+        host.write("asks", pod())
+        wish = b""
+        while not wish:  # podvisord looks whether there is a keeper, and says nothing
+            runner, _ = door.accept()
+            with runner:
+                wish = runner.recv(8192)
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as keeper:
+            keeper.connect(str(aside))
+            keeper.send(wish)
+            fds = [socket.recv_fds(keeper, 8192, 1)[1][0] for _ in range(2)]
+    aside.rename(real)
+    os.close(fds[0])
+    return memory_file(192 << 20), fds[1]
+
+
 class Templates(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
@@ -261,6 +284,18 @@ class Templates(unittest.TestCase):
                 self.assertIn(BOOT + why, self.begin(f"false{i}"))
             os.close(memory)
             os.close(state)
+
+    def test_a_copy_that_does_not_wake_is_followed_by_a_boot(self):
+        self.prepare()
+        memory, state = asleep(self.host)
+        self.host.clear()
+        keeper = self.host.run / "templates.socket"
+        keeper.rename(keeper.with_name("aside"))
+        with FalseKeeper(self.host, memory, state):
+            self.assertEqual(self.begin("sleeper"), BOOT + "the last copy of it did not wake")
+        keeper.with_name("aside").rename(keeper)
+        os.close(memory)
+        os.close(state)
 
     def test_strangers_get_a_reason_and_nothing_else(self):
         self.prepare()
