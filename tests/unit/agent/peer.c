@@ -105,6 +105,7 @@ static void take_welcome(Peer *p, const Message *m)
     p->welcomes++;
     p->welcome_version = w->version;
     p->welcome_configured = w->configured;
+    p->welcome_boot = w->boot;
 }
 
 static void take_report(Peer *p, const Message *m)
@@ -349,12 +350,17 @@ int peer_ask(Peer *p, AgentMessageType type, const void *body)
 
 void peer_hello(Peer *p, uint32_t session, Id128 token, uint64_t version_min, uint64_t version_max)
 {
-    AgentHello hello = { .token = token, .version_min = version_min, .version_max = version_max };
+    peer_say_hello(p, session,
+                   &(AgentHello){ .token = token, .version_min = version_min, .version_max = version_max });
+}
+
+void peer_say_hello(Peer *p, uint32_t session, const AgentHello *hello)
+{
     unsigned welcomes = p->welcomes;
 
     p->session = session;
     p->log_seq = 0;
-    send_with_id(p, AGENT_HELLO, ++p->last_id, &hello);
+    send_with_id(p, AGENT_HELLO, ++p->last_id, hello);
     peer_until(p, p->welcomes > welcomes || p->reply_id == p->last_id);
 }
 

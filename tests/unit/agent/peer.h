@@ -28,6 +28,7 @@ typedef struct Peer {
     unsigned welcomes;
     uint64_t welcome_version;
     bool welcome_configured;
+    Id128 welcome_boot;
     AgentReport report;
     Bytes log; /* "container channel line\n" */
     uint64_t log_seq, log_dropped;
@@ -77,6 +78,7 @@ void peer_send(Peer *p, AgentMessageType type, const void *body);
 int peer_ask(Peer *p, AgentMessageType type, const void *body);
 /* Begins a session of the number with the versions. Waits for a welcome or a refusal. */
 void peer_hello(Peer *p, uint32_t session, Id128 token, uint64_t version_min, uint64_t version_max);
+void peer_say_hello(Peer *p, uint32_t session, const AgentHello *hello);
 /* Hello and configure with one container per element; each command is split at blanks. */
 void peer_configure(Peer *p, const AgentContainer *containers, size_t n);
 /* The container's report, or NULL. */

@@ -264,6 +264,41 @@ static void a_press_behind_a_stop_changes_nothing(void **state)
     assert_false(p->report.power_button);
 }
 
+static void a_template_forgets_who_made_it_and_draws_nothing_before_it_is_told_randomness(void **state)
+{
+    Peer *p = *state;
+    uint8_t entropy[64] = { 1 };
+    AgentHello maker = {
+        .token = p->token, .version_min = 1, .version_max = AGENT_PROTOCOL_MAX, .template = true
+    };
+    AgentHello runner = { .version_min = 1,
+                          .version_max = AGENT_PROTOCOL_MAX,
+                          .entropy = { .data = entropy, .size = sizeof entropy } };
+
+    peer_say_hello(p, 1, &maker);
+    assert_true(id128_is_null(p->welcome_boot));
+    assert_int_equal(p->entropy, 0);
+    assert_int_equal(peer_ask(p, AGENT_TEMPLATE, NULL), 0);
+    assert_true(p->platform.template);
+    assert_success(id128_random(&runner.token));
+    peer_say_hello(p, 2, &runner);
+    assert_int_equal(p->welcomes, 2);
+    assert_false(id128_is_null(p->welcome_boot));
+    assert_int_equal(p->entropy, sizeof entropy);
+}
+
+static void what_runs_something_becomes_no_template(void **state)
+{
+    Peer *p = *state;
+    AgentContainer container = waiting();
+    AgentConfigure configure = configuration(&container);
+
+    peer_hello(p, 1, p->token, 1, AGENT_PROTOCOL_MAX);
+    assert_int_equal(peer_ask(p, AGENT_CONFIGURE, &configure), 0);
+    assert_int_equal(peer_ask(p, AGENT_TEMPLATE, NULL), EBUSY);
+    assert_false(p->platform.template);
+}
+
 #define WITH_PEER(test) cmocka_unit_test_setup_teardown(test, open_peer, close_peer)
 
 int main(void)
@@ -282,6 +317,8 @@ int main(void)
         WITH_PEER(a_stop_before_anything_runs_powers_off),
         WITH_PEER(the_power_button_is_told_before_anything_is_configured),
         WITH_PEER(a_press_behind_a_stop_changes_nothing),
+        WITH_PEER(a_template_forgets_who_made_it_and_draws_nothing_before_it_is_told_randomness),
+        WITH_PEER(what_runs_something_becomes_no_template),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

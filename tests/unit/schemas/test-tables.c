@@ -6,6 +6,7 @@
 #include "schemas/pod-status.h"
 #include "schemas/publish.h"
 #include "schemas/schema-json.h"
+#include "schemas/template-protocol.h"
 #include "schemas/uplink-protocol.h"
 #include "tests/unit/test.h"
 
@@ -42,7 +43,7 @@ static const Schema *const schemas[] = {
 };
 
 static const MessageTable *const protocols[] = { &runner_protocol, &stream_protocol, &agent_protocol,
-                                                 &uplink_protocol };
+                                                 &uplink_protocol, &template_protocol };
 
 static void each_word_of_each_enum_round_trips_and_is_explained(void **state)
 {
