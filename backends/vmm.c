@@ -178,7 +178,15 @@ static void child_signals(void)
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-static int child_exec(const VmmCommand *c, int lock, ChildStep *step)
+/* After all that changes what it may do, by which this would be forgotten. Who has ended before cannot be waited for any more. */
+static int child_die_with(pid_t parent)
+{
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+        return -errno;
+    return getppid() == parent ? 0 : -ESRCH;
+}
+
+static int child_exec(const VmmCommand *c, int lock, pid_t parent, ChildStep *step)
 {
     char path[] = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", lang[] = "LANG=C";
     char *environment[] = { path, lang, NULL };
@@ -195,14 +203,14 @@ static int child_exec(const VmmCommand *c, int lock, ChildStep *step)
         return r;
     *step = CHILD_EXEC;
     child_signals();
-    /* After all that changes what it may do, by which this would be forgotten. Our own end in between is seen at the gate. */
-    if (c->dies_with_us)
-        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+    r = c->dies_with_us ? child_die_with(parent) : 0;
+    if (r < 0)
+        return r;
     execve(c->arguments[0], c->arguments, environment);
     return -errno;
 }
 
-static void child_run(const VmmCommand *c, int lock, int gate)
+static void child_run(const VmmCommand *c, int lock, int gate, pid_t parent)
 {
     ChildStep step = CHILD_DESCRIPTORS;
     char go;
@@ -212,7 +220,7 @@ static void child_run(const VmmCommand *c, int lock, int gate)
     if (read(gate, &go, 1) != 1)
         _exit(CHILD_FAILED);
     if (r >= 0)
-        r = child_exec(c, lock, &step);
+        r = child_exec(c, lock, parent, &step);
     ChildFailure failure = { .step = step, .error = -r };
     (void)!send(gate, &failure, sizeof failure, MSG_NOSIGNAL);
     _exit(CHILD_FAILED);
@@ -238,10 +246,10 @@ int vmm_fork(const VmmCommand *command, VmmChild *ret)
         return -errno;
     child.gate = pair[0];
 
-    pid_t pid = fork();
+    pid_t parent = getpid(), pid = fork();
     if (pid == 0) {
         safe_close(pair[0]);
-        child_run(command, lock, pair[1]);
+        child_run(command, lock, pair[1], parent);
     }
     int r = pid < 0 ? -errno : 0;
     safe_close(pair[1]);

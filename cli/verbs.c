@@ -390,6 +390,28 @@ const Verb verbs[] = {
       .run = verb_image_verify,
       .help = "check that images are undamaged",
       .description = "Reads images as a whole and compares them with their digests." },
+    { .name = "template list",
+      .synopsis = "",
+      .options = OPTIONS_SHOW,
+      .run = verb_template_list,
+      .help = "show the templates that machines start from",
+      .description = "Shows the templates that are kept on this host, and those that are being made or could "
+                     "not be: of which "
+                     "machines they are, what they take of the host's memory, and how many machines were "
+                     "started from each. "
+                     "podvisord need not run." },
+    { .name = "template build",
+      .synopsis = "POD|FILE...",
+      .min = 1,
+      .max = ARGUMENTS_ANY,
+      .argument = ARGUMENT_FILE,
+      .run = verb_template_build,
+      .help = "make the templates of pods' machines now",
+      .description = "Has the template made that machines like those of the pods start from, if there is "
+                     "none, and waits until it "
+                     "is there. What counts is the pod file as it is now. Without this, a template is made "
+                     "when the first pod "
+                     "that wants it starts, and that one boots." },
     { .name = "checkpoint show",
       .synopsis = "POD",
       .min = 1,

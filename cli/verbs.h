@@ -26,6 +26,8 @@ int verb_image_prune(Context *c);
 int verb_image_tag(Context *c);
 int verb_image_verify(Context *c);
 int verb_checkpoint_show(Context *c);
+int verb_template_list(Context *c);
+int verb_template_build(Context *c);
 int verb_doctor(Context *c);
 int verb_backends(Context *c);
 int verb_logs(Context *c);

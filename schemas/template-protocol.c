@@ -17,6 +17,24 @@ static const Field shape_fields[] = {
 DEFINE_SCHEMA(template_shape_schema, TemplateShape, "shape", "A machine that a template is wanted of.",
               shape_fields);
 
+DEFINE_ENUM_TABLE(template_phase, "phase of a template",
+                  TEMPLATE_PHASE_MAX, [TEMPLATE_QUEUED] = { "queued", "others are made first" },
+                  [TEMPLATE_MAKING] = { "making", "its machine boots" },
+                  [TEMPLATE_READY] = { "ready", "machines can start as copies of it" },
+                  [TEMPLATE_FAILED] = { "failed",
+                                        "it could not be made, and is tried again some minutes later" });
+
+static const Field entry_fields[] = {
+    { F_GROUP(TemplateEntry, shape, template_shape_schema), .doc = "Of which machines." },
+    { F_ENUM(TemplateEntry, phase, template_phase_table), .doc = "What has become of it." },
+    { F_STRING(TemplateEntry, failure), .doc = "Why it could not be made." },
+    { F_SIZE(TemplateEntry, size), .doc = "How much of the host's memory it takes." },
+    { F_UNSIGNED(TemplateEntry, starts), .doc = "How many machines were started from it." },
+    { F_DURATION(TemplateEntry, unused), .doc = "Since when it was not." },
+};
+DEFINE_SCHEMA(template_entry_schema, TemplateEntry, "template", "A template that somebody wanted.",
+              entry_fields);
+
 static const Field none_fields[] = {
     { F_STRING(TemplateNone, message), .doc = "Why there is none." },
 };
@@ -28,6 +46,9 @@ static const MessageType types[] = {
     [TEMPLATE_STATE] = { "state", NULL, "the descriptor that comes along is the machine's state" },
     [TEMPLATE_MADE] = { "made", NULL, "both have been filled" },
     [TEMPLATE_NONE] = { "none", &template_none_schema, "there is none" },
+    [TEMPLATE_LIST] = { "list", NULL, "all are asked for" },
+    [TEMPLATE_ENTRY] = { "entry", &template_entry_schema, "one of them" },
+    [TEMPLATE_MAKE] = { "make", &template_shape_schema, "one is to be made now" },
 };
 _Static_assert(ELEMENTSOF(types) == TEMPLATE_MESSAGE_MAX, "every message has a row");
 

@@ -2,7 +2,7 @@
 #pragma once
 /*
  * Who wants the template of a machine, and who keeps it: packets on a unix socket. podvisor-templates is at one end, at the other a
- * runner, or the process that makes a template for it.
+ * runner, the process that makes a template for it, or an operator.
  *
  *     runner                        podvisor-templates                     podvisor-templates --make
  *     want{shape} ---------------->                     want{shape} ------>
@@ -10,7 +10,13 @@
  *                <----- state + descriptor              state + descriptor -->
  *     or         <----- none{message}                   <------------------ made, or none{message}
  *
- * Nothing follows in either conversation.
+ *     operator
+ *     list ------------------------>
+ *                <----- entry{shape, phase, ...}        one for each; the end of the connection is the end of the list
+ *     make{shape} ----------------->                    without a key; the accelerator may be ACCELERATOR_AUTO
+ *                <----- made, or none{message}          when it is there, or will not be
+ *
+ * Nothing follows in any of these conversations.
  */
 #include "schemas/message.h"
 #include "schemas/pod-definition.h"
@@ -23,6 +29,9 @@ typedef enum TemplateMessageType {
     TEMPLATE_STATE,
     TEMPLATE_MADE,
     TEMPLATE_NONE,
+    TEMPLATE_LIST,
+    TEMPLATE_ENTRY,
+    TEMPLATE_MAKE,
     TEMPLATE_MESSAGE_MAX,
 } TemplateMessageType;
 extern const MessageTable template_protocol;
@@ -41,6 +50,26 @@ typedef struct TemplateShape {
     char *initrd;
 } TemplateShape;
 extern const Schema template_shape_schema;
+
+/* What has become of one that somebody wanted. */
+typedef enum TemplatePhase {
+    TEMPLATE_QUEUED,
+    TEMPLATE_MAKING,
+    TEMPLATE_READY,
+    TEMPLATE_FAILED,
+    TEMPLATE_PHASE_MAX,
+} TemplatePhase;
+extern const EnumTable template_phase_table;
+
+typedef struct TemplateEntry {
+    TemplateShape shape;
+    TemplatePhase phase;
+    char *failure;   /* why, of one that failed */
+    uint64_t size;   /* bytes of the host's memory that it takes */
+    uint64_t starts; /* how often it was handed out */
+    usec_t unused;   /* since it was handed out last, or was made, or failed */
+} TemplateEntry;
+extern const Schema template_entry_schema;
 
 typedef struct TemplateNone {
     char *message; /* why, as a clause */

@@ -2,14 +2,12 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/epoll.h>
-#include <sys/queue.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <systemd/sd-event.h>
 
-#include "backends/qemu/template-keeper.h"
+#include "backends/qemu/template-keeper-internal.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/process.h"
@@ -17,58 +15,7 @@
 #include "base/socket.h"
 #include "base/strings.h"
 
-enum { CONNECTIONS_MAX = 64 };
-/* From its connection on, a runner has so long to say what it wants. */
-#define WANT_TIMEOUT (2 * USEC_PER_SEC)
-
-typedef enum TemplateState {
-    TEMPLATE_QUEUED,
-    TEMPLATE_MAKING,
-    TEMPLATE_READY,
-    TEMPLATE_FAILED,
-    TEMPLATE_STATE_MAX,
-} TemplateState;
-
-typedef struct Keeper Keeper;
-
-typedef struct Template {
-    Keeper *keeper;
-    TemplateShape shape;
-    TemplateState phase;
-    int memory, state;
-    char *failure;
-    usec_t used;  /* or failed; CLOCK_BOOTTIME */
-    usec_t began; /* its making */
-    /* While it is made: */
-    int channel, pidfd;
-    bool made;
-    sd_event_source *process;
-    TAILQ_ENTRY(Template) entry;
-} Template;
-
-typedef struct Visitor {
-    Keeper *keeper;
-    int socket;
-    sd_event_source *heard, *late;
-    TAILQ_ENTRY(Visitor) entry;
-} Visitor;
-
-struct Keeper {
-    const TemplateSettings *settings;
-    sd_event *event;
-    TAILQ_HEAD(, Template) templates;
-    TAILQ_HEAD(, Visitor) visitors;
-    size_t n_templates, n_visitors;
-    bool making;
-    sd_event_source *tidy;
-};
-
-static usec_t now(void)
-{
-    return now_usec(CLOCK_BOOTTIME);
-}
-
-static Template *template_free(Template *t)
+Template *template_free(Template *t)
 {
     Keeper *k = t->keeper;
 
@@ -83,16 +30,6 @@ static Template *template_free(Template *t)
     schema_done(&template_shape_schema, &t->shape);
     free(t);
     return NULL;
-}
-
-static void visitor_free(Visitor *v)
-{
-    TAILQ_REMOVE(&v->keeper->visitors, v, entry);
-    v->keeper->n_visitors--;
-    sd_event_source_disable_unref(v->heard);
-    sd_event_source_disable_unref(v->late);
-    safe_close(v->socket);
-    free(v);
 }
 
 /* --- what is kept for how long ---------------------------------------------------------------------------------------------- */
@@ -116,7 +53,7 @@ static int on_tidy(sd_event_source *source, uint64_t when, void *userdata)
     }
     for (Template *t = TAILQ_FIRST(&k->templates), *next; t; t = next) {
         next = TAILQ_NEXT(t, entry);
-        if (expires(t) <= now())
+        if (expires(t) <= keeper_now())
             template_free(t);
     }
     arm(k);
@@ -126,7 +63,7 @@ static int on_tidy(sd_event_source *source, uint64_t when, void *userdata)
 /* The next moment at which there is something to do: none of them is looked for by waking up. */
 static void arm(Keeper *k)
 {
-    usec_t due = k->n_templates == 0 ? usec_add(now(), TEMPLATE_IDLE) : USEC_INFINITY;
+    usec_t due = k->n_templates == 0 ? usec_add(keeper_now(), TEMPLATE_IDLE) : USEC_INFINITY;
     Template *t;
 
     TAILQ_FOREACH(t, &k->templates, entry)
@@ -155,27 +92,20 @@ static bool make_room(Keeper *k)
 
 static void make_next(Keeper *k);
 
-static int send_packet(int socket, TemplateMessageType type, const void *body, int fd)
-{
-    _cleanup_(bytes_done) Bytes packet = { 0 };
-
-    int r = message_to_bytes(&template_protocol, (int)type, 0, body, &packet);
-    return r < 0 ? r : packet_send(socket, packet.data, packet.size, fd);
-}
-
 /* message is taken over. */
 static void making_failed(Template *t, char *message)
 {
     Keeper *k = t->keeper;
 
     t->phase = TEMPLATE_FAILED;
-    t->used = now();
+    t->used = keeper_now();
     t->failure = message;
     t->memory = safe_close(t->memory);
     t->state = safe_close(t->state);
     log_warning("A template of %s with %llu MiB could not be made: %s",
                 enum_to_string(&machine_table, (int)t->shape.machine),
                 (unsigned long long)(t->shape.memory >> 20), message ?: "out of memory");
+    desk_tell(t);
     arm(k);
 }
 
@@ -189,11 +119,12 @@ static void making_succeeded(Template *t)
         return;
     }
     t->phase = TEMPLATE_READY;
-    t->used = now();
+    t->used = keeper_now();
     log_info("A template of %s with %llu MiB is ready: %llu MiB, made in %llu ms",
              enum_to_string(&machine_table, (int)t->shape.machine),
              (unsigned long long)(t->shape.memory >> 20), (unsigned long long)st.st_blocks / 2048,
-             (unsigned long long)(usec_sub(now(), t->began) / USEC_PER_MSEC));
+             (unsigned long long)(usec_sub(keeper_now(), t->began) / USEC_PER_MSEC));
+    desk_tell(t);
     arm(t->keeper);
 }
 
@@ -254,15 +185,15 @@ static int start_maker(Template *t)
     if ((t->pidfd = (int)syscall(SYS_pidfd_open, pid, 0)) < 0)
         return -errno;
     if ((r = template_files_new(&t->shape, &t->memory, &t->state)) >= 0 &&
-        (r = send_packet(t->channel, TEMPLATE_WANT, &t->shape, -1)) >= 0 &&
-        (r = send_packet(t->channel, TEMPLATE_MEMORY, NULL, t->memory)) >= 0)
-        r = send_packet(t->channel, TEMPLATE_STATE, NULL, t->state);
+        (r = desk_send(t->channel, TEMPLATE_WANT, &t->shape, -1)) >= 0 &&
+        (r = desk_send(t->channel, TEMPLATE_MEMORY, NULL, t->memory)) >= 0)
+        r = desk_send(t->channel, TEMPLATE_STATE, NULL, t->state);
     return r < 0 ? r : sd_event_add_io(t->keeper->event, &t->process, t->pidfd, EPOLLIN, on_maker_end, t);
 }
 
 static void make(Template *t)
 {
-    t->began = now();
+    t->began = keeper_now();
     int r = start_maker(t);
     if (r >= 0) {
         t->phase = TEMPLATE_MAKING;
@@ -291,9 +222,15 @@ static void make_next(Keeper *k)
     }
 }
 
-/* --- runners ------------------------------------------------------------------------------------------------------------------ */
+void keeper_go_on(Keeper *k)
+{
+    make_next(k);
+    arm(k);
+}
 
-static Template *find(Keeper *k, const char *key)
+/* --- wishes ------------------------------------------------------------------------------------------------------------------ */
+
+Template *template_find(Keeper *k, const char *key)
 {
     Template *t;
 
@@ -315,101 +252,21 @@ static uint64_t memory_available(void)
     return line && sscanf(line, "MemAvailable: %llu", &kib) == 1 ? kib * 1024 : 0;
 }
 
-/* Our own files, and the key that they give. NULL with *ret_why when it is none that we would make. */
-static Template *queue(Keeper *k, const TemplateShape *wanted, const char **ret_why)
+Template *template_queue(Keeper *k, TemplateShape *shape, const char **ret_why)
 {
     /* Its pages are taken one by one while it boots, and where there is none left somebody is killed. */
-    if (memory_available() < wanted->memory) {
-        *ret_why = "the host has not enough memory left to make one";
+    bool fits = memory_available() >= shape->memory;
+    Template *t = fits && make_room(k) ? calloc(1, sizeof *t) : NULL;
+
+    *ret_why = fits ? "there are too many others" : "the host has not enough memory left to make one";
+    if (!t) {
+        schema_done(&template_shape_schema, shape);
         return NULL;
     }
-    const TemplateSettings *s = k->settings;
-    _cleanup_(freep) char *why = NULL;
-    Template *t = make_room(k) ? calloc(1, sizeof *t) : NULL;
-
-    *ret_why = "there are too many others";
-    if (!t)
-        return NULL;
-    *t = (Template){ .keeper = k, .memory = -1, .state = -1, .channel = -1, .pidfd = -1 };
+    *t = (Template){ .keeper = k, .shape = *shape, .memory = -1, .state = -1, .channel = -1, .pidfd = -1 };
     TAILQ_INSERT_TAIL(&k->templates, t, entry);
     k->n_templates++;
-    int r = schema_copy(&template_shape_schema, wanted, &t->shape);
-    if (r >= 0 && (r = str_replace(&t->shape.qemu, s->qemu)) >= 0 &&
-        (r = str_replace(&t->shape.kernel, s->kernel)) >= 0 &&
-        (r = str_replace(&t->shape.initrd, s->initrd)) >= 0)
-        r = template_seal_key(&t->shape, NULL, &why);
-    if (r >= 0 && streq(t->shape.key, wanted->key))
-        return t;
-    *ret_why = "its QEMU, kernel or initial file system are not those that templates are made of";
-    return template_free(t);
-}
-
-/* NULL: it has been handed out. */
-static const char *serve(Visitor *v, const TemplateShape *wanted)
-{
-    Keeper *k = v->keeper;
-    const char *why = NULL;
-
-    if (!wanted->key)
-        return "it has no key";
-    Template *t = find(k, wanted->key);
-    if (!t && !(t = queue(k, wanted, &why)))
-        return why;
-    if (t->phase == TEMPLATE_FAILED)
-        return t->failure ?: "it could not be made";
-    if (t->phase != TEMPLATE_READY)
-        return "it is being made";
-    t->used = now();
-    if (send_packet(v->socket, TEMPLATE_MEMORY, NULL, t->memory) >= 0)
-        (void)send_packet(v->socket, TEMPLATE_STATE, NULL, t->state);
-    return NULL;
-}
-
-static int on_want(sd_event_source *source, int fd, uint32_t events, void *userdata)
-{
-    Visitor *v = userdata;
-    Keeper *k = v->keeper;
-    _cleanup_(bytes_done) Bytes packet = { 0 };
-    _cleanup_(closep) int passed = -1;
-    Message m;
-
-    if (packet_receive(fd, TEMPLATE_PACKET_MAX, &packet, &passed) > 0 &&
-        message_from_bytes(&template_protocol, packet.data, packet.size, &m) >= 0) {
-        const char *why = m.type == TEMPLATE_WANT ? serve(v, m.body) : "that is no wish";
-        if (why)
-            (void)send_packet(fd, TEMPLATE_NONE, &(TemplateNone){ .message = (char *)(uintptr_t)why }, -1);
-        message_done(&m);
-    }
-    visitor_free(v);
-    /* After the answer: who asks is about to boot, and needs the processors. */
-    make_next(k);
-    arm(k);
-    return 0;
-}
-
-static int on_late(sd_event_source *source, uint64_t when, void *userdata)
-{
-    visitor_free(userdata);
-    return 0;
-}
-
-static int on_connection(sd_event_source *source, int fd, uint32_t events, void *userdata)
-{
-    Keeper *k = userdata;
-
-    _cleanup_(closep) int socket = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-    Visitor *v = socket < 0 || k->n_visitors >= CONNECTIONS_MAX ? NULL : calloc(1, sizeof *v);
-    if (!v)
-        return 0;
-    *v = (Visitor){ .keeper = k, .socket = take_fd(&socket) };
-    TAILQ_INSERT_TAIL(&k->visitors, v, entry);
-    k->n_visitors++;
-    int r = sd_event_add_io(k->event, &v->heard, v->socket, EPOLLIN, on_want, v);
-    if (r >= 0)
-        r = sd_event_add_time_relative(k->event, &v->late, CLOCK_MONOTONIC, WANT_TIMEOUT, 1, on_late, v);
-    if (r < 0)
-        visitor_free(v);
-    return 0;
+    return t;
 }
 
 int template_keeper_run(const TemplateSettings *settings)
@@ -420,13 +277,12 @@ int template_keeper_run(const TemplateSettings *settings)
     TAILQ_INIT(&k.visitors);
     int r = sd_event_new(&k.event);
     if (r >= 0)
-        r = sd_event_add_io(k.event, NULL, settings->listen, EPOLLIN, on_connection, &k);
+        r = desk_open(&k);
     if (r >= 0) {
-        arm(&k);
+        keeper_go_on(&k);
         r = sd_event_loop(k.event);
     }
-    while (!TAILQ_EMPTY(&k.visitors))
-        visitor_free(TAILQ_FIRST(&k.visitors));
+    desk_close(&k);
     while (!TAILQ_EMPTY(&k.templates))
         template_free(TAILQ_FIRST(&k.templates));
     sd_event_source_disable_unref(k.tidy);

@@ -110,7 +110,7 @@ class Null(unittest.TestCase):
 
     def test_a_wrong_command_line_gives_2(self):
         self.statuses(2, "", "frobnicate", "image", "wait", "logs", "logs a/b/c", "logs a b", "logs a --since=x", "check --x",
-                      "explain a b", "image import a", "image tag a", "image remove", "image verify", "checkpoint show",
+                      "explain a b", "image import a", "image tag a", "image remove", "image verify", "checkpoint show", "template build",
                       "checkpoint show A", "image import /:/ /", "image remove /:/", "image verify :", "image tag : a", "status a_b",
                       *(verb for verb in self.PODS), *(f"{verb} web.pod" for verb in self.PODS), *(f"{verb} x" for verb in self.ALONE),
                       *(f"{verb} --frobnicate" for verb in self.ALONE))
