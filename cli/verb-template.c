@@ -79,7 +79,7 @@ static void entries_done(Entries *e)
 
 static int entries_read(int socket, Entries *e)
 {
-    Message m;
+    Message m = { 0 };
     int r;
 
     while ((r = hear(socket, LIST_TIMEOUT, &m)) > 0) {
@@ -228,7 +228,7 @@ static int shape_of(const PodDefinition *pod, const char *path, TemplateShape *r
 
 static int await_answer(int socket, const char *path)
 {
-    Message m;
+    Message m = { 0 };
 
     int r = hear(socket, MAKE_TIMEOUT, &m);
     if (r <= 0)
