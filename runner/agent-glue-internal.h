@@ -16,7 +16,6 @@ struct AgentGlue {
     bool welcome;
     bool has_clock;  /* the agent speaks of its clock */
     bool has_files;  /* it takes secrets and config files */
-    bool has_tasks;  /* it does more on a stream than to run programs */
     bool configured; /* the agent has containers */
     /* Of the definition whose limits the agent was given: by configure, or last, with limits_asked while it has not answered. */
     uint64_t limits_generation;

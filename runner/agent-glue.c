@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/strings.h"
 #include "runner/agent-glue-internal.h"
+#include "runner/agent-version.h"
 #include "runner/log-writer.h"
 
 #define STOP_REPLY_TIMEOUT (10 * USEC_PER_SEC)
@@ -16,7 +17,7 @@ static void channel_close(AgentGlue *g, const char *why)
     g->execs = exec_streams_free(g->execs, why);
     g->client = agent_client_free(g->client);
     g->retry = sd_event_source_disable_unref(g->retry);
-    g->welcome = g->has_clock = g->has_files = g->has_tasks = false;
+    g->welcome = g->has_clock = g->has_files = false;
     g->configured = g->limits_asked = false;
     g->configure_due = g->files_due = g->report_due = false;
     g->stop_sent = false;
@@ -286,7 +287,7 @@ int agent_glue_exec(Runner *r, const ExecRequest *request, int *fd, char **ret_m
         *ret_message = strdup("the pod's agent is not there at present");
         return -EAGAIN;
     }
-    if (request->task != TASK_PROGRAM && !g->has_tasks) {
+    if (g->version < agent_task_since(request->task)) {
         *ret_message =
             strf("the agent in the pod's machine is of an older podvisor, which cannot %s; it can when "
                  "the pod has been restarted",

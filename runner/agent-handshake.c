@@ -220,7 +220,6 @@ void agent_glue_on_welcome(void *userdata, void *body)
     g->has_files = w->version >= AGENT_PROTOCOL_STORAGE;
     pod_files_rewind(r->files);
     tell_age(g, w->version);
-    g->has_tasks = w->version >= AGENT_PROTOCOL_TASKS;
     g->version = w->version;
     const char *beyond = w->configured ? agent_lacks(&r->definition.pod, w->version) : NULL;
     if (beyond)

@@ -18,6 +18,11 @@ static bool has_probes(const PodDefinition *pod, size_t i)
     return probe_given(&d->startup) || probe_given(&d->ready) || probe_given(&d->alive);
 }
 
+static bool takes_input(const PodDefinition *pod, size_t i)
+{
+    return container_takes_input(pod_container(pod, i));
+}
+
 static const struct {
     uint64_t since; /* the version that knows it */
     bool (*asked)(const PodDefinition *pod, size_t i);
@@ -26,6 +31,7 @@ static const struct {
     { AGENT_PROTOCOL_LIFE, is_init, "containers of init" },
     { AGENT_PROTOCOL_LIFE, is_sidecar, "sidecars" },
     { AGENT_PROTOCOL_LIFE, has_probes, "probes" },
+    { AGENT_PROTOCOL_ATTACH, takes_input, "standard input and no terminals of containers" },
 };
 
 static const char *container_lacks(const PodDefinition *pod, uint64_t version, size_t i)
@@ -34,6 +40,13 @@ static const char *container_lacks(const PodDefinition *pod, uint64_t version, s
         if (version < row->since && row->asked(pod, i))
             return row->words;
     return NULL;
+}
+
+uint64_t agent_task_since(Task task)
+{
+    if (task == TASK_PROGRAM)
+        return AGENT_PROTOCOL_MIN;
+    return task == TASK_ATTACH ? AGENT_PROTOCOL_ATTACH : AGENT_PROTOCOL_TASKS;
 }
 
 const char *agent_lacks(const PodDefinition *pod, uint64_t version)

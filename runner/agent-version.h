@@ -4,6 +4,8 @@
 #include "schemas/agent.h"
 #include "schemas/run-definition.h"
 
+/* The first version that does it. */
+uint64_t agent_task_since(Task task);
 /* What a pod asks of an agent in vain: "probes"; NULL: nothing. */
 const char *agent_lacks(const PodDefinition *pod, uint64_t version);
 /* Of one container among all, in its report, if that says nothing else. */

@@ -254,6 +254,7 @@ static int link_open(SupervisorLink *l)
         .protocol = RUNNER_PROTOCOL_VERSION,
         .tasks = true,
         .limits = true,
+        .attach = true,
         .name = d->name,
         .uuid = d->uuid,
         .generation = d->generation,

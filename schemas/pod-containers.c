@@ -7,6 +7,11 @@ DEFINE_ENUM_TABLE(container_role, "role",
                   [CONTAINER_INIT] = { "init", "it runs to its end before the others start" },
                   [CONTAINER_SIDECAR] = { "sidecar", "it starts before the others and stops after them" });
 
+bool container_takes_input(const ContainerDefinition *d)
+{
+    return d->keep_stdin || d->terminal;
+}
+
 const ProbeDefinition *container_probe(const ContainerDefinition *d, ProbeKind kind)
 {
     const ProbeDefinition *const probes[PROBE_KIND_MAX] = {

@@ -197,6 +197,8 @@ typedef struct ContainerDefinition {
     char *stop_signal; /* NULL: the image's */
     usec_t stop_timeout;
     RestartSettings restart;
+    bool keep_stdin; /* the key is `stdin`, which is a macro of stdio.h */
+    bool terminal;   /* implies what keep_stdin says */
     bool sidecar;
     ProbeDefinition startup, ready, alive;
     ContainerLimits limits;
@@ -206,6 +208,8 @@ typedef struct ContainerDefinition {
 } ContainerDefinition;
 extern const Schema container_schema;
 
+/* Whether its program can be given input while it runs. */
+bool container_takes_input(const ContainerDefinition *d);
 /* The probe of a kind, given or not. */
 const ProbeDefinition *container_probe(const ContainerDefinition *d, ProbeKind kind);
 

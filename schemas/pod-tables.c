@@ -305,6 +305,21 @@ static const Field container_fields[] = {
       .doc = "What happens when the program ends. The pod itself goes on. In init, always means "
              "on-failure, and with never the first failure is the end of the pod.",
       .example = "restart = { policy = \"on-failure\"; };" },
+    { .name = "stdin",
+      .type = FIELD_BOOL,
+      .offset = FIELD_TYPED_OFFSET(ContainerDefinition, keep_stdin, bool),
+      .impact = IMPACT_REBOOT,
+      .doc =
+          "Whether the program's standard input stays open for what `podvisor attach` gives it, instead of "
+          "being /dev/null. It ends when somebody who is attached comes to the end of his own input, and "
+          "is open again when the program is started again; who detaches or is lost ends nothing.",
+      .example = "stdin = true;" },
+    { F_BOOL(ContainerDefinition, terminal), .impact = IMPACT_REBOOT,
+      .doc =
+          "Whether the program's standard streams are a terminal, as shells want it. `podvisor attach` shows "
+          "it and types into it. What the program writes to standard error is standard output then, also "
+          "in the log.",
+      .example = "terminal = true;" },
     { F_BOOL(ContainerDefinition, sidecar), .impact = IMPACT_REBOOT,
       .doc = "Whether it serves the pod's other containers: it starts before them, which wait until it is "
              "ready (or, without ready, until its startup has passed, or until it runs), stops after them, "

@@ -13,6 +13,7 @@ static const Field hello_fields[] = {
     { F_STRING(RunnerHello, version), .doc = "The runner's version of podvisor." },
     { F_BOOL(RunnerHello, limits), .doc = "Whether it takes limits of containers while they run." },
     { F_BOOL(RunnerHello, tasks), .doc = "Whether it knows other tasks than to run programs." },
+    { F_BOOL(RunnerHello, attach), .doc = "Whether it can attach to the program of a container." },
 };
 DEFINE_SCHEMA(runner_hello_schema, RunnerHello, "hello", "Who the runner is.", hello_fields);
 

@@ -62,6 +62,7 @@ typedef struct RunnerHello {
     char *version; /* of podvisor */
     bool tasks;    /* it knows what an exec is for (schemas/task.h) */
     bool limits;   /* it takes limits of containers while they run */
+    bool attach;   /* it knows the task of this name */
 } RunnerHello;
 extern const Schema runner_hello_schema;
 

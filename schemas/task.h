@@ -10,6 +10,7 @@
  *     processes                         msgpack of process_list_schema
  *     statistics                        msgpack of statistics_schema
  *     ping                              msgpack of agent_pong_schema
+ *     attach      what the container's own program reads             what it writes from now on, on both; its end is the stream's
  *
  * Peers that do not know tasks take all for a program, without a command; so whoever asks looks at the version first.
  */
@@ -22,6 +23,7 @@ typedef enum Task {
     TASK_PROCESSES,
     TASK_STATISTICS,
     TASK_PING,
+    TASK_ATTACH,
     TASK_MAX,
 } Task;
 extern const EnumTable task_table;

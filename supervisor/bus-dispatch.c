@@ -205,6 +205,10 @@ const BusMethod bus_methods[] = {
       "Runs a program in a container. An empty working_dir or user is the container's; rows and columns "
       "count with a terminal. The descriptor is a socket that carries the program's streams and its end, as "
       "podvisor exec uses it." },
+    { BUS_POD_INTERFACE, "Attach", EFFECT_EXEC, "suu", call_vtable,
+      "Attaches to a container's own program, with a terminal of rows and columns, or 0 for none. The "
+      "descriptor carries what the program writes from now on and how it ends, and to it what it reads, if "
+      "input says that it can be given any; with terminal, its streams are one. Closing it ends nothing." },
     { BUS_POD_INTERFACE, "CopyIn", EFFECT_EXEC, "sayb", call_vtable,
       "Unpacks a tar archive in a container, below path, which has to be a directory that is there if "
       "directory says so. The descriptor carries the archive as standard input, and complaints, each ended "

@@ -94,7 +94,9 @@ char **bus_pod_changes(Pod *pod)
 /* A method whose answer comes from the runner. */
 typedef struct LateReply {
     sd_bus_message *message;
-    int fd; /* goes with the answer; -1: none */
+    int fd;        /* goes with the answer; -1: none */
+    bool attaches; /* what is behind fd is a container's own program, which has these: */
+    bool input, terminal;
 } LateReply;
 
 static LateReply *late_reply_free(LateReply *l)
@@ -148,6 +150,8 @@ static void on_reply(void *userdata, int error, const char *text)
 
     if (error < 0)
         reply_error(l->message, error, text);
+    else if (l->attaches)
+        (void)sd_bus_reply_method_return(l->message, "hbb", l->fd, (int)l->input, (int)l->terminal);
     else if (l->fd >= 0)
         (void)sd_bus_reply_method_return(l->message, "h", l->fd);
     else
@@ -192,6 +196,12 @@ static int on_verb(sd_bus_message *m, void *userdata, sd_bus_error *error)
     return -EINVAL;
 }
 
+/* No terminal is larger, and a runner takes no request that says so. */
+static uint64_t terminal_side(uint32_t n)
+{
+    return MIN(n, (uint32_t)UINT16_MAX);
+}
+
 static int read_exec(sd_bus_message *m, ExecRequest *request)
 {
     const char *container, *working_dir, *user;
@@ -208,12 +218,23 @@ static int read_exec(sd_bus_message *m, ExecRequest *request)
     if (r < 0)
         return r;
     request->terminal = terminal;
-    request->rows = rows;
-    request->columns = columns;
+    request->rows = terminal_side(rows);
+    request->columns = terminal_side(columns);
     r = str_replace(&request->container, container);
     if (r >= 0)
         r = str_replace(&request->working_dir, *working_dir ? working_dir : NULL);
     return r < 0 ? r : str_replace(&request->user, *user ? user : NULL);
+}
+
+/* Of the definition that the machine was started with, which is what there is of the container. */
+static void note_container(LateReply *l, const Pod *pod, const ExecRequest *request)
+{
+    int i = pod->has_running ? pod_container_find(&pod->running, request->container) : -ENOENT;
+    const ContainerDefinition *d = i < 0 ? NULL : pod_container(&pod->running, (size_t)i);
+
+    l->attaches = request->task == TASK_ATTACH;
+    l->input = d && container_takes_input(d);
+    l->terminal = d && d->terminal;
 }
 
 /* Begins what the request says; its stream goes to the caller. */
@@ -232,6 +253,7 @@ static int begin_stream(sd_bus_message *m, Pod *pod, const ExecRequest *request,
     }
     VerbCall call = { .func = on_reply, .userdata = l };
     l->fd = ends[0];
+    note_container(l, pod, request);
     r = pod_verb_exec(pod, request, ends[1], &call);
     safe_close(ends[1]);
     return finish(r, &call, l, m, error);
@@ -246,6 +268,21 @@ static int on_exec(sd_bus_message *m, void *userdata, sd_bus_error *error)
         r = begin_stream(m, userdata, &request, error);
     schema_done(&exec_request_schema, &request);
     return r;
+}
+
+static int on_attach(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+    ExecRequest request = { .task = TASK_ATTACH };
+    const char *container;
+    uint32_t rows, columns;
+
+    int r = sd_bus_message_read(m, "suu", &container, &rows, &columns);
+    if (r < 0)
+        return r;
+    request.container = (char *)(uintptr_t)container;
+    request.rows = terminal_side(rows);
+    request.columns = terminal_side(columns);
+    return begin_stream(m, userdata, &request, error);
 }
 
 static const struct {
@@ -316,6 +353,9 @@ static const sd_bus_vtable methods[] = {
                             SD_BUS_ARGS("s", container, "as", command, "as", environment, "s", working_dir,
                                         "s", user, "b", terminal, "u", rows, "u", columns),
                             SD_BUS_RESULT("h", streams), on_exec, SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD_WITH_ARGS("Attach", SD_BUS_ARGS("s", container, "u", rows, "u", columns),
+                            SD_BUS_RESULT("h", streams, "b", input, "b", terminal), on_attach,
+                            SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD_WITH_ARGS("CopyIn", SD_BUS_ARGS("s", container, "ay", path, "b", directory),
                             SD_BUS_RESULT("h", streams), on_task, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD_WITH_ARGS("CopyOut", SD_BUS_ARGS("s", container, "ay", path), SD_BUS_RESULT("h", streams),

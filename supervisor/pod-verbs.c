@@ -203,7 +203,7 @@ static int refuse_paused(Pod *pod, VerbCall *call)
 /* One that came before them; what adopts the machine after it is of now. */
 static int refuse_old_runner(Pod *pod, Task task, VerbCall *call)
 {
-    if (task == TASK_PROGRAM || !pod->link || pod->link_tasks)
+    if (task == TASK_PROGRAM || !pod->link || (task == TASK_ATTACH ? pod->link_attach : pod->link_tasks))
         return 0;
     return refuse(
         call, "org.podvisor.Error.Refused",

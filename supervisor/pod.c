@@ -310,6 +310,7 @@ static const char *take_runner(Pod *pod, RunnerLink *link, const RunnerHello *he
     pod->link = link;
     pod->linked_since = now_usec(CLOCK_BOOTTIME);
     pod->link_tasks = hello->tasks;
+    pod->link_attach = hello->attach;
     pod->link_limits = hello->limits;
     pod->link_generation = hello->generation;
     pod->observed.linked = true;

@@ -76,6 +76,7 @@ struct Pod {
     uint64_t link_generation; /* of the definition that its runner began with */
     bool link_limits;         /* its runner takes other limits of containers */
     bool link_tasks;          /* its runner knows other tasks than to run programs */
+    bool link_attach;         /* and that one, too */
     bool fresh;               /* no runner of this attempt was seen yet, so no machine can be there */
     int runner_pidfd;
     sd_event_source *runner_source; /* the runner's process ended */

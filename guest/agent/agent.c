@@ -36,6 +36,7 @@ Agent *agent_free(Agent *a)
     if (!a)
         return NULL;
     exec_free_all(a);
+    attach_free_all(a);
     for (size_t i = 0; i < a->n_containers; i++)
         container_done(&a->containers[i]);
     free(a->containers);
@@ -154,6 +155,7 @@ bool agent_pump(Agent *a)
     for (size_t i = 0; i < a->n_containers; i++)
         more |= container_pump(&a->containers[i]);
     more |= exec_pump_all(a);
+    attach_pump_all(a);
     more |= agent_take_turns(a);
     pump_logs(a);
     agent_report_now(a);

@@ -7,7 +7,7 @@
  * -------------------
  *     port --frame--> session --message--> dispatch.c --> containers, execs, ending
  *     containers --output--> ring --+
- *     execs ------output------------+--> agent_pump() --> port
+ *     execs, attachments --output---+--> agent_pump() --> port
  *     containers --state---> report-+
  *
  * Callbacks of descriptors, timers and children only change state; agent_pump(), after each round of the loop, moves
@@ -16,6 +16,7 @@
  *
  * The agent never ends by what the runner or a container sends.
  */
+#include "guest/agent/attach.h"
 #include "guest/agent/children.h"
 #include "guest/agent/container.h"
 #include "guest/agent/ending.h"
@@ -51,6 +52,7 @@ struct Agent {
     Container *containers;
     size_t n_containers;
     Exec *execs;
+    Attachment *attachments;
     FileIntake intake;
     int task_cgroup; /* of what the agent does for others; negative: not made yet */
     Ending ending;

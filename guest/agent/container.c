@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <fcntl.h>
 #include <sched.h>
 #include <stdio.h>
+#include <sys/ioctl.h>
 #include <sys/pidfd.h>
 #include <sys/random.h>
 
@@ -16,7 +18,12 @@
 
 #define MEBIBYTE (UINT64_C(1024) * 1024)
 
+/* Of a terminal to which nobody has attached yet. */
+enum { TERMINAL_ROWS = 24, TERMINAL_COLUMNS = 80 };
+
 static void tell(Container *c, LifeEvent event);
+static void kill_all(Container *c);
+static const char *message_of(const Container *c);
 
 /* --- launch --- */
 
@@ -36,17 +43,8 @@ static void launch_close(Container *c)
     c->launch_status = safe_close(c->launch_status);
 }
 
-/* Takes in what the new process has said of itself. */
-static void launch_hear(Container *c)
+static void launch_told(Container *c, LaunchNews news)
 {
-    int terminal = -1;
-
-    if (c->launch_status < 0)
-        return;
-    LaunchNews news = launch_news(c->launch_status, &c->launch_ready, &terminal, &c->failure);
-    safe_close(terminal);
-    if (news == LAUNCH_NOTHING)
-        return;
     launch_close(c);
     c->launch_failed = news == LAUNCH_FAILED;
     if (news == LAUNCH_DIED)
@@ -55,6 +53,23 @@ static void launch_hear(Container *c)
         c->started = now_usec(CLOCK_REALTIME);
         c->failure.error = 0;
         tell(c, LIFE_STARTED);
+    }
+}
+
+/* Takes in what the new process has said of itself. */
+static void launch_hear(Container *c)
+{
+    while (c->launch_status >= 0) {
+        int terminal = -1;
+        LaunchNews news = launch_news(c->launch_status, &c->launch_ready, &terminal, &c->failure);
+        if (news == LAUNCH_NOTHING)
+            return;
+        if (news != LAUNCH_TERMINAL)
+            launch_told(c, news);
+        else if (c->outputs[0].fd >= 0)
+            safe_close(terminal);
+        else if (container_output_open_terminal(&c->outputs[0], terminal) < 0)
+            kill_all(c); /* nobody could hear it, nor read why */
     }
 }
 
@@ -76,6 +91,9 @@ static int launch_in(Container *c, const int stdio[3], Launched *ret)
         .working_dir = c->config->working_dir,
         .user = c->config->user,
         .definition = &c->config->definition,
+        .terminal = c->config->definition.terminal,
+        .rows = TERMINAL_ROWS,
+        .columns = TERMINAL_COLUMNS,
         .stdio = { stdio[0], stdio[1], stdio[2] },
         .cgroup = c->cgroup,
         .namespaces = CLONE_NEWNS | (shared ? 0 : CLONE_NEWPID),
@@ -93,22 +111,54 @@ static void limit_again(Container *c)
         container_limit(c);
 }
 
+static int open_input(Container *c, int *ret_read)
+{
+    int fds[2];
+
+    if (pipe2(fds, O_CLOEXEC) < 0)
+        return -errno;
+    *ret_read = fds[0];
+    c->input = fds[1];
+    return fcntl(c->input, F_SETFL, O_NONBLOCK) < 0 ? -errno : 0;
+}
+
+/* theirs: for the program, the caller's to close. A terminal is made by the new process, and told of. */
+static int open_streams(Container *c, int theirs[3])
+{
+    const ContainerDefinition *d = &c->config->definition;
+
+    if (d->terminal)
+        return 0;
+    int r = d->keep_stdin ? open_input(c, &theirs[0]) : 0;
+    if (r >= 0)
+        r = container_output_open(&c->outputs[0], &theirs[1]);
+    return r < 0 ? r : container_output_open(&c->outputs[1], &theirs[2]);
+}
+
+static void close_streams(Container *c)
+{
+    container_input_end(c);
+    container_output_close(&c->outputs[0]);
+    container_output_close(&c->outputs[1]);
+}
+
 static int launch_container(Container *c)
 {
-    _cleanup_(closep) int out = -1;
-    _cleanup_(closep) int err = -1;
+    int theirs[3] = { -1, -1, -1 };
     Launched launched;
 
     limit_again(c);
     c->failure.error = 0;
     c->launch_ready = c->launch_failed = false;
     c->oom_kills = cgroup_oom_kills(c->cgroup);
-    int r = container_output_open(&c->outputs[0], &out);
-    if (r >= 0)
-        r = container_output_open(&c->outputs[1], &err);
+    int r = open_streams(c, theirs);
     if (r < 0)
-        return failure_set(&c->failure, r, "its output could not be set up");
-    if ((r = launch_in(c, (int[]){ -1, out, err }, &launched)) < 0)
+        failure_set(&c->failure, r, "its standard streams could not be set up");
+    else
+        r = launch_in(c, theirs, &launched);
+    for (size_t i = 0; i < ELEMENTSOF(theirs); i++)
+        safe_close(theirs[i]);
+    if (r < 0)
         return r;
     children_add(&c->agent->children, &c->child, launched.pid, launched.pidfd);
     c->launch_status = launched.status;
@@ -119,8 +169,7 @@ static void launch_or_refuse(Container *c)
 {
     if (launch_container(c) >= 0)
         return;
-    container_output_close(&c->outputs[0]);
-    container_output_close(&c->outputs[1]);
+    close_streams(c);
     c->life.failed = true;
     tell(c, failure_temporary(&c->failure) ? LIFE_EXITED : LIFE_REFUSED);
 }
@@ -223,6 +272,7 @@ static void finish_run(Container *c)
     c->oom_killed = c->exit_signal == SIGKILL && cgroup_oom_kills(c->cgroup) > c->oom_kills;
     if (c->oom_killed)
         explain_oom_kill(c);
+    attach_run_ended(c->agent, c, message_of(c));
     tell(c, LIFE_EXITED);
 }
 
@@ -238,6 +288,7 @@ static void on_end(void *userdata, int code, int signal)
     exec_container_ended(c->agent, c);
     probes_end(c);
     c->process_ended = true;
+    container_input_end(c);
     container_output_end(&c->outputs[0]);
     container_output_end(&c->outputs[1]);
     if (c->launch_failed)
@@ -271,7 +322,7 @@ void container_init(Container *c, Agent *a, const AgentContainer *config)
 {
     const ContainerDefinition *d = &config->definition;
 
-    *c = (Container){ .agent = a, .config = config, .exit_code = -1, .launch_status = -1 };
+    *c = (Container){ .agent = a, .config = config, .exit_code = -1, .launch_status = -1, .input = -1 };
     container_life_init(&c->life, &d->restart, d->stop_timeout, random_number);
     c->life.once = config->role == CONTAINER_INIT;
     probes_init(c);
@@ -295,8 +346,7 @@ void container_done(Container *c)
     probes_done(c);
     children_forget(&c->agent->children, &c->child);
     launch_close(c);
-    container_output_close(&c->outputs[0]);
-    container_output_close(&c->outputs[1]);
+    close_streams(c);
     loop_timer_clear(&c->agent->loop, &c->timer);
     c->cgroup = safe_close(c->cgroup);
 }
@@ -432,6 +482,25 @@ void container_fill_report(const Container *c, ContainerReport *ret)
 bool container_runs(const Container *c)
 {
     return c->life.phase == LIFE_RUNNING && c->child.pid > 0;
+}
+
+int container_input(const Container *c)
+{
+    return c->config->definition.terminal ? c->outputs[0].fd : c->input;
+}
+
+void container_input_end(Container *c)
+{
+    c->input = safe_close(c->input);
+}
+
+int container_resize(const Container *c, unsigned rows, unsigned columns)
+{
+    struct winsize size = { .ws_row = (unsigned short)rows, .ws_col = (unsigned short)columns };
+
+    if (!c->config->definition.terminal || c->outputs[0].fd < 0)
+        return -ENOTTY;
+    return ioctl(c->outputs[0].fd, TIOCSWINSZ, &size) < 0 ? -errno : 0;
 }
 
 bool container_through(const Container *c)

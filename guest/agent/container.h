@@ -27,8 +27,9 @@ struct Container {
     Watch launch_watch;
     bool launch_ready;
     bool launch_failed;
-    Failure failure; /* the last one; error 0: none */
-    ContainerOutput outputs[2];
+    Failure failure;            /* the last one; error 0: none */
+    ContainerOutput outputs[2]; /* of a terminal only the first, which is its other side */
+    int input; /* leads to the program's standard input, if that is a pipe; -1: it does not, or no more */
     bool process_ended; /* its output has not been read to the end yet */
     int64_t exit_code;
     uint64_t exit_signal;
@@ -71,5 +72,11 @@ bool container_pump(Container *c);
 /* Fills a report that borrows its strings from c. */
 void container_fill_report(const Container *c, ContainerReport *ret);
 bool container_runs(const Container *c);
+/* What its program reads of can be written there; -1: nothing can. Not the caller's to close, nor for longer than the run. */
+int container_input(const Container *c);
+/* Nothing more will come; nothing for a terminal. */
+void container_input_end(Container *c);
+/* Of its terminal; -ENOTTY where it has none. */
+int container_resize(const Container *c, unsigned rows, unsigned columns);
 /* Those that wait for it may start. */
 bool container_through(const Container *c);

@@ -55,7 +55,11 @@ static int on_log_ack(Agent *a, uint64_t id, const void *body, Failure *f)
 
 static int on_exec(Agent *a, uint64_t id, const void *body, Failure *f)
 {
-    int r = exec_start(a, id, body, f);
+    const AgentExec *exec = body;
+
+    if (exec->request.task == TASK_ATTACH)
+        return attach_start(a, exec, f);
+    int r = exec_start(a, id, exec, f);
     return r < 0 ? r : REPLY_LATER;
 }
 
@@ -83,15 +87,16 @@ static int on_signal(Agent *a, uint64_t id, const void *body, Failure *f)
     const AgentStreamSignal *signal = body;
     Exec *e = exec_find(a, signal->stream);
 
-    return e ? exec_signal(e, (int)signal->signal) : -ENOENT;
+    return e ? exec_signal(e, (int)signal->signal) : attach_signal(a, signal->stream, (int)signal->signal);
 }
 
 static int on_resize(Agent *a, uint64_t id, const void *body, Failure *f)
 {
     const AgentStreamResize *resize = body;
+    unsigned rows = (unsigned)resize->rows, columns = (unsigned)resize->columns;
     Exec *e = exec_find(a, resize->stream);
 
-    return e ? exec_resize(e, (unsigned)resize->rows, (unsigned)resize->columns) : -ENOENT;
+    return e ? exec_resize(e, rows, columns) : attach_resize(a, resize->stream, rows, columns);
 }
 
 static int on_hangup(Agent *a, uint64_t id, const void *body, Failure *f)
@@ -100,7 +105,7 @@ static int on_hangup(Agent *a, uint64_t id, const void *body, Failure *f)
     Exec *e = exec_find(a, stream->stream);
 
     if (!e)
-        return -ENOENT;
+        return attach_hangup(a, stream->stream);
     exec_hangup(e);
     return 0;
 }
@@ -110,9 +115,9 @@ static int on_data(Agent *a, uint64_t id, const void *body, Failure *f)
     const AgentData *data = body;
     Exec *e = exec_find(a, data->stream);
 
-    if (!e)
-        return -ENOENT;
-    return data->channel == STREAM_STDIN ? exec_input(e, &data->data) : -EINVAL;
+    if (data->channel != STREAM_STDIN)
+        return -EINVAL;
+    return e ? exec_input(e, &data->data) : attach_input(a, data->stream, &data->data);
 }
 
 static int on_credit(Agent *a, uint64_t id, const void *body, Failure *f)
@@ -120,7 +125,8 @@ static int on_credit(Agent *a, uint64_t id, const void *body, Failure *f)
     const AgentCredit *credit = body;
     Exec *e = exec_find(a, credit->stream);
 
-    return e ? exec_credit(e, credit->channel, credit->bytes) : -ENOENT;
+    return e ? exec_credit(e, credit->channel, credit->bytes)
+             : attach_credit(a, credit->stream, credit->channel, credit->bytes);
 }
 
 /* What only the agent says is refused. A hello never comes here. */

@@ -118,7 +118,7 @@ static int check_container(const ExecRequest *r, const Container *c, Failure *f)
                                            life_phase_table.rows[c->life.phase].doc);
 }
 
-static int check(Agent *a, const AgentExec *request, const Container *c, Failure *f)
+int exec_check(Agent *a, const AgentExec *request, const Container *c, Failure *f)
 {
     const ExecRequest *r = &request->request;
     int e = task_is_of_container(r->task) ? check_container(r, c, f) : 0;
@@ -127,7 +127,7 @@ static int check(Agent *a, const AgentExec *request, const Container *c, Failure
         return e;
     if (r->task == TASK_PROGRAM && strv_length(r->command) == 0)
         return failure_say(f, -EINVAL, "there is no command to run");
-    if (exec_find(a, request->stream))
+    if (exec_find(a, request->stream) || attach_uses(a, request->stream))
         return failure_say(f, -EEXIST, "stream %llu is in use", (unsigned long long)request->stream);
     if (count(a) >= AGENT_STREAMS_MAX)
         return failure_say(f, -EAGAIN, "%d programs run already by request", AGENT_STREAMS_MAX);
@@ -139,7 +139,7 @@ int exec_start(Agent *a, uint64_t id, const AgentExec *request, Failure *f)
     const ExecRequest *wanted = &request->request;
     const Container *c = wanted->container ? agent_container(a, wanted->container) : NULL;
 
-    int r = check(a, request, c, f);
+    int r = exec_check(a, request, c, f);
     if (r < 0)
         return r;
     Exec *e = malloc(sizeof *e);

@@ -50,6 +50,8 @@ struct Exec {
 
 /* Answers the request by itself when the program runs or failed to; negative errno with f: it was refused at once. */
 int exec_start(Agent *a, uint64_t id, const AgentExec *request, Failure *f);
+/* Whether what a stream is asked for can begin at all, in c (NULL: there is none): 0 or negative errno with f. */
+int exec_check(Agent *a, const AgentExec *request, const struct Container *c, Failure *f);
 /* Of the present session. */
 Exec *exec_find(Agent *a, uint64_t stream);
 int exec_input(Exec *e, const Bytes *data);

@@ -44,6 +44,7 @@ static void begin(Agent *a, uint32_t number)
 {
     port_discard(&a->port);
     exec_hangup_all(a);
+    attach_hangup_all(a);
     log_ring_rewind(&a->ring);
     a->log_progress = loop_now(&a->loop);
     a->session.stands = true;
@@ -121,6 +122,7 @@ void session_on_hangup(void *userdata)
 
     a->session.stands = false;
     exec_hangup_all(a);
+    attach_hangup_all(a);
 }
 
 int session_begin_template(Agent *a)

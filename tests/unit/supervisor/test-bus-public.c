@@ -46,13 +46,18 @@ static int append_container(sd_bus_message *m)
     return append_task(m, 1);
 }
 
+static int append_attach(sd_bus_message *m)
+{
+    return sd_bus_message_append(m, "suu", "a", 24, 80);
+}
+
 static const struct {
     const char *member;
     AppendFunc append;
 } arguments[] = {
     { "Get", append_state },           { "GetAll", append_pod_interface }, { "GetPod", append_web },
     { "Exec", append_exec },           { "CopyIn", append_copy_in },       { "CopyOut", append_copy_out },
-    { "Processes", append_container },
+    { "Processes", append_container }, { "Attach", append_attach },
 };
 
 /* A right call of a method. */
