@@ -233,18 +233,24 @@ static int exec_message(Client *client, const char *path, const ExecCall *call, 
     return r;
 }
 
-/* Takes m, which may be NULL with r saying why. */
-static int call_for_stream(Client *client, const char *pod, sd_bus_message *m, int r, int *ret_fd)
+/* Takes m, which may be NULL with r saying why. attached: NULL, or what the answer says beside the descriptor. */
+static int call_for_stream(Client *client, const char *pod, sd_bus_message *m, int r, int *ret_fd,
+                           AttachAnswer *attached)
 {
     _cleanup_(reply_done) Reply reply = { 0 };
-    int fd;
+    int fd, input = 0, terminal = 0;
 
     if (r >= 0)
         r = call_with_rights(client, m, &reply);
     if (r < 0)
         return client_complain(client, pod, &reply.error, r);
-    if ((r = sd_bus_message_read_basic(reply.message, 'h', &fd)) < 0)
+    r = sd_bus_message_read_basic(reply.message, 'h', &fd);
+    if (r >= 0 && attached)
+        r = sd_bus_message_read(reply.message, "bb", &input, &terminal);
+    if (r < 0)
         return client_complain_reading(r);
+    if (attached)
+        *attached = (AttachAnswer){ .input = input, .terminal = terminal };
     /* The message owns the descriptor that it came with. */
     *ret_fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
     return *ret_fd < 0 ? client_complain_reading(-errno) : STATUS_OK;
@@ -256,7 +262,20 @@ int client_exec(Client *client, const ExecCall *call, int *ret_fd)
     sd_bus_message *m = NULL;
     int r = path ? exec_message(client, path, call, &m) : -ENOMEM;
 
-    return call_for_stream(client, call->pod, m, r, ret_fd);
+    return call_for_stream(client, call->pod, m, r, ret_fd, NULL);
+}
+
+int client_attach(Client *client, const AttachCall *call, int *ret_fd, AttachAnswer *ret)
+{
+    _cleanup_(freep) char *path = pod_path(call->pod);
+    sd_bus_message *m = NULL;
+
+    int r = path ? sd_bus_message_new_method_call(client->bus, &m, client->destination, path,
+                                                  BUS_POD_INTERFACE, "Attach")
+                 : -ENOMEM;
+    if (r >= 0 && (r = sd_bus_message_append(m, "suu", call->container, call->rows, call->columns)) < 0)
+        sd_bus_message_unref(m);
+    return call_for_stream(client, call->pod, m, r, ret_fd, ret);
 }
 
 static const struct {
@@ -293,5 +312,5 @@ int client_task(Client *client, const TaskCall *call, int *ret_fd)
     sd_bus_message *m = NULL;
     int r = path ? task_message(client, path, call, &m) : -ENOMEM;
 
-    return call_for_stream(client, call->pod, m, r, ret_fd);
+    return call_for_stream(client, call->pod, m, r, ret_fd, NULL);
 }

@@ -59,6 +59,18 @@ typedef struct ExecCall {
 } ExecCall;
 int client_exec(Client *client, const ExecCall *call, int *ret_fd);
 
+/* An Attach call on a pod. *ret_fd as that of client_exec(). */
+typedef struct AttachCall {
+    const char *pod;
+    const char *container;
+    uint32_t rows, columns; /* of the caller's terminal; 0: none */
+} AttachCall;
+typedef struct AttachAnswer {
+    bool input;    /* the program can be given any */
+    bool terminal; /* it has one */
+} AttachAnswer;
+int client_attach(Client *client, const AttachCall *call, int *ret_fd, AttachAnswer *ret);
+
 /* The same of another task than a program (schemas/task.h). */
 typedef struct TaskCall {
     const char *pod;

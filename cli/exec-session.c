@@ -81,17 +81,45 @@ static int send_queue(Running *r)
     return 0;
 }
 
+static int enqueue_input(Running *r, uint8_t *data, size_t size)
+{
+    StreamData message = { .channel = STREAM_STDIN, .data = { .data = data, .size = size } };
+    return enqueue(r, STREAM_DATA, &message);
+}
+
+/* What was typed, less the detach keys. size 0: no more will be. */
+static int send_typed(Running *r, const uint8_t *data, size_t size)
+{
+    DetachKeys *keys = r->session->keys;
+    _cleanup_(bytes_done) Bytes typed = { 0 };
+
+    int leaves = size > 0 ? detach_keys_take(keys, data, size, &typed) : detach_keys_rest(keys, &typed);
+    int error = leaves < 0 ? leaves : 0;
+    if (error >= 0 && typed.size > 0)
+        error = enqueue_input(r, typed.data, typed.size);
+    if (error >= 0 && size == 0)
+        error = enqueue_input(r, NULL, 0);
+    if (error < 0 || leaves == 0)
+        return error;
+    /* Before the end of the session, as far as there is room for it: who waits longer could not leave a program that reads nothing. */
+    error = send_queue(r);
+    if (r->session->detached)
+        *r->session->detached = true;
+    return error < 0 ? error : finish(r, STATUS_OK);
+}
+
 static int send_input(Running *r)
 {
-    uint8_t data[STREAM_DATA_MAX];
+    /* With room for the detach keys that were held back. */
+    uint8_t data[STREAM_DATA_MAX - DETACH_KEYS_MAX];
     ssize_t n = read(r->session->streams[STREAM_STDIN], data, sizeof data);
 
     if (n < 0 && (errno == EINTR || errno == EAGAIN))
         return 0;
     if (n <= 0)
         r->input_open = false;
-    StreamData message = { .channel = STREAM_STDIN, .data = { .data = data, .size = n > 0 ? (size_t)n : 0 } };
-    return enqueue(r, STREAM_DATA, &message);
+    size_t size = n > 0 ? (size_t)n : 0;
+    return r->session->keys ? send_typed(r, data, size) : enqueue_input(r, data, size);
 }
 
 static int send_size(Running *r)
@@ -112,7 +140,7 @@ static int on_signal(Running *r)
     if (info.ssi_signo == SIGWINCH)
         return r->session->terminal ? send_size(r) : 0;
     /* Our end of the socket closing is the hang-up. So it is when a signal could not get past input that nobody takes. */
-    if (info.ssi_signo == SIGHUP || r->n_queue > 0)
+    if (info.ssi_signo == SIGHUP || r->session->looks_only || r->n_queue > 0)
         return finish(r, STATUS_SIGNAL + (int)info.ssi_signo);
     StreamSignal message = { .signal = info.ssi_signo };
     return enqueue(r, STREAM_SIGNAL, &message);
@@ -156,9 +184,9 @@ static int on_exit_message(Running *r, const StreamExit *e)
 
 static int on_lost(Running *r)
 {
-    log_error(
-        "%s: the connection to the command is lost, and so is how it ended; `podvisor status` shows the pod",
-        r->session->target);
+    log_error("%s: the connection to the %s; `podvisor status` shows the pod", r->session->target,
+              r->session->attached ? "container is lost, which may go on without it"
+                                   : "command is lost, and so is how it ended");
     return finish(r, STATUS_EXEC_FAILED);
 }
 
@@ -269,19 +297,23 @@ static void running_done(Running *r)
     safe_close(r->signals);
 }
 
+int exec_session_stream(int fd)
+{
+    return fcntl(fd, F_GETFD) >= 0 ? fd : -1;
+}
+
 int exec_session_run(const ExecSession *session)
 {
     _cleanup_(running_done) Running r = { .session = session,
                                           .signals = signals_open(),
                                           .input_open = session->streams[STREAM_STDIN] >= 0 };
-    StreamData end = { .channel = STREAM_STDIN };
     int error = r.signals < 0 ? r.signals : 0;
 
     /* The socket was made for this session; nobody shares its flags. */
     if (error >= 0 && fcntl(session->stream, F_SETFL, fcntl(session->stream, F_GETFL) | O_NONBLOCK) < 0)
         error = -errno;
 
-    if (error >= 0 && !r.input_open && (error = enqueue(&r, STREAM_DATA, &end)) >= 0)
+    if (error >= 0 && !r.input_open && !session->attached && (error = enqueue_input(&r, NULL, 0)) >= 0)
         error = send_queue(&r);
     while (error >= 0 && !r.ended)
         error = step(&r);

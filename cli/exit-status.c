@@ -15,13 +15,13 @@ const ExitStatus exit_statuses[] = {
     { STATUS_NOT_FOUND, "There is no such pod, container, image or key." },
     { STATUS_TIMEOUT, "What was waited for did not happen in time." },
     { STATUS_NO_DAEMON, "podvisord is not running, or does not answer." },
-    { STATUS_EXEC_FAILED, "For exec: podvisor itself failed, for whatever reason of those above, and the "
-                          "command was not run or its end "
-                          "is unknown." },
+    { STATUS_EXEC_FAILED,
+      "For exec and attach: podvisor itself failed, for whatever reason of those above, and "
+      "the command was not run, or its end is unknown or not awaited." },
     { STATUS_EXEC_REFUSED, "For exec: the command was found, and could not be run." },
     { STATUS_EXEC_NOT_FOUND, "For exec: the command was not found." },
     { STATUS_SIGNAL,
-      "For exec, this and above: the command was ended by the signal of this number less 128." },
+      "For exec and attach, this and above: the command was ended by the signal of this number less 128." },
 };
 const size_t n_exit_statuses = ELEMENTSOF(exit_statuses);
 

@@ -7,7 +7,7 @@
 #include "cli/exit-status.h"
 #include "cli/help.h"
 
-/* A command line that is wrong; the command of exec, which may end with any small number itself, did not run. */
+/* A command line that is wrong; a program that may end with any small number itself did not do so. */
 static int usage(const Context *understood, char *complaint)
 {
     const char *about = understood->verb ? understood->verb->name : understood->group;
@@ -15,7 +15,7 @@ static int usage(const Context *understood, char *complaint)
     log_error("%s", complaint ?: "out of memory");
     fprintf(stderr, "Try: podvisor %s%s--help\n", about ?: "", about ? " " : "");
     free(complaint);
-    return understood->verb && understood->verb->command ? STATUS_EXEC_FAILED : STATUS_USAGE;
+    return understood->verb && understood->verb->of_program ? STATUS_EXEC_FAILED : STATUS_USAGE;
 }
 
 static int print_version(void)

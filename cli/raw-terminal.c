@@ -3,18 +3,39 @@
 
 #include "cli/raw-terminal.h"
 
-int raw_terminal_begin(int fd, RawTerminal *ret)
+static int begin(int fd, void (*change)(struct termios *t, uint8_t key), uint8_t key, RawTerminal *ret)
 {
     RawTerminal t = { .fd = fd };
 
     if (tcgetattr(fd, &t.saved) < 0)
         return -errno;
-    struct termios raw = t.saved;
-    cfmakeraw(&raw);
-    if (tcsetattr(fd, TCSADRAIN, &raw) < 0)
+    struct termios changed = t.saved;
+    change(&changed, key);
+    if (tcsetattr(fd, TCSADRAIN, &changed) < 0)
         return -errno;
     *ret = t;
     return 0;
+}
+
+static void make_raw(struct termios *t, uint8_t key)
+{
+    cfmakeraw(t);
+}
+
+int raw_terminal_begin(int fd, RawTerminal *ret)
+{
+    return begin(fd, make_raw, 0, ret);
+}
+
+static void end_lines_by(struct termios *t, uint8_t key)
+{
+    t->c_cc[VEOL] = key;
+    t->c_iflag &= ~(tcflag_t)IXON;
+}
+
+int line_terminal_begin(int fd, uint8_t key, RawTerminal *ret)
+{
+    return begin(fd, end_lines_by, key, ret);
 }
 
 void raw_terminal_end(RawTerminal *t)

@@ -19,6 +19,8 @@ typedef struct RawTerminal {
 
 /* 0 or negative errno. */
 int raw_terminal_begin(int fd, RawTerminal *ret);
+/* Only so far that lines are edited and echoed here as before, while `key`, too, hands on what was typed, and no key stops output. */
+int line_terminal_begin(int fd, uint8_t key, RawTerminal *ret);
 void raw_terminal_end(RawTerminal *t);
 /* Rows and columns; 24 and 80 where the terminal does not say. */
 void terminal_size(int fd, uint32_t *ret_rows, uint32_t *ret_columns);

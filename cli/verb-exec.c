@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* podvisor exec: a program in a container, with the standard streams of this process. */
-#include <fcntl.h>
-
 #include "base/log.h"
 #include "base/strings.h"
 #include "cli/client.h"
@@ -10,12 +8,6 @@
 #include "cli/raw-terminal.h"
 #include "cli/target.h"
 #include "cli/verbs.h"
-
-/* A closed standard stream is no stream; what is opened later must not take its number. */
-static int standard_stream(int fd)
-{
-    return fcntl(fd, F_GETFD) >= 0 ? fd : -1;
-}
 
 static bool wants_terminal(const Context *c)
 {
@@ -50,8 +42,8 @@ static int run_session(const Target *target, bool terminal, int stream)
     bool own_terminal = terminal && isatty(STDIN_FILENO);
     ExecSession session = {
         .stream = stream,
-        .streams = { standard_stream(STDIN_FILENO), standard_stream(STDOUT_FILENO),
-                     standard_stream(STDERR_FILENO) },
+        .streams = { exec_session_stream(STDIN_FILENO), exec_session_stream(STDOUT_FILENO),
+                     exec_session_stream(STDERR_FILENO) },
         .terminal = own_terminal,
         .target = target->name,
     };

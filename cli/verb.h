@@ -33,6 +33,8 @@ typedef enum OptionId {
     OPTION_ENVIRONMENT,
     OPTION_WORKING_DIR,
     OPTION_AS,
+    OPTION_NO_STDIN,
+    OPTION_DETACH_KEYS,
     OPTION_KEEP_SETUID,
     OPTION_TAG,
     OPTION_NAME,
@@ -121,7 +123,8 @@ struct Verb {
     unsigned min, max;    /* number of arguments */
     uint64_t options;     /* besides OPTIONS_EVERYWHERE */
     ArgumentKind argument;
-    bool command; /* all after the first argument is a command line, whose options are its own */
+    bool of_program; /* its exit status is a program's, so that its own failures are STATUS_EXEC_FAILED */
+    bool command;    /* all after the first argument is a command line, whose options are its own */
     /* Returns an exit status; it has said itself what went wrong. */
     int (*run)(Context *c);
     const char *help;        /* a line, lower case, no full stop */

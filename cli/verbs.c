@@ -41,6 +41,12 @@ const Option options[OPTION_MAX] = {
                              "start in this directory of the container" },
     [OPTION_AS] = { "as", 'u', OPTION_TEXT, "USER[:GROUP]", NULL, "run as this user of the container" },
 
+    [OPTION_NO_STDIN] = { "no-stdin", 0, OPTION_FLAG, NULL, NULL,
+                          "only look; keep standard input to itself" },
+    [OPTION_DETACH_KEYS] = { "detach-keys", 0, OPTION_TEXT, "KEYS", NULL,
+                             "the keys that leave the container when typed one after the other, instead of "
+                             "ctrl-p,ctrl-q; \"\" for none" },
+
     [OPTION_KEEP_SETUID] = { "keep-setuid", 0, OPTION_FLAG, NULL, NULL,
                              "of what comes out of a container, keep what gives programs power" },
 
@@ -225,6 +231,7 @@ const Verb verbs[] = {
       .options = OPTION_BIT(OPTION_TERMINAL) | OPTION_BIT(OPTION_NO_TERMINAL) |
                  OPTION_BIT(OPTION_ENVIRONMENT) | OPTION_BIT(OPTION_WORKING_DIR) | OPTION_BIT(OPTION_AS),
       .argument = ARGUMENT_CONTAINER,
+      .of_program = true,
       .command = true,
       .run = verb_exec,
       .help = "run a command in a container",
@@ -234,6 +241,23 @@ const Verb verbs[] = {
                      "it; 127 when it was not found, 126 when it could not be run, 125 when podvisor itself "
                      "failed or its command line is wrong. The container need not be named where only "
                      "one of them is neither of init nor a sidecar." },
+    { .name = "attach",
+      .synopsis = "POD[/CONTAINER]",
+      .min = 1,
+      .max = 1,
+      .options = OPTION_BIT(OPTION_NO_STDIN) | OPTION_BIT(OPTION_DETACH_KEYS),
+      .argument = ARGUMENT_CONTAINER,
+      .of_program = true,
+      .run = verb_attach,
+      .help = "look at and type into a container's own program",
+      .description = "Shows what the program of a container writes from now on, as it comes, and gives it "
+                     "standard input "
+                     "where the pod file has stdin or terminal for it. ctrl-p and ctrl-q, typed one after "
+                     "the other, leave "
+                     "it, and it goes on; so does Ctrl-C where it takes no input. Other signals, and Ctrl-C "
+                     "where it does, "
+                     "are the program's. The exit status is 0 when it was left, else that of the program, as "
+                     "exec has it." },
     { .name = "cp",
       .synopsis = "SOURCE DESTINATION",
       .min = 2,

@@ -14,6 +14,7 @@ int verb_control(Context *c);
 int verb_reload(Context *c);
 int verb_wait(Context *c);
 int verb_exec(Context *c);
+int verb_attach(Context *c);
 int verb_cp(Context *c);
 int verb_top(Context *c);
 int verb_stats(Context *c);
