@@ -139,7 +139,9 @@ static void take_data(Peer *p, const Message *m)
         return;
     }
     assert_success(bytes_append(&p->streams[d->channel], d->data.data, d->data.size));
-    if (p->grants)
+    if (d->stream < PEER_STREAMS)
+        p->received[d->stream] += d->data.size;
+    if (p->grants && (p->miser == 0 || d->stream != p->miser))
         peer_send(p, AGENT_CREDIT,
                   &(AgentCredit){ .stream = d->stream, .channel = d->channel, .bytes = d->data.size });
 }

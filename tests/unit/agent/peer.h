@@ -7,7 +7,7 @@
 #include "guest/agent/agent.h"
 #include "tests/unit/test.h"
 
-enum { PEER_STREAM_MAX = 4 * 1024 * 1024 };
+enum { PEER_STREAM_MAX = 4 * 1024 * 1024, PEER_STREAMS = 32 };
 
 typedef struct Peer {
     TestDir dir;
@@ -34,6 +34,8 @@ typedef struct Peer {
     uint64_t log_seq, log_dropped;
     bool acknowledges, grants;
     Bytes streams[STREAM_CHANNEL_MAX]; /* of all execs */
+    size_t received[PEER_STREAMS];     /* bytes of output, by the stream's number */
+    uint64_t miser;                    /* the stream that is granted nothing; 0: none */
     unsigned ends[STREAM_CHANNEL_MAX];
     uint64_t input_credit;
     unsigned exits;

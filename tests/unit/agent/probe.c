@@ -50,6 +50,40 @@ static int do_stubborn(char **argv)
     return 0;
 }
 
+/* As wait, without standard input. */
+static int do_deaf(char **argv)
+{
+    close(STDIN_FILENO);
+    return do_wait(argv);
+}
+
+/* Its terminal's size, whenever it hears of one. */
+static int do_sizes(char **argv)
+{
+    struct winsize size;
+    sigset_t set;
+    int signal;
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGWINCH);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    printf("waiting\n");
+    while (fflush(stdout) == 0 && sigwait(&set, &signal) == 0 && ioctl(0, TIOCGWINSZ, &size) == 0)
+        printf("size %u %u\n", size.ws_row, size.ws_col);
+    return 1;
+}
+
+/* Without a stream for a while, as programs that let go of their terminal. */
+static int do_return(char **argv)
+{
+    (void)signal(SIGHUP, SIG_DFL);
+    for (int fd = 0; fd < 3; fd++)
+        close(fd);
+    if (open("/dev/tty", O_RDWR) < 0 || dup(0) < 0)
+        return 1;
+    return do_wait(argv);
+}
+
 static int do_cat(char **argv)
 {
     char buffer[65536];
@@ -174,7 +208,8 @@ static const struct {
     { "zeroes", do_zeroes, 1 },  { "status", do_status, 1 }, { "write", do_write, 1 },
     { "terminal", do_terminal }, { "once", do_once },        { "call", do_call, 1 },
     { "limit", do_limit, 1 },    { "leave", do_leave },      { "show", do_show, 1 },
-    { "complain", do_complain },
+    { "complain", do_complain }, { "deaf", do_deaf },        { "sizes", do_sizes },
+    { "return", do_return },
 };
 
 int main(int argc, char **argv)
