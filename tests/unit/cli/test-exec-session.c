@@ -21,7 +21,8 @@ static void pipe_pair(int ends[2])
     assert_success(pipe2(ends, O_CLOEXEC) < 0 ? -errno : 0);
 }
 
-static Client client_start(bool with_input)
+/* like: what is different from an exec; its streams are made here. */
+static Client client_start_as(const ExecSession *like, bool with_input)
 {
     int sockets[2], input[2], out[2], error[2];
 
@@ -31,9 +32,12 @@ static Client client_start(bool with_input)
     pipe_pair(error);
     pid_t pid = fork();
     if (pid == 0) {
-        ExecSession session = { .stream = sockets[1],
-                                .streams = { with_input ? input[0] : -1, out[1], error[1] },
-                                .target = "web/httpd" };
+        ExecSession session = *like;
+        session.stream = sockets[1];
+        session.streams[STREAM_STDIN] = with_input ? input[0] : -1;
+        session.streams[STREAM_STDOUT] = out[1];
+        session.streams[STREAM_STDERR] = error[1];
+        session.target = "web/httpd";
         /* Who else holds our ends would keep them open. */
         safe_close(sockets[0]);
         safe_close(input[1]);
@@ -46,6 +50,11 @@ static Client client_start(bool with_input)
     safe_close(out[1]);
     safe_close(error[1]);
     return (Client){ .pid = pid, .stream = sockets[0], .input = input[1], .out = out[0], .error = error[0] };
+}
+
+static Client client_start(bool with_input)
+{
+    return client_start_as(&(ExecSession){ 0 }, with_input);
 }
 
 static int client_end(Client *c)
@@ -273,6 +282,58 @@ static void test_a_slow_reader_holds_up_neither_signals_nor_the_end(void **state
     assert_int_equal(client_end(&c), 0);
 }
 
+/* --- attached ------------------------------------------------------------------------------------------------------ */
+
+static void test_what_was_typed_before_the_detach_keys_is_sent(void **state)
+{
+    DetachKeys keys;
+    assert_success(detach_keys_parse(DETACH_KEYS_DEFAULT, &keys));
+    Client c = client_start_as(&(ExecSession){ .attached = true, .keys = &keys }, true);
+
+    assert_success(write_all(c.input, "one\x10", 4));
+    assert_input(&c, "one");
+    assert_success(write_all(c.input, "two\x10\x11three", 10));
+    assert_input(&c, "\x10two");
+    assert_int_equal(client_end(&c), STATUS_OK);
+}
+
+static void test_half_of_the_detach_keys_is_input_when_no_more_comes(void **state)
+{
+    DetachKeys keys;
+    assert_success(detach_keys_parse(DETACH_KEYS_DEFAULT, &keys));
+    Client c = client_start_as(&(ExecSession){ .attached = true, .keys = &keys }, true);
+
+    assert_success(write_all(c.input, "\x10", 1));
+    c.input = safe_close(c.input);
+    assert_input(&c, "\x10");
+    assert_input(&c, "");
+    send_exit(&c, 0, 0, NULL);
+    assert_int_equal(client_end(&c), 0);
+}
+
+static void test_a_closed_input_does_not_end_that_of_a_program_that_was_there_before(void **state)
+{
+    Client c = client_start_as(&(ExecSession){ .attached = true, .looks_only = true }, false);
+
+    send_data(&c, STREAM_STDOUT, "seen");
+    send_exit(&c, 7, 0, NULL);
+    assert_read(c.out, "seen");
+    struct pollfd said = { .fd = c.stream, .events = POLLIN };
+    assert_int_equal(poll(&said, 1, 10000), 1);
+    assert_false(said.revents & POLLIN && recv(c.stream, &said, sizeof said, MSG_PEEK) > 0);
+    assert_int_equal(client_end(&c), 7);
+}
+
+static void test_who_only_looks_leaves_by_a_signal(void **state)
+{
+    Client c = client_start_as(&(ExecSession){ .attached = true, .looks_only = true }, false);
+
+    send_data(&c, STREAM_STDOUT, "x");
+    assert_int_equal(read(c.out, (char[1]){ 0 }, 1), 1);
+    assert_success(kill(c.pid, SIGINT) < 0 ? -errno : 0);
+    assert_int_equal(client_end(&c), 128 + SIGINT);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -286,6 +347,10 @@ int main(void)
         cmocka_unit_test(test_a_signal_behind_input_that_nobody_takes_ends_the_session),
         cmocka_unit_test(test_a_reader_that_has_gone_ends_the_session),
         cmocka_unit_test(test_a_slow_reader_holds_up_neither_signals_nor_the_end),
+        cmocka_unit_test(test_what_was_typed_before_the_detach_keys_is_sent),
+        cmocka_unit_test(test_half_of_the_detach_keys_is_input_when_no_more_comes),
+        cmocka_unit_test(test_a_closed_input_does_not_end_that_of_a_program_that_was_there_before),
+        cmocka_unit_test(test_who_only_looks_leaves_by_a_signal),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

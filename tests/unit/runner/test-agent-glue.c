@@ -446,6 +446,30 @@ static void an_agent_of_before_is_asked_for_nothing_that_it_cannot(void **state)
     assert_true(fake_is_silent(&f->agent));
 }
 
+static void an_agent_of_version_3_has_tasks_and_cannot_be_attached_to(void **state)
+{
+    Fixture *f = *state;
+    _cleanup_(freep) char *message = NULL, *other = NULL;
+    char one[] = "one";
+    int fd = -1;
+    fake_welcome_version(&f->agent, AGENT_PROTOCOL_ATTACH - 1);
+    (void)clock_answer(f, 0);
+    (void)fake_expect(&f->agent, AGENT_CONFIGURE);
+    fake_say(&f->agent, AGENT_REPLY, fake_id(&f->agent), &(RunnerReply){ 0 });
+    while (!fake_is_silent(&f->agent))
+        ;
+    assert_int_equal(
+        agent_glue_exec(f->runner, &(ExecRequest){ .container = one, .task = TASK_ATTACH }, &fd, &message),
+        -EOPNOTSUPP);
+    assert_string_equal(message,
+                        "the agent in the pod's machine is of an older podvisor, which cannot attach to "
+                        "the program of a container; it can when the pod has been restarted");
+    assert_true(fake_is_silent(&f->agent));
+    /* Only the descriptor is wrong. */
+    assert_int_equal(agent_glue_exec(f->runner, &(ExecRequest){ .task = TASK_STATISTICS }, &fd, &other),
+                     -EINVAL);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -478,6 +502,7 @@ int main(void)
         TEST(garbage_again_and_again_ends_the_machine),
         TEST(an_exec_needs_a_declared_container),
         TEST(an_agent_of_before_is_asked_for_nothing_that_it_cannot),
+        TEST(an_agent_of_version_3_has_tasks_and_cannot_be_attached_to),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
