@@ -1,59 +1,25 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """`podvisor exec` in a real guest: exact ends, streams byte for byte, a terminal that is one."""
-import fcntl
 import os
 import pty
-import select
 import signal
-import struct
 import subprocess
 import termios
 import time
 import unittest
 
 from instance import BIN, HELLO, Instance
+from terminal import Terminal as AnyTerminal
 
 PATIENCE = 60
 
 
-class Terminal:
+class Terminal(AnyTerminal):
     """podvisor exec on a terminal of its own."""
 
-    def __init__(self, host, *command, rows=33, columns=99):
-        self.ours, theirs = pty.openpty()
-        self.resize(rows, columns)
-        self.before = termios.tcgetattr(theirs)
-        self.theirs = theirs
-        self.seen = b""
-        self.process = subprocess.Popen([BIN / "podvisor", "--root", host.root, "exec", "hello/hello", "--", *command],
-                                        stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True,
-                                        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
-                                        env={**os.environ, "TERM": "dumb"})
-
-    def resize(self, rows, columns):
-        fcntl.ioctl(self.ours, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
-
-    def type(self, text):
-        os.write(self.ours, text)
-
-    def wait_for(self, text):
-        """All output up to and with text."""
-        deadline = time.monotonic() + PATIENCE
-        while text not in self.seen:
-            ready, _, _ = select.select([self.ours], [], [], max(0, deadline - time.monotonic()))
-            if not ready:
-                raise AssertionError(f"{text} did not come; there was {self.seen}")
-            self.seen += os.read(self.ours, 65536)
-        found, _, self.seen = self.seen.partition(text)
-        return found + text
-
-    def end(self):
-        status = self.process.wait(PATIENCE)
-        self.restored = termios.tcgetattr(self.theirs) == self.before
-        os.close(self.ours)
-        os.close(self.theirs)
-        return status
+    def __init__(self, host, *command):
+        super().__init__(host, "exec", "hello/hello", "--", *command)
 
 
 class Exec(unittest.TestCase):

@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Streams under stress, in a real guest: who is loud or slow is so at his own cost, and nothing is lost or out of order."""
+import os
 import pathlib
+import select
 import signal
 import subprocess
 import tempfile
@@ -9,6 +11,7 @@ import time
 import unittest
 
 from instance import HostTest, compile_static, resident, until
+from terminal import Terminal
 
 PATIENCE = 180
 SMALL = 16 << 20
@@ -19,6 +22,10 @@ containers = (
   { name = "ended"; image = "busybox"; restart = { policy = "never"; }; command = [ "true" ]; }%s );
 """
 LOUD = ', { name = "loud"; image = "busybox"; command = [ "guest-tool", "loud" ]; }'
+# One that does what it is told on its standard input, and one that does so on its terminal.
+FED = (', { name = "fed"; image = "busybox"; stdin = true; command = [ "sh" ]; restart = { delay = "50ms"; }; },'
+       '  { name = "shell"; image = "busybox"; terminal = true; command = [ "sh" ]; environment = { PS1 = "$ "; }; '
+       '    restart = { delay = "50ms"; }; }')
 MILLION = ', { name = "million"; image = "busybox"; restart = { policy = "never"; }; command = [ "guest-tool", "million" ]; }'
 
 
@@ -29,7 +36,7 @@ class Streams(HostTest):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.host.write("box", PODS % "")
+        cls.host.write("box", PODS % FED)
         cls.host.wait("box")
 
     def begin(self, script, **more):
@@ -150,6 +157,161 @@ class Streams(HostTest):
         self.assertEqual(inside.returncode, 128 + signal.SIGKILL)
         self.assertLess(time.monotonic() - begin, PATIENCE)
         self.host.remove("brief")
+
+    # Attached
+
+    def attach(self, *words, target="box/fed", **more):
+        more = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, **more}
+        return subprocess.Popen(self.host.words("attach", *words, target), **more)
+
+    def feed(self, process, command):
+        process.stdin.write(command + b"\n")
+        process.stdin.flush()
+
+    def look(self, feeder, **more):
+        """Somebody who only looks, and is attached: the first of what the other one makes the program say is here."""
+        looker = self.attach("--no-stdin", stdin=subprocess.DEVNULL, **more)
+
+        def sees():
+            self.feed(feeder, b"echo tick")
+            return select.select([looker.stdout], [], [], 0.2)[0]
+        until("it is attached", sees)
+        return looker
+
+    def read_to(self, process, line):
+        for got in process.stdout:
+            if got == line:
+                return
+        self.fail(f"the output ended before {line}")
+
+    def run_of(self, name, before=None):
+        """When the container's run began; it is another one than that before."""
+        def look():
+            c = self.host.container("box", name)
+            return c["state"] == "running" and c["started"] != before and c["started"]
+        return until(f"{name} runs", look)
+
+    def test_many_see_what_one_types_and_leave_it_running(self):
+        run = self.run_of("fed")
+        feeder = self.attach()
+        lookers = [self.look(feeder) for _ in range(3)]
+        self.feed(feeder, b"echo to all")
+        for process in (feeder, *lookers):
+            self.read_to(process, b"to all\n")
+        for looker in lookers:
+            looker.send_signal(signal.SIGINT)
+            looker.communicate(timeout=PATIENCE)
+            self.assertEqual(looker.returncode, 128 + signal.SIGINT)
+        # Whoever is killed has typed what he typed, and ends nothing either.
+        self.feed(feeder, b"echo last words")
+        self.read_to(feeder, b"last words\n")
+        feeder.kill()
+        feeder.communicate()
+        self.assertEqual(self.run_of("fed"), run)
+
+    def test_the_end_of_input_is_the_programs_and_so_is_the_status(self):
+        run = self.run_of("fed")
+        other = self.attach()
+        done = self.host.cli("attach", "box/fed", input="echo one; trap 'exit 5' EXIT", stdin=None, check=False)
+        self.assertEqual((done.returncode, done.stdout, done.stderr), (5, "one\n", ""))
+        # Whoever was attached sees the end as well, though he has more to say.
+        other.communicate(timeout=PATIENCE)
+        self.assertEqual(other.returncode, 5)
+        run = self.run_of("fed", before=run)
+        again = self.host.cli("attach", "box/fed", input="echo again; kill -9 $$; exit 3\n", stdin=None, check=False)
+        self.assertEqual((again.returncode, again.stdout), (3, "again\n"))
+
+    def test_who_does_not_read_is_cut_off_and_holds_up_nobody_for_long(self):
+        self.run_of("fed")
+        feeder = self.attach()
+        stuck = self.look(feeder, stderr=subprocess.PIPE)
+        begin = time.monotonic()
+        # More than all that is between the program and who reads; in long lines, as it is not about their number.
+        self.feed(feeder, b"seq 1 150000 | tr '\\n' ' ' | fold -w 4000; echo; echo all")
+        self.read_to(feeder, b"all\n")
+        waited = time.monotonic() - begin
+        out, error = stuck.communicate(timeout=PATIENCE)
+        self.assertEqual((stuck.returncode, error), (125, b"podvisor: box/fed: cut off, since nothing of its output was taken for 5s; "
+                                                          b"the container goes on without waiting\n"))
+        self.assertNotIn(b"all\n", out)
+        self.assertGreater(waited, 4)
+        feeder.kill()
+        feeder.communicate()
+        until("all is recorded", lambda: "all\n" in self.host.cli("logs", "-n", "1", "box/fed").stdout)
+        logged = self.host.cli("logs", "box/fed").stdout.replace("\n", "")
+        self.assertIn("".join(f"{i} " for i in range(1, 150001)) + "all", logged)
+
+    def test_what_cannot_be_attached_to_is_said(self):
+        for target, words in (("box/quiet", "podvisor: box/quiet: it takes no input; for that, its pod file has to say stdin = true or "
+                                            "terminal = true"),
+                              ("box/ended", "podvisor: box/ended: container ended does not run: it ended for good"),
+                              ("box/nobody", 'podvisor: Pod "box" has no container "nobody".'),
+                              ("nobody", "podvisor: nobody: there is no such pod; `podvisor list` shows all")):
+            said = self.host.cli("attach", target, input="x\n", stdin=None, check=False)
+            self.assertEqual((said.returncode, said.stdout, said.stderr), (125, "", words + "\n"))
+        for keys in ("ctrl-", "a,", "ctrl-1", "ab"):
+            said = self.host.cli("attach", f"--detach-keys={keys}", "box/fed", check=False)
+            self.assertEqual(said.returncode, 125)
+            self.assertIn(f'--detach-keys: "{keys}" is not accepted; expected one key or several', said.stderr)
+
+    def test_a_runner_that_is_killed_is_said_and_ends_nothing(self):
+        run, feeder = self.run_of("fed"), self.attach(stderr=subprocess.PIPE)
+        self.feed(feeder, b"kept=here; echo ready")
+        self.read_to(feeder, b"ready\n")
+        runner = self.runner()
+        os.kill(runner, signal.SIGKILL)
+        _, error = feeder.communicate(timeout=PATIENCE)
+        self.assertEqual((feeder.returncode, error), (125, b"podvisor: box/fed: the connection to the container is lost, which may go on "
+                                                           b"without it; `podvisor status` shows the pod\n"))
+        until("another runner", lambda: self.runner() not in (0, runner))
+        self.host.wait("box")
+        feeder = self.attach()
+        self.feed(feeder, b"echo $kept")
+        self.read_to(feeder, b"here\n")
+        feeder.kill()
+        feeder.communicate()
+        self.assertEqual(self.run_of("fed"), run)
+
+    def test_a_terminal_is_left_by_its_keys_and_found_again(self):
+        run = self.run_of("shell")
+        on = Terminal(self.host, "attach", "box/shell")
+        on.wait_for(b"Attached to box/shell; ctrl-p,ctrl-q leaves it")
+        on.type(b"kept=h; tty; stty size; sleep 1000\r")
+        on.wait_for(b"/dev/pts/0\r\n33 99\r\n")
+        on.resize(44, 111)
+        on.type(b"\x03")
+        on.wait_for(b"$ ")
+        on.type(b"stty size\r")
+        on.wait_for(b"44 111\r\n")
+        on.type(b"\x10\x11")
+        on.wait_for(b"Left box/shell, which goes on")
+        self.assertEqual((on.end(), on.restored), (0, True))
+        on = Terminal(self.host, "attach", "--detach-keys=ctrl-x,x", "box/shell")
+        on.wait_for(b"ctrl-x,x leaves it")
+        on.type(b"echo t${kept}is; stty size\r")
+        on.wait_for(b"this\r\n33 99\r\n")
+        self.assertEqual(self.run_of("shell"), run)
+        on.type(b"exit 3\r")
+        self.assertEqual((on.end(), on.restored), (3, True))
+        self.run_of("shell", before=run)
+        logged = self.host.cli("logs", "box/shell").stdout
+        self.assertIn("\n44 111\n", logged.replace("\\x0d", "\r"))
+
+    def test_lines_are_typed_into_a_program_without_a_terminal(self):
+        self.run_of("fed")
+        on = Terminal(self.host, "attach", "box/fed")
+        on.wait_for(b"Attached to box/fed; ctrl-p,ctrl-q leaves it")
+        on.type(b"echo t\x7fheard\n")
+        on.wait_for(b"\r\nheard\r\n")
+        on.type(b"\x10\x11")
+        self.assertEqual((on.end(), on.restored), (0, True))
+
+    def test_who_can_type_nothing_leaves_by_control_c(self):
+        on = Terminal(self.host, "attach", "box/quiet")
+        on.wait_for(b"box/quiet takes no input, for which its pod file has to say stdin = true; Ctrl-C leaves it")
+        on.type(b"\x03")
+        self.assertEqual((on.end(), on.restored), (128 + signal.SIGINT, True))
+        self.assert_serves()
 
 
 if __name__ == "__main__":

@@ -114,17 +114,19 @@ class Null(unittest.TestCase):
                       "checkpoint show A", "image import /:/ /", "image remove /:/", "image verify :", "image tag : a", "status a_b",
                       *(verb for verb in self.PODS), *(f"{verb} web.pod" for verb in self.PODS), *(f"{verb} x" for verb in self.ALONE),
                       *(f"{verb} --frobnicate" for verb in self.ALONE))
-        self.statuses(125, "exec", "exec web", "exec a_b true", "exec --frobnicate web true", "exec -e A web true")
+        self.statuses(125, "exec", "exec web", "exec a_b true", "exec --frobnicate web true", "exec -e A web true",
+                      "attach", "attach a b", "attach a_b", "attach --frobnicate web", "attach --detach-keys=ab web")
 
     def test_no_podvisord_gives_6(self):
         self.statuses(6, "list", "status", "status web", "reload", "wait web", *(f"{verb} web" for verb in self.PODS))
-        self.statuses(125, "exec web true")
+        self.statuses(125, "exec web true", "attach web")
 
     def test_what_is_not_there_gives_4(self):
         self.start("web")
         self.statuses(4, "status none", "logs none", "checkpoint show none", "explain none", "image tag none a",
                       *(f"{verb} none" for verb in self.PODS), *(f"image {verb} none" for verb in self.IMAGES))
-        self.statuses(125, "exec none true", "exec web/none true")
+        self.statuses(125, "exec none true", "exec web/none true", "attach none", "attach web/none")
+        self.assertIn("the pod's backend runs no programs", self.fails(125, "attach", "web"))
 
     def test_a_state_in_which_it_cannot_be_done_gives_3(self):
         self.start("web", "held")
@@ -133,9 +135,10 @@ class Null(unittest.TestCase):
         self.ok("wait", "slow", "--for=starting", "--timeout=30s")
         self.statuses(3, "pause held", "resume held", "pause slow", "adopt web", "forget held", "wait held", "wait web held")
         self.assertEqual(self.fails(3, "status", "held"), "")
-        self.statuses(125, "exec held true")
+        self.statuses(125, "exec held true", "attach held")
         self.ok("pause", "web")
         self.assertIn("web\" is paused: nothing in it runs until `podvisor resume web`", self.fails(125, "exec", "web", "true"))
+        self.assertIn("web\" is paused", self.fails(125, "attach", "web"))
 
     def test_what_cannot_be_read_or_written_gives_1(self):
         self.start()
