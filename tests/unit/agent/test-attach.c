@@ -188,6 +188,7 @@ static void what_cannot_be_is_refused_in_words(void **state)
 {
     Peer *p = start_web(state, "probe wait", false, false);
 
+    peer_until(p, peer_log_has(p, "waiting"));
     assert_int_equal(attach_to(p, ONE, "nobody", 0, 0), ENOENT);
     assert_string_equal(p->reply, "there is no container nobody");
     assert_int_equal(attach_to(p, ONE, NULL, 0, 0), ENOENT);
