@@ -238,18 +238,31 @@ static int write_output(Running *r)
 
 /* --- the loop --------------------------------------------------------------------------------------------------- */
 
+/* SIGPIPE is ignored: a write says EPIPE. What stops and continues a process is left to do so. */
+static int hold_signals(sigset_t *ret)
+{
+    static const int numbers[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGWINCH };
+
+    sigemptyset(ret);
+    TABLE_FOREACH (number, numbers)
+        sigaddset(ret, *number);
+    (void)signal(SIGPIPE, SIG_IGN);
+    return sigprocmask(SIG_BLOCK, ret, NULL) < 0 ? -errno : 0;
+}
+
+int exec_session_hold_signals(void)
+{
+    sigset_t set;
+    return hold_signals(&set);
+}
+
 static int signals_open(void)
 {
     sigset_t set;
 
-    /* SIGPIPE is ignored: a write says EPIPE. What stops and continues a process is left to do so. */
-    static const int numbers[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGWINCH };
-    sigemptyset(&set);
-    TABLE_FOREACH (number, numbers)
-        sigaddset(&set, *number);
-    (void)signal(SIGPIPE, SIG_IGN);
-    if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
-        return -errno;
+    int r = hold_signals(&set);
+    if (r < 0)
+        return r;
     int fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
     return fd < 0 ? -errno : fd;
 }

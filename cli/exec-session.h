@@ -36,5 +36,10 @@ typedef struct ExecSession {
 
 /* A standard stream of this process; -1 when it is closed, since what is opened later may take its number. */
 int exec_session_stream(int fd);
+/*
+ * From now on, signals wait for exec_session_run(): before a terminal is changed, so that it is restored, and before anybody is told how to
+ * leave. 0 or negative errno.
+ */
+int exec_session_hold_signals(void);
 /* Until the program or the session has ended: the exit status for our own, 128 + n for a signal. It has said what went wrong. */
 int exec_session_run(const ExecSession *session);

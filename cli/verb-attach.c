@@ -53,13 +53,16 @@ static void give_hint(const Attached *a)
         log_info("Attached to %s; no key leaves it", name);
 }
 
-static int begin_terminal(const Attached *a, RawTerminal *raw)
+/* types: standard input is a terminal that the program is to have. */
+static int begin_terminal(const Attached *a, bool types, RawTerminal *raw)
 {
-    int r = 0;
+    int r = exec_session_hold_signals();
 
-    if (a->program.terminal)
+    if (r >= 0 && a->typed)
+        give_hint(a);
+    if (r >= 0 && types && a->program.terminal)
         r = raw_terminal_begin(a->input, raw);
-    else if (a->keys.n > 0)
+    else if (r >= 0 && types && a->keys.n > 0)
         r = line_terminal_begin(a->input, a->keys.keys[a->keys.n - 1], raw);
     if (r < 0)
         log_error_errno(r, "The terminal cannot be used");
@@ -83,9 +86,7 @@ static int run_session(Attached *a)
         .detached = &detached,
     };
 
-    if (a->typed)
-        give_hint(a);
-    if (types && begin_terminal(a, &raw) < 0)
+    if (begin_terminal(a, types, &raw) < 0)
         return STATUS_EXEC_FAILED;
     int status = exec_session_run(&session);
     raw_terminal_end(&raw);

@@ -48,7 +48,9 @@ static int run_session(const Target *target, bool terminal, int stream)
         .target = target->name,
     };
 
-    int r = own_terminal ? raw_terminal_begin(STDIN_FILENO, &raw) : 0;
+    int r = exec_session_hold_signals();
+    if (r >= 0 && own_terminal)
+        r = raw_terminal_begin(STDIN_FILENO, &raw);
     if (r < 0) {
         log_error_errno(r, "The terminal cannot be used");
         return STATUS_EXEC_FAILED;
