@@ -212,6 +212,8 @@ class Streams(HostTest):
     def test_the_end_of_input_is_the_programs_and_so_is_the_status(self):
         run = self.run_of("fed")
         other = self.attach()
+        self.feed(other, b"echo ready")
+        self.read_to(other, b"ready\n")
         done = self.host.cli("attach", "box/fed", input="echo one; trap 'exit 5' EXIT", stdin=None, check=False)
         self.assertEqual((done.returncode, done.stdout, done.stderr), (5, "one\n", ""))
         # Whoever was attached sees the end as well, though he has more to say.
@@ -276,8 +278,9 @@ class Streams(HostTest):
         run = self.run_of("shell")
         on = Terminal(self.host, "attach", "box/shell")
         on.wait_for(b"Attached to box/shell; ctrl-p,ctrl-q leaves it")
-        on.type(b"kept=h; tty; stty size; sleep 1000\r")
-        on.wait_for(b"/dev/pts/0\r\n33 99\r\n")
+        # The command that Ctrl-C is for has the terminal when it says something.
+        on.type(b"kept=h; tty; stty size; sh -c 'echo as\"\"leep; sleep 1000'\r")
+        on.wait_for(b"/dev/pts/0\r\n33 99\r\nasleep\r\n")
         on.resize(44, 111)
         on.type(b"\x03")
         on.wait_for(b"$ ")
@@ -294,8 +297,7 @@ class Streams(HostTest):
         on.type(b"exit 3\r")
         self.assertEqual((on.end(), on.restored), (3, True))
         self.run_of("shell", before=run)
-        logged = self.host.cli("logs", "box/shell").stdout
-        self.assertIn("\n44 111\n", logged.replace("\\x0d", "\r"))
+        until("it is recorded in lines", lambda: "\n44 111\n" in self.host.cli("logs", "box/shell").stdout)
 
     def test_lines_are_typed_into_a_program_without_a_terminal(self):
         self.run_of("fed")
