@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <fcntl.h>
 #include <sched.h>
 #include <stdio.h>
-#include <sys/ioctl.h>
 #include <sys/pidfd.h>
 #include <sys/random.h>
 
@@ -111,37 +109,6 @@ static void limit_again(Container *c)
         container_limit(c);
 }
 
-static int open_input(Container *c, int *ret_read)
-{
-    int fds[2];
-
-    if (pipe2(fds, O_CLOEXEC) < 0)
-        return -errno;
-    *ret_read = fds[0];
-    c->input = fds[1];
-    return fcntl(c->input, F_SETFL, O_NONBLOCK) < 0 ? -errno : 0;
-}
-
-/* theirs: for the program, the caller's to close. A terminal is made by the new process, and told of. */
-static int open_streams(Container *c, int theirs[3])
-{
-    const ContainerDefinition *d = &c->config->definition;
-
-    if (d->terminal)
-        return 0;
-    int r = d->keep_stdin ? open_input(c, &theirs[0]) : 0;
-    if (r >= 0)
-        r = container_output_open(&c->outputs[0], &theirs[1]);
-    return r < 0 ? r : container_output_open(&c->outputs[1], &theirs[2]);
-}
-
-static void close_streams(Container *c)
-{
-    container_input_end(c);
-    container_output_close(&c->outputs[0]);
-    container_output_close(&c->outputs[1]);
-}
-
 static int launch_container(Container *c)
 {
     int theirs[3] = { -1, -1, -1 };
@@ -151,7 +118,7 @@ static int launch_container(Container *c)
     c->failure.error = 0;
     c->launch_ready = c->launch_failed = false;
     c->oom_kills = cgroup_oom_kills(c->cgroup);
-    int r = open_streams(c, theirs);
+    int r = container_streams_open(c, theirs);
     if (r < 0)
         failure_set(&c->failure, r, "its standard streams could not be set up");
     else
@@ -169,7 +136,7 @@ static void launch_or_refuse(Container *c)
 {
     if (launch_container(c) >= 0)
         return;
-    close_streams(c);
+    container_streams_close(c);
     c->life.failed = true;
     tell(c, failure_temporary(&c->failure) ? LIFE_EXITED : LIFE_REFUSED);
 }
@@ -346,7 +313,7 @@ void container_done(Container *c)
     probes_done(c);
     children_forget(&c->agent->children, &c->child);
     launch_close(c);
-    close_streams(c);
+    container_streams_close(c);
     loop_timer_clear(&c->agent->loop, &c->timer);
     c->cgroup = safe_close(c->cgroup);
 }
@@ -482,25 +449,6 @@ void container_fill_report(const Container *c, ContainerReport *ret)
 bool container_runs(const Container *c)
 {
     return c->life.phase == LIFE_RUNNING && c->child.pid > 0;
-}
-
-int container_input(const Container *c)
-{
-    return c->config->definition.terminal ? c->outputs[0].fd : c->input;
-}
-
-void container_input_end(Container *c)
-{
-    c->input = safe_close(c->input);
-}
-
-int container_resize(const Container *c, unsigned rows, unsigned columns)
-{
-    struct winsize size = { .ws_row = (unsigned short)rows, .ws_col = (unsigned short)columns };
-
-    if (!c->config->definition.terminal || c->outputs[0].fd < 0)
-        return -ENOTTY;
-    return ioctl(c->outputs[0].fd, TIOCSWINSZ, &size) < 0 ? -errno : 0;
 }
 
 bool container_through(const Container *c)

@@ -72,11 +72,18 @@ bool container_pump(Container *c);
 /* Fills a report that borrows its strings from c. */
 void container_fill_report(const Container *c, ContainerReport *ret);
 bool container_runs(const Container *c);
+/* Those that wait for it may start. */
+bool container_through(const Container *c);
+
+/* --- its program's streams: container-streams.c --- */
+
+/* Of a new run; theirs are for the program, and the caller's to close, -1 for none. A terminal is made by the new process, and told of. 0 or
+ * negative errno; what was opened is to be closed either way. */
+int container_streams_open(Container *c, int theirs[3]);
+void container_streams_close(Container *c);
 /* What its program reads of can be written there; -1: nothing can. Not the caller's to close, nor for longer than the run. */
 int container_input(const Container *c);
 /* Nothing more will come; nothing for a terminal. */
 void container_input_end(Container *c);
 /* Of its terminal; -ENOTTY where it has none. */
 int container_resize(const Container *c, unsigned rows, unsigned columns);
-/* Those that wait for it may start. */
-bool container_through(const Container *c);
