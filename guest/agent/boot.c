@@ -25,6 +25,7 @@
 #define VIRTIO_SHARE "0x001a"
 enum {
     MODULES_LOAD_MAX = 64 * 1024,
+    DEVICE_MAX = 4096,
     AGENT_MEMORY = 8 * 1024 * 1024, /* the agent with a full ring, a full port and all its streams */
 };
 
@@ -89,9 +90,10 @@ static bool has_share(void)
 
     for (struct dirent *e; d && !found && (e = readdir(d));) {
         _cleanup_(bytes_done) Bytes kind = { 0 };
-        _cleanup_(freep) char *file = strf("%s/device", e->d_name);
-        found = file && e->d_name[0] != '.' && file_read_at(dirfd(d), file, 4096, &kind) >= 0 &&
-                kind.size >= strlen(VIRTIO_SHARE) && memcmp(kind.data, VIRTIO_SHARE, strlen(VIRTIO_SHARE)) == 0;
+        _cleanup_(freep) char *file = strf(VIRTIO_DEVICES "/%s/device", e->d_name);
+        found = file && e->d_name[0] != '.' && file_read_at(AT_FDCWD, file, DEVICE_MAX, &kind) >= 0 &&
+                kind.size >= strlen(VIRTIO_SHARE) &&
+                memcmp(kind.data, VIRTIO_SHARE, strlen(VIRTIO_SHARE)) == 0;
     }
     return found;
 }
