@@ -70,6 +70,38 @@ static bool refuses_network(const PodDefinition *pod, const AbilitySettings *set
     return true;
 }
 
+/* The place of the first volume that is live; that behind the last one: none is. */
+static size_t live_share(const PodDefinition *pod)
+{
+    size_t i = 0;
+
+    while (i < pod->n_volumes && !volume_is_live(&pod->volumes[i]))
+        i++;
+    return i;
+}
+
+static bool qemu_refuses_share(const PodDefinition *pod, const AbilitySettings *settings, char **ret_sentence)
+{
+    if (live_share(pod) == pod->n_volumes || pod->qemu.machine != MACHINE_MICROVM)
+        return false;
+    *ret_sentence =
+        strdup("is \"live\", which needs a machine with PCI: qemu.machine = \"q35\", and this one is a "
+               "\"microvm\", which can have a share of mode \"copy\" only");
+    return true;
+}
+
+/* libvirt would start virtiofsd itself, as root. */
+static bool libvirt_refuses_share(const PodDefinition *pod, const AbilitySettings *settings,
+                                  char **ret_sentence)
+{
+    if (live_share(pod) == pod->n_volumes)
+        return false;
+    *ret_sentence =
+        strdup("is \"live\", which the libvirt backend has not: libvirt starts virtiofsd as root, and not "
+               "as the owner of the directory; the qemu backend has it");
+    return true;
+}
+
 const AbilityRow ability_rows[] = {
     { "description", EVERYWHERE },
     { "backend", EVERYWHERE },
@@ -90,6 +122,12 @@ const AbilityRow ability_rows[] = {
         [BACKEND_LIBVIRT] = PARTLY("all but \"none\" is refused", refuses_network),
         [BACKEND_NULL] = NO_EFFECT(NO_MACHINE) } },
     { "volumes", WITH_A_MACHINE(NO_MACHINE) },
+    { "volumes.mode",
+      { [BACKEND_QEMU] = PARTLY("\"live\" needs qemu.machine = \"q35\", virtiofsd, and a pod without a unit",
+                                qemu_refuses_share),
+        [BACKEND_LIBVIRT] = PARTLY("\"live\" is refused", libvirt_refuses_share),
+        [BACKEND_NULL] = NO_EFFECT(NO_MACHINE) },
+      .element = live_share },
     { "volumes.source",
       { [BACKEND_QEMU] = WORKS,
         [BACKEND_LIBVIRT] =
@@ -141,6 +179,16 @@ const char *ability_missing(BackendKind backend)
     return backend == BACKEND_LIBVIRT ? libvirt_missing : NULL;
 }
 
+/* Where the pod file may have what is refused (malloc'ed). */
+static char *path_of(const AbilityRow *row, const PodDefinition *pod)
+{
+    const char *dot = strrchr(row->key, '.');
+
+    if (!row->element || !dot)
+        return strdup(row->key);
+    return strf("%.*s[%zu]%s", (int)(dot - row->key), row->key, row->element(pod), dot);
+}
+
 void abilities_check(const PodDefinition *pod, const AbilitySettings *settings, const char *file,
                      const Locations *locations, Diagnostics *diagnostics)
 {
@@ -152,11 +200,11 @@ void abilities_check(const PodDefinition *pod, const AbilitySettings *settings, 
                         "backend: the %s backend is not there: %s", backend, missing);
     TABLE_FOREACH (row, ability_rows) {
         const AbilityCell *cell = &row->on[pod->backend];
-        _cleanup_(freep) char *sentence = NULL;
-        if (!cell->refuses || !locations_given(locations, row->key) ||
+        _cleanup_(freep) char *sentence = NULL, *path = path_of(row, pod);
+        if (!cell->refuses || !path || !locations_given(locations, path) ||
             !cell->refuses(pod, settings, &sentence))
             continue;
-        diagnostics_add(diagnostics, file, locations_line(locations, row->key), "%s: %s", row->key,
+        diagnostics_add(diagnostics, file, locations_line(locations, path), "%s: %s", path,
                         sentence ?: "the backend refuses it");
     }
 }

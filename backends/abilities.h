@@ -38,6 +38,8 @@ typedef struct AbilityCell {
 typedef struct AbilityRow {
     const char *key; /* "containers.limits" */
     AbilityCell on[BACKEND_KIND_MAX];
+    /* Of a key of groups in a list: the place in there of the one that `refuses` is about. NULL: it is no such key. */
+    size_t (*element)(const PodDefinition *pod);
 } AbilityRow;
 extern const AbilityRow ability_rows[];
 extern const size_t n_ability_rows;

@@ -288,6 +288,7 @@ int pod_page_print(const PodStatus *status, usec_t now, bool colours, FILE *f)
     }
     if (status->vmm_pid > 0) {
         page_lines(&p, "Copies", status->copies);
+        page_lines(&p, "Live", status->live);
         page_lines(&p, "Stale", status->stale_files);
     }
     page_end(&p);

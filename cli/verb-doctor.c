@@ -163,7 +163,11 @@ static Health examine_passt(const Doctor *d, char **ret)
 
 static Health examine_virtiofsd(const Doctor *d, char **ret)
 {
-    return examine_program("virtiofsd", "/usr/libexec:/usr/lib/qemu:/usr/bin", ret);
+    if (access(d->config.virtiofsd, X_OK) == 0)
+        return told(HEALTH_OK, ret, strdup(d->config.virtiofsd));
+    return told(HEALTH_MISSING, ret,
+                strf("%s: %s; pods with a share of mode \"live\" do not start", d->config.virtiofsd,
+                     strerror(errno)));
 }
 
 static Health examine_vsock(const Doctor *d, char **ret)
@@ -275,7 +279,9 @@ static const Examination examinations[] = {
     { "polkit", false, examine_polkit, "apt install polkitd" },
     { "journald", false, examine_journal, "nothing to do; podvisor logs reads the files" },
     { "vhost-vsock", false, examine_vsock, "modprobe vhost_vsock" },
-    { "virtiofsd", false, examine_virtiofsd, "apt install qemu-system-common, for shared directories" },
+    { "virtiofsd", false, examine_virtiofsd,
+      "apt install qemu-system-common, for shares of mode \"live\"; podvisord.conf may name another "
+      "program" },
     { "passt", false, examine_passt,
       "apt install passt, for pods with a network; podvisord.conf may name another program" },
 };

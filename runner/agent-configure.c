@@ -51,6 +51,22 @@ static int disks_fill(const RunDefinition *d, AgentConfigure *ret)
     return 0;
 }
 
+static int shares_fill(const RunDefinition *d, AgentConfigure *ret)
+{
+    const Field *field = schema_field(&agent_configure_schema, "shares");
+    size_t index;
+
+    for (size_t i = 0; i < d->n_shares; i++) {
+        if (!run_share_volume(d, &d->shares[i], &index))
+            return -EINVAL;
+        AgentShare *share = field_append(field, ret);
+        if (!share || str_replace(&share->volume, d->shares[i].volume) < 0 ||
+            !(share->tag = run_share_tag(index)))
+            return -ENOMEM;
+    }
+    return 0;
+}
+
 /* An empty list of strings is NULL, as a copy that failed is. */
 static int strings_copy(char **from, char ***to)
 {
@@ -125,7 +141,7 @@ static int fill(const RunDefinition *d, AgentConfigure *c)
         return -ENOMEM;
     int r = str_replace(&c->hostname, d->name);
     if (r < 0 || (r = entropy_fill(&c->entropy)) < 0 || (r = volumes_fill(&d->pod, c)) < 0 ||
-        (r = disks_fill(d, c)) < 0 || (r = network_fill(d, &c->network)) < 0)
+        (r = disks_fill(d, c)) < 0 || (r = shares_fill(d, c)) < 0 || (r = network_fill(d, &c->network)) < 0)
         return r;
     for (size_t i = 0; i < pod_n_containers(&d->pod); i++) {
         AgentContainer *to = field_append(field, c);

@@ -51,6 +51,12 @@ static const Field disk_fields[] = {
 };
 DEFINE_SCHEMA(agent_disk_schema, AgentDisk, "agent disk", "The disk of a volume.", disk_fields);
 
+static const Field share_fields[] = {
+    { F_STRING(AgentShare, volume), .doc = "The volume." },
+    { F_STRING(AgentShare, tag), .doc = "The tag of its device." },
+};
+DEFINE_SCHEMA(agent_share_schema, AgentShare, "agent share", "The share of a volume.", share_fields);
+
 static const Field network_fields[] = {
     { F_STRING(AgentNetwork, mac), .doc = "The interface's hardware address." },
     { F_STRV(AgentNetwork, addresses), .max = 8, .doc = "Its addresses, each with the bits of its network." },
@@ -71,6 +77,8 @@ static const Field configure_fields[] = {
       .doc = "Settings of the kernel." },
     { F_LIST(AgentConfigure, volumes, volume_schema), .max = VOLUMES_MAX, .doc = "The volumes." },
     { F_LIST(AgentConfigure, disks, agent_disk_schema), .max = VOLUMES_MAX, .doc = "The disks of volumes." },
+    { F_LIST(AgentConfigure, shares, agent_share_schema), .max = VOLUMES_MAX,
+      .doc = "The shares that are live." },
     { F_LIST(AgentConfigure, containers, agent_container_schema), .max = CONTAINERS_MAX,
       .doc = "The containers." },
     { F_DURATION(AgentConfigure, stop_timeout), .fallback = "30s",

@@ -58,6 +58,7 @@ enum {
     AGENT_PROTOCOL_LIFE = 3,        /* the first one that knows roles and probes of containers */
     AGENT_PROTOCOL_TEMPLATE = 4,    /* the first with `template`, and with entropy in `hello` */
     AGENT_PROTOCOL_ATTACH = 4, /* the first that attaches to containers, and gives them input and terminals */
+    AGENT_PROTOCOL_SHARES = 4, /* the first with `shares` in `configure` */
     AGENT_MESSAGE_SIZE_MAX = FRAME_PAYLOAD_MAX,
     AGENT_STREAM_CREDIT = 128 * 1024,
     AGENT_LOG_WINDOW = 256 * 1024,
@@ -140,6 +141,12 @@ typedef struct AgentDisk {
 } AgentDisk;
 extern const Schema agent_disk_schema;
 
+typedef struct AgentShare {
+    char *volume;
+    char *tag; /* of the virtiofs device */
+} AgentShare;
+extern const Schema agent_share_schema;
+
 /* Of the one network interface that the machine has; addresses of IPv4 and IPv6 alike. All empty: it has none. */
 typedef struct AgentNetwork {
     char *mac;        /* "02:...": which interface */
@@ -161,6 +168,8 @@ typedef struct AgentConfigure {
     size_t n_volumes;
     AgentDisk *disks; /* one for each volume that is one */
     size_t n_disks;
+    AgentShare *shares; /* one for each volume that is live */
+    size_t n_shares;
     AgentContainer *containers; /* those of init first, in the order in which they run */
     size_t n_containers;
     usec_t stop_timeout; /* the pod's: of an end that the machine's power button asks for */

@@ -44,6 +44,8 @@ static const Field fields[] = {
       .format = &format_absolute_path, .doc = "The QEMU program." },
     { F_STRING(DaemonConfig, passt), .fallback = "/usr/bin/passt", .format = &format_absolute_path,
       .doc = "The passt program, for pods whose network.mode is \"user\"." },
+    { F_STRING(DaemonConfig, virtiofsd), .fallback = "/usr/lib/qemu/virtiofsd",
+      .format = &format_absolute_path, .doc = "The virtiofsd program, for shares whose mode is \"live\"." },
     { F_STRING(DaemonConfig, libvirt_user), .fallback = PODVISOR_LIBVIRT_USER, .format = &format_user,
       .doc = "The user as whom libvirt runs machines: `user` in its qemu.conf. Pods with the libvirt backend "
              "let "

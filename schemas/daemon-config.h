@@ -39,6 +39,7 @@ typedef struct DaemonConfig {
     char *initrd;
     char *qemu;
     char *passt;
+    char *virtiofsd;
     char *libvirt_user; /* whose processes libvirt's machines are */
     bool libvirt_xml;   /* pod files may add to their domains */
     char *log_level;

@@ -15,6 +15,7 @@ static const struct {
     unsigned types;
 } volume_keys[] = {
     { "size", IS(VOLUME_TMPFS) | IS(VOLUME_DISK) | IS(VOLUME_SCRATCH) },
+    { "mode", IS(VOLUME_SHARE) },
     { "source", IS(VOLUME_DISK) | IS(VOLUME_SHARE) },
     { "format", IS(VOLUME_DISK) },
     { "filesystem", IS(VOLUME_DISK) },
@@ -85,12 +86,22 @@ static void check_disk(const Check *c, size_t i)
 static void check_share(const Check *c, size_t i)
 {
     if (!check_given(c, "volumes", i, "source"))
-        complain_of(c, i, "", "source is missing: the directory that is copied");
-    if (!c->pod->volumes[i].read_only)
+        complain_of(c, i, "", "source is missing: the directory of the host that is shared");
+    if (c->pod->volumes[i].mode == SHARE_COPY && !c->pod->volumes[i].read_only)
         complain_of(
             c, i, "",
-            "read_only = true is missing: a share is a copy, made when the pod starts, which can only be "
-            "read");
+            "read_only = true is missing: this share is a copy, made when the pod starts, which can only be "
+            "read; one with mode = \"live\" can be written");
+}
+
+static void check_live(const Check *c)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < c->pod->n_volumes; i++)
+        if (volume_is_live(&c->pod->volumes[i]) && ++n == SHARES_LIVE_MAX + 1)
+            complain_of(c, i, "mode", "is \"live\", as that of %d others; a pod can have no more",
+                        SHARES_LIVE_MAX);
 }
 
 static void check_scratch(const Check *c, size_t i)
@@ -114,6 +125,7 @@ static void check_volumes(const Check *c)
         if (c->pod->volumes[i].type == VOLUME_SCRATCH)
             check_scratch(c, i);
     }
+    check_live(c);
 }
 
 /* --- secrets and config files --------------------------------------------------------------------------------------- */

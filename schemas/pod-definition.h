@@ -13,6 +13,7 @@ enum {
     POD_FILE_SIZE_MAX = 1024 * 1024,
     CONTAINERS_MAX = 32, /* of a pod, those of init among them */
     VOLUMES_MAX = 32,
+    SHARES_LIVE_MAX = 16, /* of those: each is a device on a bus with room for 32 */
     SECRETS_MAX = 32,
     CONFIGS_MAX = 32,
     POD_FILES_MAX = SECRETS_MAX + CONFIGS_MAX,
@@ -57,6 +58,13 @@ typedef enum VolumeType {
     VOLUME_TYPE_MAX,
 } VolumeType;
 extern const EnumTable volume_type_table;
+
+typedef enum ShareMode {
+    SHARE_COPY,
+    SHARE_LIVE,
+    SHARE_MODE_MAX,
+} ShareMode;
+extern const EnumTable share_mode_table;
 
 /* What a disk's file is, seen from the host. */
 typedef enum DiskFormat {
@@ -145,8 +153,9 @@ extern const Schema mount_schema;
 typedef struct VolumeDefinition {
     char *name;
     VolumeType type;
-    uint64_t size; /* bytes: of a tmpfs, of a scratch, and of a disk that is made */
-    char *source;  /* of a disk or share; NULL of a disk: a file in podvisord's own directory */
+    ShareMode mode; /* of a share */
+    uint64_t size;  /* bytes: of a tmpfs, of a scratch, and of a disk that is made */
+    char *source;   /* of a disk or share; NULL of a disk: a file in podvisord's own directory */
     DiskFormat format;
     DiskFilesystem filesystem;
     bool read_only;
@@ -157,6 +166,8 @@ extern const Schema volume_schema;
 bool volume_is_of_one_start(const VolumeDefinition *volume);
 /* The machine gets a disk for it. */
 bool volume_has_disk(const VolumeDefinition *volume);
+/* The machine sees a directory of the host. */
+bool volume_is_live(const VolumeDefinition *volume);
 /* Nothing may be written to it. */
 bool volume_is_read_only(const VolumeDefinition *volume);
 /* What is on its disk. */

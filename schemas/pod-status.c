@@ -58,6 +58,8 @@ static const Field fields[] = {
       .doc = "Why what must be remembered of it cannot be written; it is tried again and again." },
     { F_STRV(PodStatus, copies),
       .doc = "The shares of the machine that runs, and which directories they are copies of." },
+    { F_STRV(PodStatus, live),
+      .doc = "The shares of the machine that runs which are a directory of the host." },
     { F_STRV(PodStatus, stale_files),
       .doc = "The secrets and config files whose source cannot be read now, and why; the containers have the "
              "last content." },

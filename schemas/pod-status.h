@@ -58,6 +58,7 @@ typedef struct PodStatus {
     char **errors;    /* "file:line: what is wrong" with the definition now on disk */
     char *unsaved;    /* why what must be remembered of it cannot be written */
     char **copies;    /* shares, and what they are copies of */
+    char **live;      /* shares that are a directory of the host */
     char **
         stale_files; /* secrets and config files whose source cannot be read any more; the last content goes on */
     char **pending; /* "memory \"128M\" -> \"192M\"": changes that wait for the machine to be restarted */

@@ -26,9 +26,14 @@ DEFINE_ENUM_TABLE(
     VOLUME_TYPE_MAX, [VOLUME_TMPFS] = { "tmpfs", "memory of the pod; empty at each start of the pod" },
     [VOLUME_DISK] = { "disk", "a disk with a file system; what is on it stays" },
     [VOLUME_SHARE] = { "share",
-                       "a copy of a directory of the host, made at each start of the pod; for reading only" },
+                       "a directory of the host: a copy of it, for reading, or itself, as its mode says" },
     [VOLUME_SCRATCH] = {
         "scratch", "a disk of the host for what memory should not hold; empty at each start of the pod" });
+
+DEFINE_ENUM_TABLE(
+    share_mode, "share mode",
+    SHARE_MODE_MAX, [SHARE_COPY] = { "copy", "made at each start of the pod; for reading only" },
+    [SHARE_LIVE] = { "live", "what either side changes the other sees at once; for machines with PCI" });
 
 DEFINE_ENUM_TABLE(
     disk_format, "disk format",
@@ -145,6 +150,10 @@ static const Field volume_fields[] = {
       .impact = IMPACT_REBOOT, .doc = "The name by which mounts refer to it." },
     { F_ENUM(VolumeDefinition, type, volume_type_table), .flags = FIELD_REQUIRED, .impact = IMPACT_REBOOT,
       .doc = "What the volume is made of." },
+    { F_ENUM(VolumeDefinition, mode, share_mode_table), .impact = IMPACT_REBOOT,
+      .doc = "Whether a share is a copy of its directory or the directory itself. That needs "
+             "qemu.machine = \"q35\".",
+      .example = "mode = \"live\";" },
     { F_SIZE(VolumeDefinition, size), .fallback = "16M", .min = 4096, .max = UINT64_C(1) << 40,
       .impact = IMPACT_REBOOT,
       .doc =
@@ -152,11 +161,12 @@ static const Field volume_fields[] = {
           "or of a disk that is made, how large its disk becomes, which is taken from the host's as it "
           "fills." },
     { F_STRING(VolumeDefinition, source), .format = &format_absolute_path, .impact = IMPACT_REBOOT,
-      .doc = "The file or block device that a disk is on, or the directory that a share is a copy of. It "
-             "must lie below one of volume_sources of "
-             "podvisord.conf. A disk without it is POD.NAME.FORMAT in podvisord's own directory for disks, "
-             "which is "
-             "/var/lib/podvisor/volumes.",
+      .doc =
+          "The file or block device that a disk is on, or the directory that a share is, or is a copy of. It "
+          "must lie below one of volume_sources of "
+          "podvisord.conf. A disk without it is POD.NAME.FORMAT in podvisord's own directory for disks, "
+          "which is "
+          "/var/lib/podvisor/volumes.",
       .example = "source = \"/var/lib/podvisor/volumes/db.raw\";" },
     { F_ENUM(VolumeDefinition, format, disk_format_table), .impact = IMPACT_REBOOT,
       .doc = "What a disk's file is. It has to be said, since the bytes of a disk are the guest's, and so no "
@@ -164,8 +174,9 @@ static const Field volume_fields[] = {
     { F_ENUM(VolumeDefinition, filesystem, disk_filesystem_table), .impact = IMPACT_REBOOT,
       .doc = "The file system on a disk, the whole of it, without partitions." },
     { F_BOOL(VolumeDefinition, read_only), .impact = IMPACT_REBOOT,
-      .doc = "Whether the pod may only read a disk. The host sees to it. Pods that only read can share a "
-             "disk. A share has to say it, since whatever is written could not come back." },
+      .doc = "Whether the pod may only read a disk, or a share that is live. The host sees to it. Pods that "
+             "only read can share a "
+             "disk. A share that is a copy has to say it, since whatever is written could not come back." },
     { F_BOOL(VolumeDefinition, make), .impact = IMPACT_REBOOT,
       .doc = "Whether a disk whose file is not there yet is made, of the given size and with an empty file "
              "system. A file that is there is never touched, whatever is in it." },
@@ -505,17 +516,22 @@ DEFINE_SCHEMA(pod_schema, PodDefinition, "pod",
 
 bool volume_has_disk(const VolumeDefinition *volume)
 {
-    return volume->type != VOLUME_TMPFS;
+    return volume->type != VOLUME_TMPFS && !volume_is_live(volume);
+}
+
+bool volume_is_live(const VolumeDefinition *volume)
+{
+    return volume->type == VOLUME_SHARE && volume->mode == SHARE_LIVE;
 }
 
 bool volume_is_of_one_start(const VolumeDefinition *volume)
 {
-    return volume->type == VOLUME_SHARE || volume->type == VOLUME_SCRATCH;
+    return volume_has_disk(volume) && volume->type != VOLUME_DISK;
 }
 
 bool volume_is_read_only(const VolumeDefinition *volume)
 {
-    return volume->read_only || volume_filesystem(volume) == DISK_EROFS;
+    return volume->read_only || (volume_has_disk(volume) && volume_filesystem(volume) == DISK_EROFS);
 }
 
 DiskFilesystem volume_filesystem(const VolumeDefinition *volume)

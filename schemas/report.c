@@ -36,6 +36,7 @@ DEFINE_ENUM_TABLE(
     [END_AGENT_REFUSED] = { "agent-refused",
                             "the guest's agent refused its runner, or what the definition asks" },
     [END_OPERATOR] = { "operator", "somebody ended it through libvirt, not through podvisor" },
+    [END_SHARE_LOST] = { "share-lost", "what gave it a directory of the host ended" },
     [END_LOST] = { "lost", "it ended while no runner watched, so nobody knows how" });
 
 DEFINE_ENUM_TABLE(verdict, "recovery verdict",

@@ -42,6 +42,7 @@ typedef enum EndReason {
     END_AGENT_LOST,       /* the agent stopped answering */
     END_AGENT_REFUSED,    /* the agent could not do what the definition asks */
     END_OPERATOR,         /* somebody ended it through what runs it, not through podvisor */
+    END_SHARE_LOST,       /* what gave it a directory of the host is gone */
     END_LOST,             /* it ended while no runner watched */
     END_REASON_MAX,
 } EndReason;

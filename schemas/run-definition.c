@@ -46,6 +46,7 @@ static const Field run_definition_fields[] = {
       .doc = "Who has templates of machines, where one is wanted." },
     { F_STRING(RunDefinition, boot_why), .doc = "Why the machine is to boot, where a template was wanted." },
     { F_STRING(RunDefinition, passt), .doc = "The passt program." },
+    { F_STRING(RunDefinition, virtiofsd), .doc = "The virtiofsd program." },
     { F_STRING(RunDefinition, uplink), .doc = "The program that makes the network." },
     { F_STRING(RunDefinition, uplink_socket),
       .doc = "The way to a network, where the runner may not make one." },
@@ -59,6 +60,8 @@ static const Field run_definition_fields[] = {
     { F_GROUP(RunDefinition, pod, pod_schema), .doc = "The pod file." },
     { F_LIST(RunDefinition, images, run_image_schema), .max = CONTAINERS_MAX, .doc = "The images." },
     { F_LIST(RunDefinition, disks, run_disk_schema), .max = VOLUMES_MAX, .doc = "The disks of volumes." },
+    { F_LIST(RunDefinition, shares, run_disk_schema), .max = VOLUMES_MAX,
+      .doc = "The shares that are live." },
 };
 DEFINE_SCHEMA_EXTRA(run_definition_schema, RunDefinition, "frozen definition", "All that a runner is told.",
                     run_definition_fields);
@@ -112,6 +115,21 @@ const VolumeDefinition *run_disk_volume(const RunDefinition *d, const RunDisk *d
             return &d->pod.volumes[i];
         }
     return NULL;
+}
+
+const VolumeDefinition *run_share_volume(const RunDefinition *d, const RunDisk *share, size_t *ret_index)
+{
+    for (size_t i = 0; i < d->pod.n_volumes; i++)
+        if (volume_is_live(&d->pod.volumes[i]) && streq_ptr(d->pod.volumes[i].name, share->volume)) {
+            *ret_index = i;
+            return &d->pod.volumes[i];
+        }
+    return NULL;
+}
+
+char *run_share_tag(size_t index)
+{
+    return strf("volume%zu", index);
 }
 
 int run_disk_open(const RunDisk *disk, bool read_only)

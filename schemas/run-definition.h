@@ -77,6 +77,7 @@ typedef struct RunDefinition {
     char *templates_socket; /* absolute path of podvisor-templates'; NULL: the machine boots */
     char *boot_why;         /* why that is NULL, where a template was wanted; NULL: none was */
     char *passt;            /* the program for network.mode = "user" */
+    char *virtiofsd;        /* the program for shares that are live */
     char *uplink;           /* podvisor-uplink, for the runner to start; NULL: it asks at uplink_socket */
     char *
         uplink_socket; /* absolute path of whoever starts one, where the runner may not; NULL: the runner does */
@@ -92,6 +93,8 @@ typedef struct RunDefinition {
     size_t n_images;
     RunDisk *disks; /* one for each volume that is a disk */
     size_t n_disks;
+    RunDisk *shares; /* one for each volume that is live: of the same shape, and a directory */
+    size_t n_shares;
     Bytes extra;
 } RunDefinition;
 extern const Schema run_definition_schema;
@@ -107,6 +110,10 @@ void log_fields_of_machine(LogFields *f, const RunDefinition *d);
 const RunImage *run_definition_image(const RunDefinition *d, const char *container);
 /* The volume of a disk; NULL when there is none. *ret_id (may be NULL): its SCSI id. */
 const VolumeDefinition *run_disk_volume(const RunDefinition *d, const RunDisk *disk, uint64_t *ret_id);
+/* The same of a share; *ret_index: its place in pod.volumes. */
+const VolumeDefinition *run_share_volume(const RunDefinition *d, const RunDisk *share, size_t *ret_index);
+/* The tag by which the guest knows it (malloc'ed; NULL = no memory). */
+char *run_share_tag(size_t index);
 /* The disk, opened for reading, or for both: the descriptor or negative errno; -ELOOP, -EXDEV: a link is in the way. Never waits. */
 int run_disk_open(const RunDisk *disk, bool read_only) _warn_unused_;
 /* The name by which its descriptor is handed over, and by which messages name its file (both malloc'ed; NULL = no memory). */

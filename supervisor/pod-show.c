@@ -177,14 +177,18 @@ static int show_volume_wait(const Pod *pod, PodStatus *s)
     return s->phase ? 0 : -ENOMEM;
 }
 
-static int show_copies(const Pod *pod, PodStatus *s)
+static int show_shares(const Pod *pod, PodStatus *s)
 {
     int r = 0;
 
     for (size_t i = 0; r >= 0 && pod->has_running && i < pod->running.n_volumes; i++) {
         const VolumeDefinition *v = &pod->running.volumes[i];
-        if (v->type == VOLUME_SHARE && reconcile_alive(&pod->observed))
-            r = strv_appendf(&s->copies, "%s of %s, as it was when the pod started", v->name, v->source);
+        if (v->type != VOLUME_SHARE || !reconcile_alive(&pod->observed))
+            continue;
+        r = volume_is_live(v)
+                ? strv_appendf(&s->live, "%s is %s itself, %s", v->name, v->source,
+                               v->read_only ? "for reading" : "which the pod can write")
+                : strv_appendf(&s->copies, "%s of %s, as it was when the pod started", v->name, v->source);
     }
     return r;
 }
@@ -220,7 +224,7 @@ static int build(Pod *pod, PodStatus *s)
 {
     static int (*const parts[])(const Pod *pod, PodStatus *s) = {
         show_definition, show_report,     show_record,      show_network, show_errors, show_doubt,  show_rest,
-        show_wait,       show_image_wait, show_volume_wait, show_order,   show_files,  show_copies,
+        show_wait,       show_image_wait, show_volume_wait, show_order,   show_files,  show_shares,
     };
 
     s->state = pod->state;

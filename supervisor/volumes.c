@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <fcntl.h>
 #include <sys/stat.h>
 
+#include "base/file.h"
 #include "base/lock-holders.h"
 #include "base/strings.h"
 #include "supervisor/sources.h"
@@ -54,11 +56,37 @@ static int resolve_all(const Supervisor *s, const char *pod, const PodDefinition
     return r;
 }
 
+static int resolve_share(const Supervisor *s, const VolumeDefinition *v, RunDisk *ret, char **ret_error)
+{
+    _cleanup_(freep) char *why = NULL;
+
+    int r = str_replace(&ret->volume, v->name);
+    if (r >= 0)
+        r = source_split(s, SOURCE_VOLUME, v->source, &ret->directory, &ret->file, &why);
+    if (why)
+        *ret_error = strf("the share of volume %s: %s", v->name, why);
+    return r;
+}
+
+static int resolve_shares(const Supervisor *s, const PodDefinition *d, RunDefinition *ret, char **ret_error)
+{
+    int r = 0;
+
+    for (size_t i = 0; r >= 0 && i < d->n_volumes; i++) {
+        if (!volume_is_live(&d->volumes[i]))
+            continue;
+        RunDisk *share = field_append(schema_field(&run_definition_schema, "shares"), ret);
+        r = share ? resolve_share(s, &d->volumes[i], share, ret_error) : -ENOMEM;
+    }
+    return r < 0 || ret->n_shares == 0 ? r : str_replace(&ret->virtiofsd, s->config->virtiofsd);
+}
+
 int volumes_resolve(const Supervisor *s, RunDefinition *definition, char **ret_error)
 {
     if (definition->pod.backend == BACKEND_NULL)
         return 0;
-    return resolve_all(s, definition->name, &definition->pod, definition, ret_error);
+    int r = resolve_all(s, definition->name, &definition->pod, definition, ret_error);
+    return r < 0 ? r : resolve_shares(s, &definition->pod, definition, ret_error);
 }
 
 int volume_open(const RunDefinition *definition, const RunDisk *disk)
@@ -143,6 +171,39 @@ static char *objection(const Pod *pod, const VolumeDefinition *v, int fd)
     return find_pod(pod, &st, read_only) ?: find_process(fd, &st, read_only);
 }
 
+/* What is wrong with a share (static); NULL: nothing. The runner looks again, as whoever shares it. */
+static const char *object_to_share(const RunDisk *share)
+{
+    _cleanup_(closep) int directory = dir_reach_at(AT_FDCWD, share->directory);
+    _cleanup_(closep) int fd = directory < 0 ? directory : file_open_at(directory, share->file, O_PATH, 0);
+    struct stat st;
+
+    if (fd < 0)
+        return source_error(fd, false);
+    if (fstat(fd, &st) < 0)
+        return strerror(errno);
+    return S_ISDIR(st.st_mode) ? NULL : strerror(ENOTDIR);
+}
+
+static int check_shares(const Pod *pod, const RunDefinition *definition, char **ret_error)
+{
+    for (size_t i = 0; i < definition->n_shares; i++) {
+        const RunDisk *share = &definition->shares[i];
+        _cleanup_(freep) char *path = run_disk_path(share);
+        const char *why =
+            pod->supervisor->units
+                ? "it is live, and a pod that has a unit of systemd sees no directory of the host; "
+                  "mode = \"copy\" shares a copy, launcher = \"direct\" in podvisord.conf starts "
+                  "pods without units"
+                : object_to_share(share);
+        if (!why)
+            continue;
+        *ret_error = strf("the share of volume %s cannot be used: %s: %s", share->volume, path ?: "?", why);
+        return -EINVAL;
+    }
+    return 0;
+}
+
 int volumes_check(const Pod *pod, const RunDefinition *definition, char **ret_error)
 {
     for (size_t i = 0; i < definition->n_disks; i++) {
@@ -157,5 +218,5 @@ int volumes_check(const Pod *pod, const RunDefinition *definition, char **ret_er
         *ret_error = strf("the disk of volume %s cannot be used: %s: %s", v->name, path ?: "?", why);
         return fd < 0 ? fd : -EBUSY;
     }
-    return 0;
+    return check_shares(pod, definition, ret_error);
 }

@@ -109,7 +109,7 @@ static void machine(Words *w, const RunDefinition *d, const CommandLineInputs *i
     const AcceleratorRow *accelerator = &accelerators[in->accelerator];
 
     option(w, "-machine", "%s%s", machines[d->pod.qemu.machine].options,
-           in->memory == MEMORY_NEW ? "" : ",memory-backend=memory0");
+           in->memory == MEMORY_NEW && in->n_shares == 0 ? "" : ",memory-backend=memory0");
     option(w, "-accel", "%s", accelerator->name);
     option(w, "-cpu", "%s", accelerator->cpu);
     option(w, "-smp", "%llu", (unsigned long long)d->pod.cpus);
@@ -119,6 +119,9 @@ static void machine(Words *w, const RunDefinition *d, const CommandLineInputs *i
         option(w, "-object",
                "memory-backend-file,id=memory0,size=%lluM,mem-path=" COMMAND_LINE_FD ",share=%s", size,
                in->memory_fd, in->memory == MEMORY_TEMPLATE ? "on" : "off");
+    /* Whoever serves a share reads and writes the guest's memory; without one, it is QEMU's alone. */
+    else if (in->n_shares > 0)
+        option(w, "-object", "memory-backend-memfd,id=memory0,size=%lluM,share=on", size);
     if (in->memory == MEMORY_COPY)
         option(w, "-incoming", "defer");
 }
@@ -230,6 +233,16 @@ static void volume_disk(Words *w, const DiskFile *d)
            id, id, id, id);
 }
 
+static void share(Words *w, const CommandLineShare *s)
+{
+    _cleanup_(freep) char *tag = run_share_tag(s->index);
+
+    if (!tag)
+        w->error = -ENOMEM;
+    option(w, "-chardev", "socket,id=share%zu,fd=%d", s->index, s->fd);
+    option(w, "-device", "vhost-user-fs-pci,chardev=share%zu,tag=%s", s->index, tag ?: "");
+}
+
 int command_line_build(const RunDefinition *definition, const CommandLineInputs *inputs, char ***ret)
 {
     Words w = { 0 };
@@ -247,6 +260,8 @@ int command_line_build(const RunDefinition *definition, const CommandLineInputs 
         disk(&w, &inputs->disks[i]);
     for (size_t i = 0; i < inputs->n_volumes; i++)
         volume_disk(&w, &inputs->volumes[i]);
+    for (size_t i = 0; i < inputs->n_shares; i++)
+        share(&w, &inputs->shares[i]);
     if (w.error < 0) {
         strv_free(w.v);
         return w.error;

@@ -33,6 +33,11 @@ typedef enum CommandLineMemory {
     MEMORY_COPY, /* memory_fd, a template, of which what is written becomes QEMU's own: it waits for the rest of its state */
 } CommandLineMemory;
 
+typedef struct CommandLineShare {
+    size_t index; /* of the volume */
+    int fd;       /* connected with its virtiofsd */
+} CommandLineShare;
+
 typedef struct CommandLineInputs {
     Accelerator accelerator; /* ACCELERATOR_KVM or ACCELERATOR_TCG */
     CommandLineMemory memory;
@@ -46,6 +51,8 @@ typedef struct CommandLineInputs {
     size_t n_disks;
     const DiskFile *volumes;
     size_t n_volumes;
+    const CommandLineShare *shares; /* only of a machine with PCI */
+    size_t n_shares;
 } CommandLineInputs;
 
 /* A strv whose first element is the program: 0 or -ENOMEM. */

@@ -11,6 +11,15 @@ DEFINE_ENUM_TABLE(qemu_step, "step of QEMU",
                   [QEMU_STEP_ENDING] = { "ending", "the guest had ended, or QEMU was to be killed" },
                   [QEMU_STEP_ENDED] = { "ended", "QEMU's end had been seen" });
 
+static const Field share_record_fields[] = {
+    { F_STRING(QemuShareRecord, volume), .flags = FIELD_KEY, .doc = "The volume." },
+    { F_UNSIGNED(QemuShareRecord, pid), .max = INT32_MAX, .doc = "The process of virtiofsd." },
+    { F_UNSIGNED(QemuShareRecord, start_time), .doc = "When it began, in clock ticks of the boot." },
+    { F_ID128(QemuShareRecord, boot), .doc = "The boot of the host in which it began." },
+};
+static DEFINE_SCHEMA(share_record_schema, QemuShareRecord, "share in use",
+                     "What shares a directory of the host.", share_record_fields);
+
 static const Field qemu_record_fields[] = {
     { F_ENUM(QemuRecord, step, qemu_step_table), .doc = "How far it has come." },
     { F_UNSIGNED(QemuRecord, attempt), .doc = "The number of this life of the machine." },
@@ -27,6 +36,8 @@ static const Field qemu_record_fields[] = {
     { F_STRING(QemuRecord, boot_why), .doc = "Why it booted, where it was to be a copy." },
     { F_GROUP(QemuRecord, end, backend_end_schema), .doc = "How it ended." },
     { F_UNSIGNED(QemuRecord, said), .doc = "How many bytes of what QEMU said were told." },
+    { F_LIST(QemuRecord, shares, share_record_schema), .max = VOLUMES_MAX,
+      .doc = "The shares that are live." },
 };
 static DEFINE_SCHEMA_EXTRA(qemu_record_schema, QemuRecord, "qemu",
                            "What the qemu backend remembers of a machine.", qemu_record_fields);

@@ -18,6 +18,14 @@ typedef enum QemuStep {
 } QemuStep;
 extern const EnumTable qemu_step_table;
 
+/* Of a virtiofsd. */
+typedef struct QemuShareRecord {
+    char *volume;
+    uint64_t pid; /* with start_time and boot: a ProcessId */
+    uint64_t start_time;
+    Id128 boot;
+} QemuShareRecord;
+
 typedef struct QemuRecord {
     QemuStep step;
     uint64_t attempt;
@@ -34,6 +42,8 @@ typedef struct QemuRecord {
     char *boot_why;          /* why it is none, where one was wanted; NULL: none was, or it is one */
     BackendEnd end;
     uint64_t said; /* bytes of what QEMU said that were told */
+    QemuShareRecord *shares;
+    size_t n_shares;
     Bytes extra;
 } QemuRecord;
 

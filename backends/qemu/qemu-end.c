@@ -137,6 +137,7 @@ static void sources_end(QemuVm *q)
     words_of_vmm(q);
     words_end(q);
     qemu_network_done(&q->network);
+    qemu_shares_end(q);
     q->qmp = q->qmp ? (qmp_close(q->qmp), q->qmp) : NULL;
     q->process = sd_event_source_disable_unref(q->process);
     q->deferred = sd_event_source_disable_unref(q->deferred);
@@ -206,6 +207,11 @@ int qemu_on_process(sd_event_source *source, int fd, uint32_t revents, void *use
     bool starting = q->record.step == QEMU_STEP_SPAWNED;
 
     int r = vmm_reap(q->pidfd, &code, &signal);
+    char *blame = q->seen.reason == END_NONE ? qemu_shares_blame(q) : NULL;
+    if (blame) {
+        qemu_end(q, starting ? END_START_FAILED : END_SHARE_LOST, code, signal, blame);
+        return 0;
+    }
     if (starting && r > 0 && q->seen.reason == END_NONE && qemu_start_again(q))
         return 0;
     if (q->seen.reason != END_NONE)

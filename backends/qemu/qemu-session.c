@@ -56,6 +56,10 @@ static void started(QemuVm *q)
         words_begin(q);
     if (q->state == QEMU_RUNNING)
         qemu_network_keep(q);
+    if (q->state == QEMU_RUNNING) {
+        qemu_shares_adopt(q);
+        qemu_shares_keep(q);
+    }
 }
 
 void qemu_proved(QemuVm *q, const char *status)

@@ -6,7 +6,7 @@
  *     plan      accelerator; the second sample of the clock (a moment later, when the first is too young)
  *     template  qemu-template.c, where machines are copies of one: then nothing boots
  *     network   qemu-network.c, where the pod has one: the start goes on when it is there
- *     open      images, kernel, sockets, log
+ *     open      images, kernel, sockets, log; qemu-shares.c, where the pod has shares that are live
  *     spawn     checkpoint SPAWNING, child at its gate, checkpoint SPAWNED with the process, gate opened
  *     session   qemu-session.c: QMP, the proof of identity, checkpoint RUNNING, STARTED
  */
@@ -81,6 +81,8 @@ static int launch_open(QemuVm *q, Launch *l, char **message)
         r = boot_file_open(c, RUN_KERNEL, c->definition->kernel, &l->kernel, message);
     if (r >= 0 && !q->record.copy)
         r = boot_file_open(c, RUN_INITRD, c->definition->initrd, &l->initrd, message);
+    if (r >= 0)
+        r = qemu_shares_make(q, message);
     if (r < 0)
         return r;
     if ((l->qmp = socket_listen_at(c->vm_dir, QEMU_QMP_SOCKET, SOCK_STREAM)) < 0)
@@ -113,6 +115,12 @@ static int launch_arguments(QemuVm *q, Launch *l)
         .volumes = l->disks.volumes,
         .n_volumes = l->disks.n_volumes,
     };
+    CommandLineShare shares[VOLUMES_MAX];
+
+    for (size_t i = 0; i < q->shares.n && i < VOLUMES_MAX; i++)
+        shares[inputs.n_shares++] =
+            (CommandLineShare){ q->shares.items[i].index, q->shares.items[i].connection };
+    inputs.shares = shares;
     if (q->record.accelerator == ACCELERATOR_TCG && tsc_is_steady())
         inputs.tsc_khz = tsc_khz(&q->born, &now);
     return command_line_build(d, &inputs, &l->arguments);
@@ -120,7 +128,7 @@ static int launch_arguments(QemuVm *q, Launch *l)
 
 static int launch_fork(QemuVm *q, Launch *l, char **message)
 {
-    int fds[CONTAINERS_MAX + VOLUMES_MAX + 6] = { l->qmp, l->agent, l->bell };
+    int fds[CONTAINERS_MAX + 2 * VOLUMES_MAX + 6] = { l->qmp, l->agent, l->bell };
     size_t n = 3;
 
     fds[n++] = q->record.copy ? q->template.memory : l->kernel;
@@ -131,6 +139,8 @@ static int launch_fork(QemuVm *q, Launch *l, char **message)
         fds[n++] = l->disks.items[i].fd;
     for (size_t i = 0; i < l->disks.n_volumes; i++)
         fds[n++] = l->disks.volumes[i].fd;
+    for (size_t i = 0; i < q->shares.n; i++)
+        fds[n++] = q->shares.items[i].connection;
     VmmCommand command = {
         .arguments = l->arguments,
         .vm_dir = q->vm.context->vm_dir,
@@ -175,7 +185,7 @@ static int launch_spawn(QemuVm *q, Launch *l, char **message)
     /* QEMU alone has it now: with QEMU it closes, and so does what the uplink is connected to. */
     q->network.end = safe_close(q->network.end);
     q->ours = true;
-    return 0;
+    return qemu_shares_watch(q);
 }
 
 static int launch(QemuVm *q, char **message)

@@ -22,6 +22,7 @@
 #include "backends/qemu/qemu-checkpoint.h"
 #include "backends/qemu/qemu-network.h"
 #include "backends/qemu/qemu-template.h"
+#include "backends/qemu/qemu-shares.h"
 #include "backends/qemu/qmp.h"
 #include "backends/tsc.h"
 #include "backends/qemu/words.h"
@@ -72,6 +73,7 @@ typedef struct QemuVm {
     Words words;
     QemuNetwork network;
     QemuTemplate template;
+    QemuShares shares;
     OomWatch oom;
     sd_event_source *process;  /* of pidfd */
     sd_event_source *deferred; /* start and adopt, out of the caller's stack */

@@ -90,6 +90,27 @@ static char *check_network(const RunDefinition *d)
     return strf("network.mode is \"user\", and passt cannot be run: %s: %s", d->passt, strerror(errno));
 }
 
+/* The pod file was checked for it; a definition that was frozen before may be otherwise. */
+static char *check_shares(const RunDefinition *d)
+{
+    if (d->pod.qemu.machine == MACHINE_MICROVM)
+        return strf("the volume %s is a share of mode \"live\", which needs qemu.machine = \"q35\"",
+                    d->shares[0].volume ?: "?");
+    if (!d->virtiofsd)
+        return strf(
+            "the volume %s is a share of mode \"live\", and podvisord.conf names no virtiofsd program",
+            d->shares[0].volume ?: "?");
+    if (access(d->virtiofsd, X_OK) == 0)
+        return NULL;
+    if (errno == ENOENT)
+        return strf("the volume %s is a share of mode \"live\", and virtiofsd is not installed: there is no "
+                    "%s; install "
+                    "the package qemu-system-common, or set `virtiofsd` in podvisord.conf",
+                    d->shares[0].volume ?: "?", d->virtiofsd);
+    return strf("the volume %s is a share of mode \"live\", and virtiofsd cannot be run: %s: %s",
+                d->shares[0].volume ?: "?", d->virtiofsd, strerror(errno));
+}
+
 static int qemu_check(const RunDefinition *d, char **ret_message)
 {
     char *message = check_program(d);
@@ -98,6 +119,8 @@ static int qemu_check(const RunDefinition *d, char **ret_message)
         message = check_accelerator(d);
     if (!message)
         message = check_network(d);
+    if (!message && d->n_shares > 0)
+        message = check_shares(d);
     *ret_message = message;
     return message ? -EINVAL : 0;
 }
@@ -140,6 +163,7 @@ static Vm *qemu_free(Vm *vm)
     words_end(q);
     qemu_network_done(&q->network);
     qemu_template_done(&q->template);
+    qemu_shares_done(&q->shares);
     sd_event_source_disable_unref(q->process);
     sd_event_source_disable_unref(q->deferred);
     sd_event_source_disable_unref(q->deadline);
@@ -209,6 +233,16 @@ static int qemu_inspect(Vm *vm, BackendFacts *ret)
     return r;
 }
 
+static void sweep_shares(int dir)
+{
+    QemuRecord record;
+
+    if (checkpoint_read(dir, &qemu_checkpoint, &record, NULL, NULL) != CHECKPOINT_GOOD)
+        return;
+    qemu_shares_sweep(&record);
+    schema_done(qemu_checkpoint.schema, &record);
+}
+
 static int qemu_clean(Vm *vm)
 {
     static const char *const files[] = { QEMU_QMP_SOCKET,      QEMU_AGENT_SOCKET,   VMM_LOG_FILE,
@@ -219,6 +253,7 @@ static int qemu_clean(Vm *vm)
     int r = vmm_is_locked(dir);
     if (r != 0)
         return r > 0 ? -EBUSY : r;
+    sweep_shares(dir);
     for (size_t i = 0; i < ELEMENTSOF(files) && r >= 0; i++)
         r = file_remove_at(dir, files[i]);
     return r;

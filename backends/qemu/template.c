@@ -89,6 +89,8 @@ static const char *no_template(const RunDefinition *d)
 {
     if (d->pod.network.mode == NETWORK_BRIDGE)
         return "it is on a bridge, and the tap that it has there is a part of the machine";
+    if (d->n_shares > 0)
+        return "it has a share that is live, and what serves that cannot be part of a template";
     return NULL;
 }
 

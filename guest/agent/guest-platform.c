@@ -132,6 +132,13 @@ static int mount_disk(Platform *p, uint64_t disk, const VolumeDefinition *volume
     return come_yet(mount_at(filesystems[filesystem].type, path, options, attributes, target));
 }
 
+static int mount_share(Platform *p, const char *tag, const VolumeDefinition *volume, const char *target)
+{
+    unsigned read_only = volume_is_read_only(volume) ? MOUNT_ATTR_RDONLY : 0;
+
+    return mount_at("virtiofs", tag, NULL, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | read_only, target);
+}
+
 static void step_clock(Platform *p, int64_t step)
 {
     usec_t now = now_usec(CLOCK_REALTIME);
@@ -193,6 +200,7 @@ static void power_off(Platform *p)
 const PlatformOps guest_platform_ops = {
     .mount_image = mount_image,
     .mount_disk = mount_disk,
+    .mount_share = mount_share,
     .step_clock = step_clock,
     .set_hostname = set_hostname,
     .set_sysctl = set_sysctl,

@@ -14,6 +14,8 @@ typedef struct PlatformOps {
     int (*mount_image)(Platform *p, uint64_t disk, const char *target);
     /* Mounts the file system on the disk at the directory, and lets nothing on it be a device or give rights. -ENODEV as above. */
     int (*mount_disk)(Platform *p, uint64_t disk, const VolumeDefinition *volume, const char *target);
+    /* The same with a directory of the host, by its tag. -EINVAL: the machine has none of this tag. */
+    int (*mount_share)(Platform *p, const char *tag, const VolumeDefinition *volume, const char *target);
     /* Moves this machine's CLOCK_REALTIME by so many microseconds: however long the order was under way, it is still right. */
     void (*step_clock)(Platform *p, int64_t step);
     int (*set_hostname)(Platform *p, const char *name);

@@ -152,13 +152,46 @@ static int mount_one(Platform *p, const AgentConfigure *configure, const VolumeD
     return 0;
 }
 
+/* --- directories of the host ---------------------------------------------------------------------------------------- */
+
+static const AgentShare *find_share(const AgentConfigure *configure, const char *name)
+{
+    for (size_t i = 0; i < configure->n_shares; i++)
+        if (streq_ptr(configure->shares[i].volume, name))
+            return &configure->shares[i];
+    return NULL;
+}
+
+/* Its host has the files, so there is nothing to be left in order at the end. */
+static int mount_share(Platform *p, const AgentConfigure *configure, const VolumeDefinition *v, Failure *f)
+{
+    const AgentShare *share = find_share(configure, v->name);
+    _cleanup_(freep) char *path = volume_path(p, v->name);
+    const char *tag = share ? share->tag : NULL;
+    int r = !tag ? -EINVAL : path ? dir_make_path(path, 0755) : -ENOMEM;
+
+    if (r >= 0 && !mount_is_at(path))
+        r = p->ops->mount_share(p, tag, v, path);
+    if (r == -EINVAL)
+        return failure_say(f, r, "the share of volume %s is not there: no device has the tag %s", v->name,
+                           tag ?: "that it should have");
+    return r < 0 ? failure_set(f, r, "the share of volume %s could not be mounted", v->name) : 0;
+}
+
+static int mount_volume(Platform *p, const AgentConfigure *configure, const VolumeDefinition *v, Failure *f)
+{
+    if (volume_is_live(v))
+        return mount_share(p, configure, v, f);
+    return volume_has_disk(v) ? mount_one(p, configure, v, f) : 0;
+}
+
 int volumes_mount(Platform *p, const AgentConfigure *configure, const ContainerDefinition *d, Failure *f)
 {
     int r = 0;
 
     for (size_t i = 0; r >= 0 && i < d->n_mounts; i++) {
         const VolumeDefinition *v = d->mounts[i].volume ? find(configure, d->mounts[i].volume) : NULL;
-        r = v && volume_has_disk(v) ? mount_one(p, configure, v, f) : 0;
+        r = v ? mount_volume(p, configure, v, f) : 0;
     }
     const VolumeDefinition *layer = d->writable_volume ? find(configure, d->writable_volume) : NULL;
     return r >= 0 && layer && volume_has_disk(layer) ? mount_one(p, configure, layer, f) : r;

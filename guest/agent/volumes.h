@@ -2,7 +2,7 @@
 #pragma once
 /*
  * The pod's volumes, below the agent's run directory, at volumes/NAME: memory at once, disks when they have appeared and a container
- * that sees them, or has its layer on them, is about to start. A disk is mounted once, for all containers; it is left in order when the machine ends.
+ * that sees them, or has its layer on them, is about to start, shares that are live when such a container is. A disk is mounted once, for all containers; it is left in order when the machine ends.
  */
 #include "guest/agent/failure.h"
 #include "guest/agent/platform.h"

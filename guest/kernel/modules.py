@@ -36,8 +36,9 @@ def builtin_names(tree):
             for line in (tree / "modules.builtin").read_text().split()}
 
 
-def in_load_order(tree, names):
-    """The files of `names` and of all that they need, each after what it needs. `tree` is lib/modules/RELEASE."""
+def in_load_order(tree, names, list_name="modules.list"):
+    """The files of `names` and of all that they need, each after what it needs. `tree` is lib/modules/RELEASE; `list_name`
+    is where the names are from."""
     files = {plain(path.stem): path for path in sorted(tree.rglob("*.ko"))}
     builtin = builtin_names(tree)
     order = []
@@ -56,7 +57,7 @@ def in_load_order(tree, names):
         order.append(path)
 
     for name in names:
-        add(name, "modules.list")
+        add(name, list_name)
     return order
 
 

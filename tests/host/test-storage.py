@@ -432,9 +432,12 @@ class Policy(Storage):
         self.declare("disk", pod(disk(outside), AT_DATA))
         self.declare("beside", pod(disk("/srv/podvisor-test-disks2/x"), AT_DATA))
         self.declare("share", pod('{ name = "data"; type = "share"; source = "/etc"; read_only = true; }', AT_DATA))
+        self.declare("live", pod('{ name = "data"; type = "share"; mode = "live"; source = "/etc"; }', AT_DATA,
+                                 'qemu = { machine = "q35"; };'))
         self.declare("secret", pod(more=f'secrets = ( {{ name = "key"; source = "{outside}"; }} );'))
         self.reason("disk", f"{outside} is not below a directory that podvisord.conf allows: volume_sources = [ /srv/podvisor-test-disks ]")
         self.reason("share", "/etc is not below a directory that podvisord.conf allows: volume_sources")
+        self.reason("live", "the share of volume data: /etc is not below a directory that podvisord.conf allows: volume_sources")
         self.reason("beside", "is not below a directory that podvisord.conf allows")
         self.reason("secret", f"{outside} is not below a directory that podvisord.conf allows: file_sources = [ /srv/podvisor-test-files ]")
 

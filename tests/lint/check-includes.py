@@ -4,7 +4,7 @@
 import pathlib, re, sys
 
 # What all backends share.
-BACKENDS = {f"backends/{name}.h" for name in ("backend", "abilities", "abilities-libvirt", "accelerator", "console", "disk-file", "oom", "tsc", "uplink",
+BACKENDS = {f"backends/{name}.h" for name in ("backend", "abilities", "abilities-libvirt", "accelerator", "console", "disk-file", "oom", "share-process", "tsc", "uplink",
                                              "vmm")}
 ALLOWED = {
     "base": {"base"},

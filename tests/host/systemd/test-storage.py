@@ -110,6 +110,13 @@ class Storage(PodMachineTest):
         self.assertEqual(self.sh("web", "cat /data/index.html"), "page\n")
         m.remove_pod("web")
 
+    def test_a_live_share_is_refused_to_a_pod_with_a_unit(self):
+        m = self.machine
+        m.write("/srv/disks/uploads/page", "page\n")
+        share = POD.replace('type = "disk"', 'type = "share"; mode = "live"') % ('source = "/srv/disks/uploads";', KEY)
+        m.pod("live", 'qemu = { machine = "q35"; };\n' + share)
+        self.reason("live", "a pod that has a unit of systemd sees no directory of the host")
+
     def test_a_source_elsewhere_is_refused(self):
         self.machine.pod("thief", POD % (MADE, 'source = "/etc/shadow";'))
         self.reason("thief", "the secret key cannot be read: /etc/shadow is not below a directory that podvisord.conf allows: "

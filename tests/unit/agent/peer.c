@@ -39,6 +39,18 @@ static int mount_disk(Platform *platform, uint64_t disk, const VolumeDefinition 
                : 0;
 }
 
+static int mount_share(Platform *platform, const char *tag, const VolumeDefinition *volume,
+                       const char *target)
+{
+    Peer *p = peer_of(platform);
+
+    (void)snprintf(p->share, sizeof p->share, "%s", tag);
+    p->share_mounts++;
+    return p->disk_error < 0                                     ? p->disk_error
+           : mount("share", target, "tmpfs", 0, "mode=0755") < 0 ? -errno
+                                                                 : 0;
+}
+
 static void step_clock(Platform *platform, int64_t step)
 {
     peer_of(platform)->step += step;
@@ -79,6 +91,7 @@ static void power_off(Platform *platform)
 static const PlatformOps ops = {
     .mount_image = mount_image,
     .mount_disk = mount_disk,
+    .mount_share = mount_share,
     .step_clock = step_clock,
     .set_hostname = set_hostname,
     .set_sysctl = set_sysctl,

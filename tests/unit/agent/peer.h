@@ -46,7 +46,8 @@ typedef struct Peer {
     const char *image; /* a directory, or NULL while no disk is there */
     int disk_error;    /* of a volume's disk: what becomes of its mount */
     uint64_t disk;     /* the last one that was mounted */
-    unsigned disk_mounts;
+    unsigned disk_mounts, share_mounts;
+    char share[32]; /* the tag of the last one */
     bool powered_off;
     int64_t step; /* of the clock */
     char hostname[64];

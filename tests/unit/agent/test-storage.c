@@ -36,6 +36,26 @@ static int configure(Peer *p, VolumeDefinition volume, AgentContainer *container
     return peer_ask(p, AGENT_CONFIGURE, &configure);
 }
 
+/* The same with a directory of the host. */
+static int configure_share(Peer *p, AgentContainer *containers, size_t n)
+{
+    VolumeDefinition volume = { .name = TEXT("data"), .type = VOLUME_SHARE, .mode = SHARE_LIVE };
+    AgentShare share = { .volume = TEXT("data"), .tag = TEXT("volume7") };
+    AgentConfigure configure = {
+        .hostname = TEXT("web"),
+        .volumes = &volume,
+        .n_volumes = 1,
+        .shares = &share,
+        .n_shares = 1,
+        .containers = containers,
+        .n_containers = n,
+        .stop_timeout = 30 * USEC_PER_SEC,
+    };
+
+    peer_hello(p, 7, p->token, 1, AGENT_PROTOCOL_MAX);
+    return peer_ask(p, AGENT_CONFIGURE, &configure);
+}
+
 static const VolumeDefinition data = { .name = (char[]){ "data" }, .type = VOLUME_DISK };
 
 static int ask_piece(Peer *p, PodFileKind kind, const char *name, uint64_t offset, const char *text,
@@ -92,6 +112,36 @@ static void a_disk_is_mounted_once_for_all_that_see_it(void **state)
     assert_true(peer_log_has(p, "two stdout /data/y: Read-only file system"));
     for (size_t i = 0; i < ELEMENTSOF(c); i++)
         container_done_test(&c[i]);
+}
+
+static void a_live_share_is_mounted_once_by_its_tag(void **state)
+{
+    Peer *p = able(state);
+    AgentContainer c[] = { container("one", "probe write /data/x"), container("two", "probe write /data/y") };
+
+    MOUNT(&c[0], .volume = TEXT("data"), .path = TEXT("/data"));
+    MOUNT(&c[1], .volume = TEXT("data"), .path = TEXT("/data"), .read_only = true);
+    assert_int_equal(configure_share(p, c, ELEMENTSOF(c)), 0);
+    peer_until(p, p->powered_off);
+    assert_int_equal(p->share_mounts, 1);
+    assert_string_equal(p->share, "volume7");
+    assert_true(peer_log_has(p, "one stdout /data/x: written"));
+    assert_true(peer_log_has(p, "two stdout /data/y: Read-only file system"));
+    for (size_t i = 0; i < ELEMENTSOF(c); i++)
+        container_done_test(&c[i]);
+}
+
+static void a_live_share_without_a_device_is_told_by_its_tag(void **state)
+{
+    Peer *p = able(state);
+    CONTAINER(c, "web", "probe exit 0");
+
+    p->disk_error = -EINVAL;
+    MOUNT(&c, .volume = TEXT("data"), .path = TEXT("/data"));
+    assert_int_equal(configure_share(p, &c, 1), 0);
+    peer_until(p, peer_state_is(p, "web", CONTAINER_FAILED));
+    assert_string_equal(peer_container(p, "web")->message,
+                        "the share of volume data is not there: no device has the tag volume7");
 }
 
 static void a_container_waits_for_the_disk_of_its_volume(void **state)
@@ -314,6 +364,8 @@ int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         WITH_PEER(a_disk_is_mounted_once_for_all_that_see_it),
+        WITH_PEER(a_live_share_is_mounted_once_by_its_tag),
+        WITH_PEER(a_live_share_without_a_device_is_told_by_its_tag),
         WITH_PEER(a_container_waits_for_the_disk_of_its_volume),
         WITH_PEER(another_file_system_is_told_in_words),
         WITH_PEER(damage_is_told_in_words),

@@ -76,6 +76,20 @@ static void test_volumes_are_disks_with_their_format_and_rights(void **state)
     schema_done(&run_definition_schema, &d);
 }
 
+static void test_a_live_share_is_a_device_that_is_served_from_the_guests_memory(void **state)
+{
+    static const CommandLineShare shares[] = { { .index = 1, .fd = 27 }, { .index = 4, .fd = 28 } };
+    RunDefinition d = definition_new(MACHINE_Q35);
+    CommandLineInputs in = { ACCELERATOR_TCG,  .kernel_fd = 8,
+                             .initrd_fd = 9,   .qmp_fd = 10,
+                             .agent_fd = 11,   .bell_fd = 12,
+                             .shares = shares, .n_shares = ELEMENTSOF(shares),
+                             .network_fd = -1 };
+
+    assert_golden("q35-shares", &d, &in);
+    schema_done(&run_definition_schema, &d);
+}
+
 static void test_a_pod_with_a_network_has_one_interface_whose_other_end_connects_to_it(void **state)
 {
     for (int m = 0; m < MACHINE_MAX; m++) {
@@ -161,6 +175,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_each_machine_under_each_accelerator_has_its_golden_command_line),
         cmocka_unit_test(test_volumes_are_disks_with_their_format_and_rights),
+        cmocka_unit_test(test_a_live_share_is_a_device_that_is_served_from_the_guests_memory),
         cmocka_unit_test(test_a_pod_with_a_network_has_one_interface_whose_other_end_connects_to_it),
         cmocka_unit_test(test_a_template_and_its_copy_are_the_same_machine),
         cmocka_unit_test(test_a_name_with_commas_stays_one_value),

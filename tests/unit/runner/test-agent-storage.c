@@ -112,6 +112,42 @@ static void an_agent_of_an_older_podvisor_is_refused_what_it_does_not_know(void 
         "the agent is of an older podvisor: it knows no disks, no secrets and no config files");
 }
 
+static void add_share(Fixture *f)
+{
+    RunDefinition *d = &f->runner->definition;
+    VolumeDefinition *v = field_append(schema_field(&pod_schema, "volumes"), &d->pod);
+    RunDisk *share = field_append(schema_field(&run_definition_schema, "shares"), d);
+
+    v->type = VOLUME_SHARE;
+    v->mode = SHARE_LIVE;
+    assert_success(str_replace(&v->name, "uploads"));
+    assert_success(str_replace(&share->volume, "uploads"));
+}
+
+static void a_live_share_is_told_to_the_agent_by_its_tag(void **state)
+{
+    Fixture *f = *state;
+    add_share(f);
+    fake_welcome_version(&f->agent, AGENT_PROTOCOL_SHARES);
+    (void)clock_answer(f, 0);
+    assert_success(file_come(f, "canary"));
+    expect_file(f, "canary");
+    const AgentConfigure *c = fake_expect(&f->agent, AGENT_CONFIGURE);
+    assert_int_equal(c->n_shares, 1);
+    assert_string_equal(c->shares[0].volume, "uploads");
+    assert_string_equal(c->shares[0].tag, "volume1");
+}
+
+static void an_agent_that_knows_no_live_shares_gets_no_pod_with_one(void **state)
+{
+    Fixture *f = *state;
+    add_share(f);
+    fake_welcome_version(&f->agent, AGENT_PROTOCOL_SHARES - 1);
+    machine_ends(END_VMM_SIGNAL, 9);
+    assert_string_equal(f->runner->record.report.message,
+                        "the agent is of an older podvisor: it knows no shares that are live");
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -121,6 +157,8 @@ int main(void)
         TEST(a_source_that_cannot_be_read_ends_a_start_and_no_pod_that_runs),
         TEST(a_start_without_its_secret_fails_with_the_reason),
         TEST(an_agent_of_an_older_podvisor_is_refused_what_it_does_not_know),
+        TEST(a_live_share_is_told_to_the_agent_by_its_tag),
+        TEST(an_agent_that_knows_no_live_shares_gets_no_pod_with_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
