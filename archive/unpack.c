@@ -65,6 +65,14 @@ static int clean_name(Unpack *u, const char *name, char **ret)
     return 0;
 }
 
+/* Whether the first part of a clean name is this one. */
+static bool begins_with_part(const char *clean, const char *part)
+{
+    size_t n = strcspn(clean, "/");
+
+    return strlen(part) == n && memcmp(part, clean, n) == 0;
+}
+
 /* The name on disk, below `base`, of a name of the archive. */
 static int place_of(Unpack *u, const char *name, char **ret)
 {
@@ -74,6 +82,8 @@ static int place_of(Unpack *u, const char *name, char **ret)
     if (r < 0)
         return r;
     assert(clean);
+    if (u->job->tree && !begins_with_part(clean, u->job->tree))
+        return trouble_say(u->t, -EACCES, "the archive has %s, and %s was asked for", name, u->job->tree);
     if (!u->rename) {
         *ret = take_ptr(clean);
         return 0;
@@ -83,7 +93,7 @@ static int place_of(Unpack *u, const char *name, char **ret)
         return trouble_set(u->t, -ENOMEM, "%s", name);
     const char *rest = clean;
     if (*u->first) {
-        if (strlen(u->first) != n || memcmp(u->first, clean, n) != 0)
+        if (!begins_with_part(clean, u->first))
             return trouble_say(u->t, -EEXIST,
                                "%s is not there, and the archive has more than one tree: %s and %s",
                                u->job->path, u->first, clean);

@@ -14,6 +14,8 @@
  *
  * Invariants
  * - Nothing outside of the destination is made, changed or removed; a name that is absolute or has ".." in it is refused.
+- Who has asked for one tree gets that one: whoever sends the archive does not choose what else in a directory that is there it
+  replaces.
  * - No devices are made. Files on the way are readable by their owner alone until they are whole.
  * - A file that cannot be written to its end is not there.
  */
@@ -29,6 +31,7 @@ typedef struct UnpackJob {
     const char *path; /* of the destination, as a user writes it */
     unsigned resolve; /* RESOLVE_* of openat2(2), for the path */
     bool directory;   /* the destination has to be a directory that is there */
+    const char *tree; /* the first part that all names of the archive have to have; NULL: any */
     int in;           /* blocking */
     bool owners;      /* to be kept; else all belongs to who unpacks */
     bool power;       /* set-user-id bits and capabilities are kept, too */

@@ -54,6 +54,7 @@ static int work(const CopyJob *job, int fd, int words, TreeCount *done, Trouble 
     PackJob pack = { .path = job->path, .out = fd, .note = note, .userdata = &words };
     UnpackJob unpack = {
         .path = job->path,
+        .tree = job->tree,
         .in = fd,
         .owners = geteuid() == 0,
         .power = job->power,

@@ -2,6 +2,7 @@
 /* podvisor cp: files and directories into and out of a container, as a tar archive over a stream. */
 #include <signal.h>
 
+#include "archive/open.h"
 #include "base/log.h"
 #include "base/strings.h"
 #include "cli/client.h"
@@ -95,11 +96,16 @@ static int start_child(Copy *c, bool power)
 {
     bool pack = !c->from->path;
     const Place *here = pack ? c->from : c->to;
+    _cleanup_(tree_path_done) TreePath asked = { 0 };
     CopyJob job = { .pack = pack, .path = here->word, .power = power, .not_for_it = c->stream };
 
     if (here->stream)
         return STATUS_OK;
-    int r = copy_child_start(&job, &c->child, &c->pipe);
+    int r = pack ? 0 : tree_path_parse(c->from->path, &asked);
+    /* What is in a directory may be called anything. */
+    job.tree = pack || asked.contents ? NULL : asked.name;
+    if (r >= 0)
+        r = copy_child_start(&job, &c->child, &c->pipe);
     if (r < 0)
         log_error_errno(r, "The copy cannot be started");
     return r < 0 ? STATUS_FAILURE : STATUS_OK;

@@ -138,6 +138,46 @@ static void one_tree_gets_the_name_and_a_second_is_refused(void **state)
     assert_true(is_there(j, "new/file") && !is_there(j, "other") && !is_there(j, "tree"));
 }
 
+/* As a guest would that was asked for its log by somebody who stands in a directory of his own files. */
+static void who_asked_for_one_tree_gets_no_other(void **state)
+{
+    static const char *const names[] = { ".profile", "log2", "lo", "./.ssh/keys", "." };
+    Jobs *j = *state;
+
+    (void)mkdir(at(j, "in"), 0755);
+    write_file(j, "in/.profile", "good", 4);
+    TABLE_FOREACH (name, names) {
+        Bytes b = { 0 };
+        archive_add(&b, entry(TAR_DIRECTORY, "log/", NULL), "");
+        archive_add(&b, entry(TAR_FILE, "./log/file", NULL), "log");
+        archive_add(&b, entry(TAR_FILE, *name, NULL), "evil");
+        assert_success(tar_write_end(&b));
+        archive_write(j, &b);
+        bytes_done(&b);
+        assert_int_equal(unpack_as(j, (UnpackJob){ .path = at(j, "in"), .tree = "log" }), -EACCES);
+        assert_non_null(strstr(j->t.text, *name));
+        assert_int_equal(unpack_as(j, (UnpackJob){ .path = at(j, "new"), .tree = "log" }), -EACCES);
+    }
+    assert_true(file_is(j, "in/.profile", "good") && file_is(j, "in/log/file", "log"));
+    assert_false(is_there(j, "in/.ssh") || is_there(j, "in/log2") || is_there(j, "in/lo"));
+}
+
+/* Else a copy of the copy would show what was no part of it. */
+static void a_tree_has_no_second_name_of_a_file_outside_of_it(void **state)
+{
+    Jobs *j = *state;
+    Bytes b = { 0 };
+
+    (void)mkdir(at(j, "in"), 0755);
+    write_file(j, "in/secret", "good", 4);
+    archive_add(&b, entry(TAR_HARD_LINK, "log/name", "secret"), "");
+    assert_success(tar_write_end(&b));
+    archive_write(j, &b);
+    bytes_done(&b);
+    assert_int_equal(unpack_as(j, (UnpackJob){ .path = at(j, "in"), .tree = "log" }), -EACCES);
+    assert_false(is_there(j, "in/log/name"));
+}
+
 static void a_flood_of_notes_is_counted(void **state)
 {
     Jobs *j = *state;
@@ -214,6 +254,8 @@ int main(void)
         WITH_JOBS(power_is_not_unpacked),
         WITH_JOBS(a_device_is_told_of_and_not_made),
         WITH_JOBS(one_tree_gets_the_name_and_a_second_is_refused),
+        WITH_JOBS(who_asked_for_one_tree_gets_no_other),
+        WITH_JOBS(a_tree_has_no_second_name_of_a_file_outside_of_it),
         WITH_JOBS(a_flood_of_notes_is_counted),
         WITH_JOBS(a_tree_without_end_is_refused),
         WITH_JOBS(a_racer_gets_nothing_outside),
