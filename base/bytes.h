@@ -3,6 +3,8 @@
 /*
  * A growing run of bytes. A zeroed Bytes is empty and valid. `data` is owned, never NULL-terminated by contract
  * unless bytes_terminate() was called.
+ *
+ * Of one that is `secret`, which its owner may say at any time, nothing is left in memory that it has let go of.
  */
 #include "base/macro.h"
 
@@ -10,6 +12,7 @@ typedef struct Bytes {
     uint8_t *data;
     size_t size;      /* bytes in use */
     size_t allocated; /* bytes owned */
+    bool secret;
 } Bytes;
 
 /* Room for n more bytes behind size; returns where they go, NULL when out of memory. Add to size what was used. */

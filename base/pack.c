@@ -35,6 +35,11 @@ int packer_new(Packer **ret)
     return 0;
 }
 
+void packer_secret(Packer *p)
+{
+    p->bytes.secret = true;
+}
+
 Packer *packer_free(Packer *p)
 {
     if (p)

@@ -33,6 +33,8 @@ typedef struct PackLimits {
 } PackLimits;
 
 int packer_new(Packer **ret);
+/* What is packed from here on is secret, and so will be what packer_finish() hands over. */
+void packer_secret(Packer *p);
 Packer *packer_free(Packer *p);
 DEFINE_CLEANUP(Packer *, packer_free)
 void packer_map(Packer *p, size_t n_pairs);

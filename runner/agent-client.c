@@ -181,6 +181,7 @@ static int out_append(AgentClient *c, int type, uint64_t id, const void *body)
         return r;
     if (c->out.size + b.size > AGENT_OUT_MAX)
         return -ENOBUFS;
+    c->out.secret |= b.secret;
     if ((r = frame_append(&c->out, c->session, b.data, b.size)) < 0)
         return r;
     /* Whoever stops for that is told when there is room again, though all of it may leave at once. */

@@ -184,7 +184,7 @@ static const MessageType types[] = {
     [AGENT_SIGNAL] = { "signal", &agent_stream_signal_schema, "a signal for such a program" },
     [AGENT_RESIZE] = { "resize", &agent_stream_resize_schema, "a new size of its terminal" },
     [AGENT_HANGUP] = { "hangup", &agent_stream_schema, "its client is gone: it is ended" },
-    [AGENT_FILE] = { "file", &agent_file_schema, "a piece of a secret or config file" },
+    [AGENT_FILE] = { "file", &agent_file_schema, "a piece of a secret or config file", .secret = true },
     [AGENT_TEMPLATE] = { "template", NULL, "this machine is to be copied: wait as after the boot" },
     [AGENT_LIMITS] = { "limits", &runner_limits_schema, "what containers may use from now on" },
     [AGENT_DATA] = { "data", &agent_data_schema, "a piece of a standard stream" },

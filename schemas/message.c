@@ -11,6 +11,8 @@ int message_to_bytes(const MessageTable *table, int type, uint64_t id, const voi
     assert(type >= 0 && type < table->n_types && (!t->schema || body));
     if (packer_new(&p) < 0)
         return -ENOMEM;
+    if (t->secret)
+        packer_secret(p);
     packer_map(p, 2 + (t->schema != NULL));
     packer_string(p, "type");
     packer_string(p, t->name);

@@ -12,6 +12,7 @@ typedef struct MessageType {
     const char *name;
     const Schema *schema; /* of the body; NULL: none */
     const char *doc;
+    bool secret; /* nothing of one that was sent stays in memory */
 } MessageType;
 
 typedef struct MessageTable {
@@ -28,7 +29,7 @@ typedef struct Message {
     void *body; /* of the type's schema; NULL when it has none */
 } Message;
 
-/* body is the type's struct or NULL: 0, -EMSGSIZE beyond the table's limit, -ENOMEM. */
+/* body is the type's struct or NULL; *ret is secret as the type is: 0, -EMSGSIZE beyond the table's limit, -ENOMEM. */
 int message_to_bytes(const MessageTable *table, int type, uint64_t id, const void *body,
                      Bytes *ret) _warn_unused_;
 /* 0, -ENOTSUP for a type that the table has not, -EBADMSG, -E2BIG, -ENOMEM. On success the caller calls message_done(). */

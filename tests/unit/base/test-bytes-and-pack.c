@@ -26,6 +26,30 @@ static void bytes_grow_and_are_consumed_from_the_front(void **state)
     bytes_done(&b);
 }
 
+static void what_secret_bytes_let_go_of_is_overwritten(void **state)
+{
+    static const uint8_t zeros[6];
+    Bytes b = { .secret = true };
+    Packer *p;
+
+    assert_success(bytes_append(&b, "hello ", 6));
+    assert_success(bytes_append(&b, "world", 5));
+    bytes_consume(&b, 6);
+    assert_memory_equal(b.data, "world", 5);
+    assert_memory_equal(b.data + 5, zeros, 6);
+    /* They stay what they are when they move. */
+    assert_non_null(bytes_reserve(&b, 4096));
+    assert_memory_equal(b.data, "world", 5);
+    bytes_done(&b);
+    assert_success(packer_new(&p));
+    packer_secret(p);
+    packer_string(p, "world");
+    assert_success(packer_finish(p, &b));
+    assert_true(b.secret);
+    packer_free(p);
+    bytes_done(&b);
+}
+
 static void what_is_packed_reads_back(void **state)
 {
     Packer *p;
@@ -99,6 +123,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(bytes_grow_and_are_consumed_from_the_front),
+        cmocka_unit_test(what_secret_bytes_let_go_of_is_overwritten),
         cmocka_unit_test(what_is_packed_reads_back),
         cmocka_unit_test(hostile_bytes_are_refused_before_anything_is_allocated),
         cmocka_unit_test(limits_on_size_and_count_hold),
