@@ -93,7 +93,7 @@ class Crowd(unittest.TestCase):
 
     def test_stuck_runners_take_no_slot_from_others_for_ever(self):
         host = self.enterContext(Instance("max_starts = 2;"))
-        host.write("stuck", NULL.format('start_timeout = "2s"; null = { start_delay = "1h"; };'))
+        host.write("stuck", NULL.format('start_timeout = "2s"; stop_timeout = "2s"; null = { start_delay = "1h"; };'))
         host.wait("stuck", state="starting")
         stop(host.status("stuck")["runner_pid"])
         for i in range(5):

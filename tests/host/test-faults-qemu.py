@@ -10,6 +10,8 @@ from instance import HELLO, HostTest, Instance, alive, stop, until
 
 ONCE = 'restart = { policy = "never"; };\n'
 QUICK = 'restart = { delay = "100ms"; max_delay = "500ms"; };\n'
+# Nobody is left who could end in order.
+HUNG = QUICK + 'stop_timeout = "2s";\n'
 
 # Speaks QMP on the socket that it was given, as a QEMU of long ago.
 OLD = """#!/usr/bin/env python3
@@ -142,7 +144,7 @@ class Ends(HostTest):
         self.assertFalse(alive(before["vmm_pid"]))
 
     def test_one_that_hangs_does_not_delay_the_others(self):
-        hung = self.ready("hung", more=QUICK)
+        hung = self.ready("hung", more=HUNG)
         stop(hung["vmm_pid"])
         began = time.monotonic()
         self.host.list()
@@ -153,7 +155,7 @@ class Ends(HostTest):
         self.assertFalse(alive(hung["vmm_pid"]))
 
     def test_a_runner_that_hangs_does_not_delay_the_others(self):
-        hung = self.ready("hung", more=QUICK)
+        hung = self.ready("hung", more=HUNG)
         stop(hung["runner_pid"])
         began = time.monotonic()
         self.host.list()

@@ -1,13 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """A machine with libvirt as Debian installs it, beside podvisor. What libvirt finds out about QEMU takes it ten seconds;
-it is kept in the build directory from one machine to the next, and shared with the contract tests."""
+it is kept in the build directory from one machine to the next, and shared with the contract tests, which lock it as well."""
+import contextlib
+import fcntl
+import os
 import pathlib
 import shutil
 
 from machine import BUILD
 from pods import PodMachine
 
-CACHE = BUILD / "tests/contract/libvirt-cache/qemu/capabilities"
+LOCK = BUILD / "tests/contract/libvirt-cache"
+CACHE = LOCK / "qemu/capabilities"
 KNOWN = "/var/cache/libvirt/qemu/capabilities"
 SYSTEM = "qemu:///system"
 # The test restarts it more often than systemd lets anybody in so short a time.
@@ -18,15 +22,28 @@ def installed():
     return pathlib.Path("/usr/sbin/libvirtd").exists() and shutil.which("virsh") and (BUILD / "bin/podvisor-runner-libvirt").exists()
 
 
+@contextlib.contextmanager
+def cache_locked():
+    """Nobody else writes to it, or copies what is half there."""
+    LOCK.mkdir(parents=True, exist_ok=True)
+    lock = os.open(LOCK, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(lock)
+
+
 class LibvirtMachine(PodMachine):
     def prepare(self):
         super().prepare()
         # Debian's package enables it.
         self.systemctl_offline("enable", "libvirtd.service")
         self.write("/etc/systemd/system/libvirtd.service.d/often.conf", OFTEN)
-        if CACHE.exists():
-            shutil.rmtree(self.root / KNOWN.lstrip("/"), ignore_errors=True)
-            shutil.copytree(CACHE, self.root / KNOWN.lstrip("/"))
+        with cache_locked():
+            if CACHE.exists():
+                shutil.rmtree(self.root / KNOWN.lstrip("/"), ignore_errors=True)
+                shutil.copytree(CACHE, self.root / KNOWN.lstrip("/"))
 
     def start(self):
         super().start()
@@ -36,8 +53,9 @@ class LibvirtMachine(PodMachine):
             device.unlink()
 
     def keep_cache(self):
-        if not CACHE.exists():
-            shutil.copytree(self.path(KNOWN), CACHE)
+        with cache_locked():
+            if not CACHE.exists():
+                shutil.copytree(self.path(KNOWN), CACHE)
 
     def virsh(self, *words, **more):
         return self.run("virsh", "--connect", SYSTEM, *words, **more)
