@@ -236,11 +236,18 @@ static int put_in_place(const Place *p, char **ret_why)
     return 0;
 }
 
+/* A longer name would be cut off, and be that of another interface. */
+static bool is_interface_name(const char *name)
+{
+    return name && strlen(name) < IFNAMSIZ;
+}
+
 int bridge_join(const BridgeLink *link, char **ret_why)
 {
     Place place = { .link = link };
 
-    if (!link->bridge || !link->tap || !mac_address_parse(link->mac, place.mac))
+    if (!is_interface_name(link->bridge) || !is_interface_name(link->tap) ||
+        !mac_address_parse(link->mac, place.mac))
         return -EINVAL;
     int mtu = check_bridge(link, ret_why);
     if (mtu < 0)
