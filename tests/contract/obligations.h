@@ -63,6 +63,12 @@ void a_vmm_that_is_none_ends_the_start(Harness *h);
 void a_missing_image_is_told_with_its_container(Harness *h);
 void a_vmm_that_hangs_can_be_killed(Harness *h);
 
+void a_program_runs_in_a_container_with_its_streams_and_its_status(Harness *h);
+void a_program_that_is_not_there_is_named(Harness *h);
+void what_is_copied_in_comes_out_as_it_was(Harness *h);
+void a_disk_keeps_its_data_from_one_machine_to_the_next(Harness *h);
+void a_disk_that_is_not_there_ends_the_start_with_its_name(Harness *h);
+
 void a_daemon_that_dies_while_a_machine_starts_is_waited_for(Harness *h);
 void a_daemon_that_dies_leaves_the_machine(Harness *h);
 void a_machine_is_adopted_without_its_daemon(Harness *h);
