@@ -56,6 +56,13 @@ def own_address():
         return None if address.startswith("127.") else address
 
 
+def has_ipv6():
+    with contextlib.suppress(OSError), socket.socket(socket.AF_INET6) as s:
+        s.bind(("::1", 0))
+        return True
+    return False
+
+
 def children(pid):
     return [int(p) for p in pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
@@ -97,8 +104,10 @@ class Reached(NetworkTest):
         super().setUpClass()
         cls.port = free_ports(5)
         cls.udp = free_ports(1, socket.SOCK_DGRAM)
-        cls.host.write("web", pod([f"127.0.0.1:{cls.port}:80/tcp", f"{cls.port + 1}-{cls.port + 2}:80-81",
-                                   f"127.0.0.1:{cls.udp}:53/udp"], more=ECHO))
+        ports = [f"127.0.0.1:{cls.port}:80/tcp", f"{cls.port + 1}-{cls.port + 2}:80-81", f"127.0.0.1:{cls.udp}:53/udp"]
+        if has_ipv6():
+            ports.append(f"[::1]:{cls.port + 4}:80")
+        cls.host.write("web", pod(ports, more=ECHO))
         cls.host.wait("web")
 
     def test_a_page_is_fetched_through_a_published_port(self):
@@ -112,6 +121,14 @@ class Reached(NetworkTest):
         address = own_address() or self.skipTest("this host has loopback addresses only")
         self.assertTrue(self.served(self.port + 1, address=address))
         self.assertIsNone(page(self.port, address))
+
+    @unittest.skipUnless(has_ipv6(), "this host has no IPv6")
+    def test_a_page_is_fetched_over_ipv6(self):
+        self.assertTrue(self.served(self.port + 4, address="[::1]"))
+        # Only there; and a port without an address is at this one, too.
+        self.assertIsNone(page(self.port + 4))
+        self.assertTrue(self.served(self.port + 1, address="[::1]"))
+        self.assertIsNone(page(self.port, "[::1]"))
 
     def test_datagrams_come_and_are_answered(self):
         def asked():

@@ -239,6 +239,30 @@ class Disks(Storage):
         self.host.wait("db")
         self.assertEqual(self.sh("cat /data/x"), "kept\n")
 
+    def test_a_block_device_is_a_disk_too(self):
+        backing = mkfs(self.host.root / "device.raw")
+        self.addCleanup(backing.unlink)
+        made = subprocess.run(["losetup", "--find", "--show", backing], capture_output=True, text=True)
+        if made.returncode != 0:
+            self.skipTest(f"this user makes no block devices here: {made.stderr.strip()}")
+        device = made.stdout.strip()
+        self.addCleanup(subprocess.run, ["losetup", "--detach", device], check=True)
+        self.declare("db", pod(disk(device), AT_DATA))
+        self.host.wait("db")
+        self.sh("echo kept > /data/x")
+        self.declare("thief", pod(disk(device), AT_DATA))
+        self.reason("thief", f"{device}: the pod db uses it, as its volume data")
+        self.host.remove("thief")
+        self.host.cli("restart", "db")
+        self.host.wait("db")
+        self.assertEqual(self.sh("cat /data/x"), "kept\n")
+        self.host.cli("stop", "db")
+        self.assertEqual(self.features(device)["Filesystem state"], "clean")
+        # Its other name is the same disk.
+        self.declare("image", pod(disk(backing), AT_DATA))
+        self.host.wait("image")
+        self.assertEqual(self.sh("cat /data/x", "image/main"), "kept\n")
+
     def test_a_disk_of_erofs_can_be_read_alone(self):
         tree = self.host.root / "tree"
         tree.mkdir()
