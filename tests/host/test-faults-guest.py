@@ -13,7 +13,9 @@ import unittest
 
 from instance import BUILD, HERE, HELLO, PATIENCE, HostTest, Instance, compile_static, resident, until
 
-POD = 'start_timeout = "12s"; memory = "128M"; restart = {{ policy = "{}"; delay = "100ms"; }};\n' + HELLO.replace("{", "{{").replace("}", "}}")
+WELL = 'memory = "128M"; restart = {{ policy = "{}"; delay = "100ms"; }};\n' + HELLO.replace("{", "{{").replace("}", "}}")
+# Of a guest that never comes nobody waits for the end of an honest one's patience.
+POD = 'start_timeout = "12s"; ' + WELL
 NULL = 'backend = "null"; containers = ( { name = "a"; image = "none"; } );'
 MEGABYTE = 1 << 20
 
@@ -36,7 +38,7 @@ class Well(HostTest):
     def test_the_power_button_of_a_machine_ends_its_pod_in_order(self):
         machines = ("q35", "microvm")
         for machine in machines:
-            self.host.write(machine, f'qemu = {{ machine = "{machine}"; }};\n' + POD.format("never").replace("exit 0", "exit 7"))
+            self.host.write(machine, f'qemu = {{ machine = "{machine}"; }};\n' + WELL.format("never").replace("exit 0", "exit 7"))
         for machine in machines:
             # Which it says when it can be asked to end.
             until("its line", lambda: "hello" in self.host.cli("logs", machine, check=False).stdout)
@@ -49,7 +51,7 @@ class Well(HostTest):
             self.assertIn("podvisor-agent: the power button of the machine was pressed", self.host.page(machine))
 
     def test_a_panic_is_told_in_the_kernels_words_and_the_pod_starts_again(self):
-        self.host.write("web", POD.format("on-failure").replace("command", 'capabilities = [ "SYS_ADMIN" ]; command'))
+        self.host.write("web", WELL.format("on-failure").replace("command", 'capabilities = [ "SYS_ADMIN" ]; command'))
         self.host.wait("web")
         machine = self.host.status("web")["vmm_pid"]
         self.host.sh("web", "mkdir /tmp/p; mount -t proc proc /tmp/p; echo c >/tmp/p/sysrq-trigger", check=False)
@@ -77,8 +79,8 @@ class Guests(unittest.TestCase):
         host.wait("calm")
         return host
 
-    def end(self, host, policy="never"):
-        host.write("odd", POD.format(policy))
+    def end(self, host, text=POD):
+        host.write("odd", text.format("never"))
         host.wait("odd", state="failed")
         self.assertEqual(host.machines(), {})
         self.assertEqual(host.status("calm")["state"], "ready")
@@ -86,13 +88,13 @@ class Guests(unittest.TestCase):
 
     def test_an_init_that_ends_is_a_panic_of_the_kernel(self):
         host = self.host("leave")
-        self.assertEqual(self.end(host)["reason"], "guest-panic")
+        self.assertEqual(self.end(host, WELL)["reason"], "guest-panic")
         page = host.page("odd")
         self.assertIn("Attempted to kill init", page)
         self.assertIn("Console:", page)
 
     def test_a_guest_that_resets(self):
-        self.assertEqual(self.end(self.host("reset"))["reason"], "guest-reset")
+        self.assertEqual(self.end(self.host("reset"), WELL)["reason"], "guest-reset")
 
     def test_a_silent_guest_ends_at_its_deadline_with_its_last_words(self):
         host = self.host("sleep_on")
