@@ -21,7 +21,8 @@ typedef struct Puller {
     int pidfd;      /* of a child; -1: it has a unit */
     bool abandoned; /* it is only waited for, to be reaped */
     sd_event_source *source;
-    sd_bus_slot *call;
+    sd_bus_slot *call; /* systemd has not answered yet */
+    char *job;         /* its answer: the start; NULL: there was none */
     TAILQ_ENTRY(Puller) entry;
 } Puller;
 
@@ -42,6 +43,7 @@ static Puller *puller_free(Puller *p)
     sd_event_source_disable_unref(p->source);
     sd_bus_slot_unref(p->call);
     safe_close(p->pidfd);
+    free(p->job);
     free(p);
     return NULL;
 }
@@ -132,6 +134,12 @@ static char *unit_of(const char *id)
     return strf("podvisor-pull@%s.service", id);
 }
 
+/* One before it in the same unit may still be stopped, and its stop be done or cancelled. systemd answers before it says what came of a job. */
+static bool is_start_of(const Puller *p, const char *job)
+{
+    return !p->call && (!p->job || streq(p->job, job));
+}
+
 static int on_job_removed(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
     PullLauncher *l = userdata;
@@ -143,7 +151,7 @@ static int on_job_removed(sd_bus_message *m, void *userdata, sd_bus_error *error
     for (Puller *p = TAILQ_FIRST(&l->pullers), *next; p; p = next) {
         next = TAILQ_NEXT(p, entry);
         _cleanup_(freep) char *own = unit_of(p->id);
-        if (!own || !streq(own, unit))
+        if (!own || !streq(own, unit) || !is_start_of(p, path))
             continue;
         _cleanup_(freep) char *why =
             streq(result, "done") ? NULL : strf("%s: %s; `systemctl status` of it says more", unit, result);
@@ -157,8 +165,11 @@ static int on_started(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
     Puller *p = userdata;
     const sd_bus_error *e = sd_bus_message_get_error(m);
+    const char *job;
 
     p->call = sd_bus_slot_unref(p->call);
+    if (!e && sd_bus_message_read(m, "o", &job) >= 0)
+        (void)str_replace(&p->job, job);
     /* No answer is no refusal; it is asked again when the bus is back. */
     if (!e ||
         sd_bus_error_has_names(e, SD_BUS_ERROR_NO_REPLY, SD_BUS_ERROR_DISCONNECTED, SD_BUS_ERROR_TIMEOUT))
@@ -180,6 +191,7 @@ static int launch_unit(Puller *p)
     if (!bus)
         return 0;
     p->call = sd_bus_slot_unref(p->call);
+    (void)str_replace(&p->job, NULL);
     int r = sd_bus_message_new_method_call(bus, &m, SYSTEMD_NAME, SYSTEMD_PATH, SYSTEMD_MANAGER, "StartUnit");
     if (r >= 0)
         r = sd_bus_message_append(m, "ss", unit, "replace");
