@@ -10,9 +10,9 @@
 typedef struct CopyJob {
     bool pack; /* else it unpacks */
     const char *path;
-    const char *tree; /* of what is unpacked: its name, as it was asked for; NULL: it may have several, with any name */
-    bool power;     /* of what is unpacked: set-user-id bits are kept */
-    int not_for_it; /* a descriptor of ours that it is not to hold; -1: none */
+    const char *tree; /* of what is unpacked: its name, as it was asked for; NULL: any, and several */
+    bool power;       /* of what is unpacked: set-user-id bits are kept */
+    int not_for_it;   /* a descriptor of ours that it is not to hold; -1: none */
 } CopyJob;
 
 typedef struct CopyChild {
