@@ -23,6 +23,16 @@ static bool takes_input(const PodDefinition *pod, size_t i)
     return container_takes_input(pod_container(pod, i));
 }
 
+static bool has_devices(const PodDefinition *pod, size_t i)
+{
+    return pod_container(pod, i)->devices;
+}
+
+static bool has_umask(const PodDefinition *pod, size_t i)
+{
+    return pod_container(pod, i)->umask;
+}
+
 static const struct {
     uint64_t since; /* the version that knows it */
     bool (*asked)(const PodDefinition *pod, size_t i);
@@ -32,6 +42,8 @@ static const struct {
     { AGENT_PROTOCOL_LIFE, is_sidecar, "sidecars" },
     { AGENT_PROTOCOL_LIFE, has_probes, "probes" },
     { AGENT_PROTOCOL_ATTACH, takes_input, "standard input and no terminals of containers" },
+    { AGENT_PROTOCOL_RESOURCES, has_devices, "devices" },
+    { AGENT_PROTOCOL_RESOURCES, has_umask, "umask" },
 };
 
 static const char *container_lacks(const PodDefinition *pod, uint64_t version, size_t i)

@@ -191,8 +191,10 @@ typedef struct ContainerDefinition {
     uint64_t writable_size; /* bytes; 0: a share, as the agent decides */
     char *writable_volume;  /* a scratch, which has the layer instead of memory; NULL: none */
     char **capabilities;
+    char **devices; /* of the machine, as format_device */
     bool no_new_privs;
     SeccompProfile seccomp;
+    char *umask; /* octal digits; NULL: 0022 */
     RlimitSettings rlimits;
     char *stop_signal; /* NULL: the image's */
     usec_t stop_timeout;

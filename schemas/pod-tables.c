@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/strings.h"
+#include "schemas/device.h"
 #include "schemas/formats.h"
 #include "schemas/pod-definition.h"
 
@@ -285,6 +286,12 @@ static const Field container_fields[] = {
              "(CHOWN, DAC_OVERRIDE, FOWNER, FSETID, KILL, NET_BIND_SERVICE, SETFCAP, SETGID, SETPCAP, "
              "SETUID, SYS_CHROOT); [ \"NONE\" ] keeps none.",
       .example = "capabilities = [ \"NET_BIND_SERVICE\" ];" },
+    { F_STRV(ContainerDefinition, devices), .max = DEVICES_MAX, .format = &format_device,
+      .impact = IMPACT_REBOOT,
+      .doc = "Devices of the machine that the container has beside the usual ones: /dev/fuse, /dev/net/tun, "
+             "/dev/hwrng. After a colon, what it may do with it: r (read), w (write), m (make other nodes of "
+             "it, with the capability MKNOD); without that all three. Every user of the container has it.",
+      .example = "devices = [ \"/dev/fuse\", \"/dev/net/tun:rw\" ];" },
     { F_BOOL(ContainerDefinition, no_new_privs), .fallback = "true", .impact = IMPACT_REBOOT,
       .doc = "Whether the program and all that it runs can gain nothing by programs with the set-user-ID "
              "bit or file capabilities." },
@@ -293,6 +300,10 @@ static const Field container_fields[] = {
       .doc = "Which system calls the program may use. The default profile allows what its capabilities "
              "are for, and refuses what only leads into the kernel: new namespaces, mounts, keys, "
              "modules, BPF and the like." },
+    { F_STRING(ContainerDefinition, umask), .format = &format_file_mode, .impact = IMPACT_REBOOT,
+      .doc = "What the modes of files that the program makes are without, as umask(2) has it, in octal "
+             "digits. When the key is absent: 0022.",
+      .example = "umask = \"0077\";" },
     { F_GROUP(ContainerDefinition, rlimits, rlimits_schema), .impact = IMPACT_REBOOT,
       .doc = "Limits of each process of the container." },
     { F_STRING(ContainerDefinition, stop_signal), .format = &format_signal, .impact = IMPACT_REBOOT,

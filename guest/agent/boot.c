@@ -16,11 +16,10 @@
 #include "base/strings.h"
 #include "guest/agent/boot.h"
 #include "guest/agent/cgroup.h"
+#include "guest/agent/modules.h"
 
 #define NEW_ROOT "/tmp"
-#define MODULES_LOAD "/lib/podvisor/modules.load"
 enum {
-    MODULES_LOAD_MAX = 64 * 1024,
     AGENT_MEMORY = 8 * 1024 * 1024, /* the agent with a full ring, a full port and all its streams */
 };
 
@@ -47,32 +46,6 @@ static int mount_all(void)
             result = log_error_errno(-errno, "%s could not be mounted on %s", m->type, m->path);
     }
     return result;
-}
-
-static int load_module(const char *path)
-{
-    _cleanup_(closep) int fd = open(path, O_RDONLY | O_CLOEXEC);
-
-    if (fd < 0 || (syscall(SYS_finit_module, fd, "", 0) < 0 && errno != EEXIST && errno != ENODEV))
-        return log_error_errno(-errno, "module %s could not be loaded", path);
-    /* The kernel has it now; the file would only hold memory. */
-    (void)unlink(path);
-    return 0;
-}
-
-static int load_modules(void)
-{
-    _cleanup_(bytes_done) Bytes list = { 0 };
-
-    int r = file_read_at(AT_FDCWD, MODULES_LOAD, MODULES_LOAD_MAX, &list);
-    if (r >= 0)
-        r = bytes_terminate(&list);
-    if (r < 0)
-        return log_error_errno(r, "%s could not be read", MODULES_LOAD);
-    for (char *rest = (char *)list.data, *path; (path = strsep(&rest, "\n"));)
-        if (*path && load_module(path) < 0)
-            r = -EIO;
-    return r;
 }
 
 /* The initial root cannot be changed by pivot_root(2), which containers need; one that is mounted on it can. */
@@ -151,7 +124,7 @@ static int open_cgroup(void)
 
 void boot(Uevents *u, int *ret_cgroup)
 {
-    static int (*const steps[])(void) = { load_modules,   change_root,       protect_agent,
+    static int (*const steps[])(void) = { modules_load,   change_root,       protect_agent,
                                           raise_loopback, allow_descriptors, allow_processes };
 
     (void)mount_all();

@@ -19,6 +19,10 @@ typedef struct PlatformOps {
     int (*set_hostname)(Platform *p, const char *name);
     /* path as sysctl_path(). */
     int (*set_sysctl)(Platform *p, const char *path, const char *value);
+    /* A device that not every pod has is there from here on, for every user: -ENOENT where there is none. */
+    int (*bring_device)(Platform *p, const char *path);
+    /* Nothing of the kernel is asked for any more that it has not got yet. */
+    void (*close_kernel)(Platform *p);
     /* Of a pod that has one. Can be repeated. */
     int (*set_network)(Platform *p, const AgentNetwork *network, Failure *f);
     int (*add_entropy)(Platform *p, const void *data, size_t size);

@@ -6,10 +6,10 @@ import signal
 import tempfile
 import unittest
 
-from instance import HostTest, compile_static, until
+from instance import HERE, HostTest, compile_static, until
 
 DIRECTORY = tempfile.TemporaryDirectory(prefix="pv-")
-PROGRAM = compile_static("oci-rules.c", f"{DIRECTORY.name}/oci-rules", "-D_GNU_SOURCE")
+PROGRAM = compile_static("oci-rules.c", f"{DIRECTORY.name}/oci-rules", "-D_GNU_SOURCE", HERE / "oci-calls.c")
 COLUMNS = ("usual", "tight", "free")
 # What oci-rules expects is what stands here.
 RULES = """
@@ -19,11 +19,13 @@ containers = (
   { name = "usual"; image = "busybox"; command = [ "oci-rules", "usual", "stay" ]; },
   { name = "tight"; image = "busybox"; command = [ "/bin/oci-rules", "tight", "stay" ];
     user = "1000:1000"; groups = [ "www", "2000" ]; working_dir = "/var"; read_only = true;
+    umask = "0027"; devices = [ "/dev/fuse", "/dev/net/tun:r" ];
     capabilities = [ "NET_BIND_SERVICE" ]; environment = { A = "1"; PATH = "/bin"; HOME = "/home"; };
     limits = { memory = "16M"; memory_high = "12M"; memory_low = "4M"; cpu = 0.5; cpu_weight = 200; pids = 20; };
     rlimits = { nofile = "100:200"; core = "0"; cpu = "1000:2000"; fsize = "1048576"; stack = "4194304"; }; },
   { name = "free"; image = "busybox"; command = [ "oci-rules", "free", "stay" ];
-    user = "www"; capabilities = [ "NONE" ]; seccomp = "unconfined"; no_new_privs = false; writable_size = "4M"; }
+    user = "www"; capabilities = [ "NONE" ]; seccomp = "unconfined"; no_new_privs = false; writable_size = "4M"; },
+  { name = "maker"; image = "busybox"; command = [ "sleep", "100000" ]; capabilities = [ "MKNOD" ]; devices = [ "/dev/hwrng:r" ]; }
 );
 """
 # Whether two containers of a pod are in the same namespace.
@@ -72,6 +74,16 @@ class Rules(HostTest):
                 end = self.host.cli("exec", f"rules/{column}", "--", "oci-rules", column, check=False)
                 self.assertEqual(end.stderr, "")
                 self.hold(rows(end.stdout), "exec")
+
+
+    def test_who_can_make_nodes_gets_at_no_other_devices_by_them(self):
+        for node, end in (("null c 1 3", ""), ("sda b 8 0", "Operation not permitted"), ("kmsg c 1 11", "Operation not permitted"),
+                          ("hwrng c 10 183", "Operation not permitted"), ("whiteout c 0 0", "")):
+            with self.subTest(node):
+                self.assertIn(end, (made := self.host.sh("rules/maker", f"mknod /dev/new-{node}", check=False)).stderr)
+                self.assertEqual(made.returncode == 0, not end)
+        self.host.sh("rules/maker", "echo gone >/dev/new-null; dd if=/dev/hwrng bs=1 count=1 of=/dev/null")
+        self.assertIn("Operation not permitted", self.host.sh("rules/maker", "echo >/dev/hwrng", check=False).stderr)
 
 
 class Namespaces(HostTest):

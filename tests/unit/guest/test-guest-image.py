@@ -41,6 +41,8 @@ class GuestImage(unittest.TestCase):
         (place / "agent").write_bytes(made_up.program() + b"agent")
         for number in sorted(range(3), reverse=reverse):
             (place / f"kernel/modules/{number:02}-m{number}.ko").write_bytes(b"module %d" % number)
+        (place / "kernel/demand/m3").mkdir(parents=True)
+        (place / "kernel/demand/m3/00-m3.ko").write_bytes(b"module 3")
         return place
 
     def build(self, place, **options):
@@ -67,6 +69,7 @@ class GuestImage(unittest.TestCase):
         self.assertEqual(load, [f"/lib/podvisor/modules/{n:02}-m{n}.ko" for n in range(3)])
         for number, path in enumerate(load):
             self.assertEqual(entries[path[1:]][3], b"module %d" % number)
+        self.assertEqual(entries["lib/podvisor/demand/m3/00-m3.ko"][3], b"module 3")
 
     def test_a_directory_stands_before_what_is_in_it_and_inodes_are_distinct(self):
         place = self.inputs("one")
