@@ -39,11 +39,51 @@ static void check_devices(const Check *c, const char *container, char *const *de
     }
 }
 
+/* --- input and output ------------------------------------------------------------------------------------------------- */
+
+static bool is_written(const PodDefinition *pod, const char *name)
+{
+    for (size_t i = 0; i < pod->n_volumes; i++)
+        if (streq_ptr(pod->volumes[i].name, name))
+            return volume_has_disk(&pod->volumes[i]) && !volume_is_read_only(&pod->volumes[i]);
+    return true; /* one that is not there is complained of elsewhere */
+}
+
+static bool writes_to_disks(const PodDefinition *pod, const ContainerDefinition *d)
+{
+    bool found = d->writable_volume != NULL;
+
+    for (size_t i = 0; !found && i < d->n_mounts; i++)
+        found = d->mounts[i].volume && !d->mounts[i].read_only && is_written(pod, d->mounts[i].volume);
+    return found;
+}
+
+/* A limit that can never hold would be a promise. */
+static void check_io(const Check *c, const char *container, const ContainerDefinition *d)
+{
+    const struct {
+        const char *key;
+        bool given;
+    } rows[] = { { "write_bps", io_limit_given(d->limits.io.write_bps) },
+                 { "write_iops", d->limits.io.write_iops > 0 } };
+
+    TABLE_FOREACH (row, rows) {
+        _cleanup_(freep) char *key = strf("%s.limits.io.%s", container, row->key);
+        if (key && row->given && !writes_to_disks(c->pod, d))
+            check_complain(c, key,
+                           "limits nothing: the container can write to no disk, only to the pod's memory; a "
+                           "volume of type \"disk\" or \"scratch\" is one, or a writable_volume");
+    }
+}
+
 void check_resources(const Check *c)
 {
     for (size_t i = 0; i < pod_n_containers(c->pod); i++) {
+        const ContainerDefinition *d = pod_container(c->pod, i);
         _cleanup_(freep) char *container = check_container_path(c, i);
-        if (container)
-            check_devices(c, container, pod_container(c->pod, i)->devices);
+        if (!container)
+            return;
+        check_devices(c, container, d->devices);
+        check_io(c, container, d);
     }
 }

@@ -106,6 +106,15 @@ typedef struct RestartSettings {
 } RestartSettings;
 extern const Schema restart_schema;
 
+/* Of each disk that a container has, for itself. */
+typedef struct IoLimits {
+    uint64_t read_bps, write_bps;   /* bytes a second; SIZE_INFINITY: no limit */
+    uint64_t read_iops, write_iops; /* requests a second; 0: no limit */
+} IoLimits;
+extern const Schema io_limits_schema;
+bool io_limit_given(uint64_t limit);
+bool io_limits_given(const IoLimits *io);
+
 typedef struct ContainerLimits {
     uint64_t memory;      /* bytes; SIZE_INFINITY: no limit */
     uint64_t memory_high; /* bytes, above which it is slowed; SIZE_INFINITY: never */
@@ -113,6 +122,7 @@ typedef struct ContainerLimits {
     double cpu;           /* cores; 0: no limit */
     uint64_t pids;        /* 0: as the agent decides */
     uint64_t cpu_weight;  /* beside other containers, when there is too little for all */
+    IoLimits io;
 } ContainerLimits;
 extern const Schema limits_schema;
 

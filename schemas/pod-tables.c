@@ -74,6 +74,31 @@ static const Field restart_fields[] = {
 };
 DEFINE_SCHEMA(restart_schema, RestartSettings, "restart", "What happens when it ends.", restart_fields);
 
+static const Field io_limits_fields[] = {
+    { F_SIZE(IoLimits, read_bps), .fallback = "infinity", .min = 64 * 1024, .impact = IMPACT_LIVE,
+      .doc = "The most bytes that are read in a second." },
+    { F_SIZE(IoLimits, write_bps), .fallback = "infinity", .min = 64 * 1024, .impact = IMPACT_LIVE,
+      .doc = "The most bytes that are written in a second.",
+      .example = "limits = { io = { write_bps = \"10M\"; }; };" },
+    { F_UNSIGNED(IoLimits, read_iops), .max = UINT32_MAX, .impact = IMPACT_LIVE,
+      .doc = "The most requests to read in a second. 0 sets no limit." },
+    { F_UNSIGNED(IoLimits, write_iops), .max = UINT32_MAX, .impact = IMPACT_LIVE,
+      .doc = "The most requests to write in a second. 0 sets no limit." },
+};
+DEFINE_SCHEMA(io_limits_schema, IoLimits, "io", "How quickly the container may read and write disks.",
+              io_limits_fields);
+
+bool io_limit_given(uint64_t limit)
+{
+    return limit > 0 && limit != SIZE_INFINITY;
+}
+
+bool io_limits_given(const IoLimits *io)
+{
+    return io_limit_given(io->read_bps) || io_limit_given(io->write_bps) || io->read_iops > 0 ||
+           io->write_iops > 0;
+}
+
 static const Field limits_fields[] = {
     { F_SIZE(ContainerLimits, memory), .fallback = "infinity", .min = 1024 * 1024, .impact = IMPACT_LIVE,
       .doc = "The most memory that the container's processes may use, with what they write to its root "
@@ -96,6 +121,10 @@ static const Field limits_fields[] = {
     { F_UNSIGNED(ContainerLimits, pids), .max = 4194304, .impact = IMPACT_LIVE,
       .doc = "The most processes and threads. When the key is absent or 0: an equal share with other such "
              "containers of what three quarters of the pod's memory are for, and at least 128." },
+    { F_GROUP(ContainerLimits, io, io_limits_schema), .impact = IMPACT_LIVE,
+      .doc = "How quickly the container may read and write disks: that of its image, and those of its "
+             "volumes, each for itself. What is in memory is not limited: tmpfs volumes, and the root "
+             "directory without writable_volume." },
 };
 DEFINE_SCHEMA(limits_schema, ContainerLimits, "limits", "What the container may use of its pod.",
               limits_fields);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <stdio.h>
+#include <sys/sysmacros.h>
 
 #include "base/file.h"
 #include "base/strings.h"
@@ -131,6 +132,20 @@ int cgroup_limit(int cgroup, const ContainerLimits *limits, uint64_t pids_share)
             result = r;
     }
     return result == -ENOENT ? -EOPNOTSUPP : result;
+}
+
+int cgroup_limit_io(int cgroup, dev_t disk, const IoLimits *io)
+{
+    char text[4][LIMIT_TEXT_MAX];
+    int r = put(cgroup, "io.max", "%u:%u rbps=%s wbps=%s riops=%s wiops=%s", major(disk), minor(disk),
+                number_or_max(text[0], io->read_bps, io_limit_given(io->read_bps)),
+                number_or_max(text[1], io->write_bps, io_limit_given(io->write_bps)),
+                number_or_max(text[2], io->read_iops, io->read_iops > 0),
+                number_or_max(text[3], io->write_iops, io->write_iops > 0));
+
+    if (!io_limits_given(io))
+        return 0;
+    return r == -ENOENT ? -EOPNOTSUPP : r;
 }
 
 uint64_t cgroup_memory_used(int cgroup)

@@ -392,6 +392,8 @@ void container_look(Container *c)
         r = rootfs_make(c->agent->platform, &c->agent->configure, c->config, &c->failure);
     if (r >= 0)
         r = files_give(c->agent->platform, &c->config->definition, &c->failure);
+    if (r >= 0 && (r = container_limit_io(c)) < 0)
+        failure_set(&c->failure, r, "its limits of input and output could not be set");
     if (r == -ENODEV)
         c->failure.error = 0;
     else
@@ -418,6 +420,8 @@ void container_limit(Container *c)
     /* One that was refused for its first limits stays so. */
     int r = c->cgroup < 0 ? 0 : cgroup_limit(c->cgroup, &c->config->definition.limits, c->agent->pids_share);
 
+    if (r >= 0 && c->cgroup >= 0)
+        r = container_limit_io(c);
     c->limits_failure.error = 0;
     if (r < 0)
         explain_limits(c, r);

@@ -487,6 +487,10 @@ static const struct {
       "/sys/fs/cgroup/cpu.max",
       { "max 100000", "50000 100000", "max 100000" } },
     { "cgroup cpu.weight", first_line, "/sys/fs/cgroup/cpu.weight", { "100", "200", "100" } },
+    { "cgroup io.max",
+      first_line,
+      "/sys/fs/cgroup/io.max",
+      { "", "8:0 rbps=104857600 wbps=max riops=5000 wiops=max", "" } },
     { "sysctl net.core.somaxconn", first_line, "/proc/sys/net/core/somaxconn", ALL("1234") },
     { "sysctl kernel.msgmax", first_line, "/proc/sys/kernel/msgmax", ALL("9000") },
 

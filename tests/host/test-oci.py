@@ -2,8 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The public rules of OCI runtimes and the usual defaults of container engines, looked at from inside of three containers."""
 import os
+import re
 import signal
 import tempfile
+import time
 import unittest
 
 from instance import HERE, HostTest, compile_static, until
@@ -21,7 +23,8 @@ containers = (
     user = "1000:1000"; groups = [ "www", "2000" ]; working_dir = "/var"; read_only = true;
     umask = "0027"; devices = [ "/dev/fuse", "/dev/net/tun:r" ];
     capabilities = [ "NET_BIND_SERVICE" ]; environment = { A = "1"; PATH = "/bin"; HOME = "/home"; };
-    limits = { memory = "16M"; memory_high = "12M"; memory_low = "4M"; cpu = 0.5; cpu_weight = 200; pids = 20; };
+    limits = { memory = "16M"; memory_high = "12M"; memory_low = "4M"; cpu = 0.5; cpu_weight = 200; pids = 20;
+               io = { read_bps = "100M"; read_iops = 5000; }; };
     rlimits = { nofile = "100:200"; core = "0"; cpu = "1000:2000"; fsize = "1048576"; stack = "4194304"; }; },
   { name = "free"; image = "busybox"; command = [ "oci-rules", "free", "stay" ];
     user = "www"; capabilities = [ "NONE" ]; seccomp = "unconfined"; no_new_privs = false; writable_size = "4M"; },
@@ -122,8 +125,9 @@ class Namespaces(HostTest):
         self.assertEqual(self.host.container("all", "two")["restarts"], 0)
 
 
-BUSY = """containers = (
-  { name = "one"; image = "busybox"; writable_size = "60M"; limits = { %s };
+BUSY = """volumes = ( { name = "work"; type = "scratch"; size = "16M"; } );
+containers = (
+  { name = "one"; image = "busybox"; writable_size = "60M"; limits = { %s }; mounts = ( { volume = "work"; path = "/work"; } );
     command = [ "sh", "-c", "trap 'exit 1' TERM; while :; do sleep 1 & wait $!; done" ]; }, %s );
 """
 
@@ -148,14 +152,21 @@ class Limits(HostTest):
         self.host.wait("busy")
         before = self.host.status("busy")
         share = int(self.limit("pids.max", "two"))
-        self.write('memory = "90M"; memory_high = "80M"; memory_low = "10M"; cpu = 0.5; cpu_weight = 300;')
+        self.write('memory = "90M"; memory_high = "80M"; memory_low = "10M"; cpu = 0.5; cpu_weight = 300; io = { write_bps = "1M"; write_iops = 500; };')
         until("they are in effect", self.settled(2))
         self.assertEqual([self.limit(n) for n in LIMITS], [str(90 << 20), str(80 << 20), str(10 << 20), "50000 100000", "300"])
+        # Of the image's disk and of the scratch.
+        self.assertEqual([re.sub(r"^\S+", "disk", line) for line in self.limit("io.max").splitlines()],
+                         ["disk rbps=max wbps=1048576 riops=max wiops=500"] * 2)
+        before_write = time.monotonic()
+        self.host.sh("busy/one", "dd if=/dev/zero of=/work/x bs=64k count=32 conv=fsync 2>/dev/null")
+        self.assertGreater(time.monotonic() - before_write, 1)
         # Two now share what one had.
         self.assertLess(int(self.limit("pids.max", "two")), share)
         self.write("")
         until("they are lifted", self.settled(3))
         self.assertEqual([self.limit(n) for n in LIMITS], ["max", "max", "0", "max 100000", "100"])
+        self.assertEqual(self.limit("io.max"), "")
         # The runner is killed as soon as the file is written, and so either before or after it has heard of it.
         runner = self.host.status("busy")["runner_pid"]
         self.write("pids = 33;")
