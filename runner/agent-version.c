@@ -33,6 +33,11 @@ static bool has_umask(const PodDefinition *pod, size_t i)
     return pod_container(pod, i)->umask;
 }
 
+static bool has_swap(const PodDefinition *pod, size_t i)
+{
+    return pod_container(pod, i)->limits.swap > 0;
+}
+
 static bool has_io_limits(const PodDefinition *pod, size_t i)
 {
     return io_limits_given(&pod_container(pod, i)->limits.io);
@@ -51,6 +56,7 @@ static const struct {
     { AGENT_PROTOCOL_RESOURCES, has_devices, "devices" },
     { AGENT_PROTOCOL_RESOURCES, has_umask, "umask" },
     { AGENT_PROTOCOL_RESOURCES, has_io_limits, "limits of input and output", true },
+    { AGENT_PROTOCOL_RESOURCES, has_swap, "swap", true },
 };
 
 static const char *container_lacks(const PodDefinition *pod, uint64_t version, size_t i)
@@ -101,5 +107,7 @@ const char *agent_unfit(const RunDefinition *d, bool files, const AgentWelcome *
         return "it knows no disks, no secrets and no config files";
     if (w->version < AGENT_PROTOCOL_NETWORK && !w->configured && d->pod.network.mode != NETWORK_NONE)
         return "it knows no networks";
+    if (w->version < AGENT_PROTOCOL_RESOURCES && volume_find_swap(d->pod.volumes, d->pod.n_volumes))
+        return "it knows no swap space";
     return NULL;
 }

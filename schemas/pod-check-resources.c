@@ -76,8 +76,49 @@ static void check_io(const Check *c, const char *container, const ContainerDefin
     }
 }
 
+/* --- swap --------------------------------------------------------------------------------------------------------------- */
+
+static void check_swap_limit(const Check *c, const char *container, const ContainerDefinition *d)
+{
+    const VolumeDefinition *swap = volume_find_swap(c->pod->volumes, c->pod->n_volumes);
+    _cleanup_(freep) char *key = strf("%s.limits.swap", container);
+    uint64_t size = d->limits.swap;
+
+    if (!key || size == 0)
+        return;
+    if (!swap)
+        check_complain(c, key, "the pod has no swap space; a volume of type \"swap\" is that");
+    else if (size != SIZE_INFINITY && size > swap->size)
+        check_complain(c, key, "is more than the swap space of the whole pod, the volume \"%s\"",
+                       swap->name ?: "?");
+}
+
+static void check_swap_mounts(const Check *c, const char *container, const ContainerDefinition *d)
+{
+    const VolumeDefinition *swap = volume_find_swap(c->pod->volumes, c->pod->n_volumes);
+
+    for (size_t i = 0; swap && i < d->n_mounts; i++) {
+        _cleanup_(freep) char *key = strf("%s.mounts[%zu].volume", container, i);
+        if (key && streq_ptr(d->mounts[i].volume, swap->name))
+            check_complain(c, key, "\"%s\" is swap space, which has no files", swap->name ?: "?");
+    }
+}
+
+/* One is enough, and its size is easier to understand than that of two. */
+static void check_swap_volumes(const Check *c)
+{
+    const VolumeDefinition *first = volume_find_swap(c->pod->volumes, c->pod->n_volumes);
+
+    for (size_t i = 0; i < c->pod->n_volumes; i++) {
+        _cleanup_(freep) char *key = strf("volumes[%zu].type", i);
+        if (key && c->pod->volumes[i].type == VOLUME_SWAP && &c->pod->volumes[i] != first)
+            check_complain(c, key, "the pod has swap space already, the volume \"%s\"", first->name ?: "?");
+    }
+}
+
 void check_resources(const Check *c)
 {
+    check_swap_volumes(c);
     for (size_t i = 0; i < pod_n_containers(c->pod); i++) {
         const ContainerDefinition *d = pod_container(c->pod, i);
         _cleanup_(freep) char *container = check_container_path(c, i);
@@ -85,5 +126,7 @@ void check_resources(const Check *c)
             return;
         check_devices(c, container, d->devices);
         check_io(c, container, d);
+        check_swap_limit(c, container, d);
+        check_swap_mounts(c, container, d);
     }
 }

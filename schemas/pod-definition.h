@@ -54,6 +54,7 @@ typedef enum VolumeType {
     VOLUME_DISK,
     VOLUME_SHARE,
     VOLUME_SCRATCH,
+    VOLUME_SWAP,
     VOLUME_TYPE_MAX,
 } VolumeType;
 extern const EnumTable volume_type_table;
@@ -118,6 +119,7 @@ bool io_limits_given(const IoLimits *io);
 typedef struct ContainerLimits {
     uint64_t memory;      /* bytes; SIZE_INFINITY: no limit */
     uint64_t memory_high; /* bytes, above which it is slowed; SIZE_INFINITY: never */
+    uint64_t swap;        /* bytes of swap space; SIZE_INFINITY: as there is */
     uint64_t memory_low;  /* bytes that are left to it when memory is short; 0: none */
     double cpu;           /* cores; 0: no limit */
     uint64_t pids;        /* 0: as the agent decides */
@@ -155,7 +157,7 @@ extern const Schema mount_schema;
 typedef struct VolumeDefinition {
     char *name;
     VolumeType type;
-    uint64_t size; /* bytes: of a tmpfs, of a scratch, and of a disk that is made */
+    uint64_t size; /* bytes: of a tmpfs, of a scratch or swap, and of a disk that is made */
     char *source;  /* of a disk or share; NULL of a disk: a file in podvisord's own directory */
     DiskFormat format;
     DiskFilesystem filesystem;
@@ -167,6 +169,10 @@ extern const Schema volume_schema;
 bool volume_is_of_one_start(const VolumeDefinition *volume);
 /* The machine gets a disk for it. */
 bool volume_has_disk(const VolumeDefinition *volume);
+/* What is on its disk is the machine's alone, and lost with it. */
+bool volume_is_of_machine(const VolumeDefinition *volume);
+/* The pod's swap space; NULL: it has none. */
+const VolumeDefinition *volume_find_swap(const VolumeDefinition *volumes, size_t n);
 /* Nothing may be written to it. */
 bool volume_is_read_only(const VolumeDefinition *volume);
 /* What is on its disk. */

@@ -28,8 +28,10 @@ DEFINE_ENUM_TABLE(
     [VOLUME_DISK] = { "disk", "a disk with a file system; what is on it stays" },
     [VOLUME_SHARE] = { "share",
                        "a copy of a directory of the host, made at each start of the pod; for reading only" },
-    [VOLUME_SCRATCH] = {
-        "scratch", "a disk of the host for what memory should not hold; empty at each start of the pod" });
+    [VOLUME_SCRATCH] = { "scratch", "a disk of the host for what memory should not hold; empty at each start "
+                                    "of the pod" },
+    [VOLUME_SWAP] = {
+        "swap", "a disk of the host that memory goes to, encrypted, as far as containers have limits.swap" });
 
 DEFINE_ENUM_TABLE(
     disk_format, "disk format",
@@ -103,12 +105,17 @@ static const Field limits_fields[] = {
     { F_SIZE(ContainerLimits, memory), .fallback = "infinity", .min = 1024 * 1024, .impact = IMPACT_LIVE,
       .doc = "The most memory that the container's processes may use, with what they write to its root "
              "directory and to volumes in memory. A container that needs more is killed as a whole, and "
-             "its status says so. There is no swap. A limit below what it uses, and cannot give back, is "
+             "its status says so. A limit below what it uses, and cannot give back, is "
              "not put on a container that runs, but when it is started again.",
       .example = "limits = { memory = \"64M\"; };" },
     { F_SIZE(ContainerLimits, memory_high), .fallback = "infinity", .min = 1024 * 1024, .impact = IMPACT_LIVE,
       .doc = "The memory from which on the container is slowed down, and made to give back what it can: "
              "caches of files first. Nothing is killed for it." },
+    { F_SIZE(ContainerLimits, swap), .impact = IMPACT_LIVE,
+      .doc =
+          "The most of its memory that may be in the pod's swap space, a volume of type \"swap\", instead: "
+          "that much more than memory it can have in all. When the key is absent or 0: nothing.",
+      .example = "limits = { memory = \"64M\"; swap = \"128M\"; };" },
     { F_SIZE(ContainerLimits, memory_low), .impact = IMPACT_LIVE,
       .doc = "Memory that is left to the container when the pod's memory is short, as long as other "
              "containers have some that can be given back." },
@@ -179,7 +186,8 @@ static const Field volume_fields[] = {
       .impact = IMPACT_REBOOT,
       .doc =
           "The most that a tmpfs can hold, which is taken from the pod's memory as it fills; of a scratch, "
-          "or of a disk that is made, how large its disk becomes, which is taken from the host's as it "
+          "of swap space, or of a disk that is made, how large its disk becomes, which is taken from the "
+          "host's as it "
           "fills." },
     { F_STRING(VolumeDefinition, source), .format = &format_absolute_path, .impact = IMPACT_REBOOT,
       .doc = "The file or block device that a disk is on, or the directory that a share is a copy of. It "
@@ -550,7 +558,20 @@ bool volume_has_disk(const VolumeDefinition *volume)
 
 bool volume_is_of_one_start(const VolumeDefinition *volume)
 {
-    return volume->type == VOLUME_SHARE || volume->type == VOLUME_SCRATCH;
+    return volume->type == VOLUME_SHARE || volume_is_of_machine(volume);
+}
+
+bool volume_is_of_machine(const VolumeDefinition *volume)
+{
+    return volume->type == VOLUME_SCRATCH || volume->type == VOLUME_SWAP;
+}
+
+const VolumeDefinition *volume_find_swap(const VolumeDefinition *volumes, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (volumes[i].type == VOLUME_SWAP)
+            return &volumes[i];
+    return NULL;
 }
 
 bool volume_is_read_only(const VolumeDefinition *volume)

@@ -109,13 +109,15 @@ static int make_room(int cgroup, uint64_t limit)
 int cgroup_limit(int cgroup, const ContainerLimits *limits, uint64_t pids_share)
 {
     uint64_t weight = limits->cpu_weight ?: CPU_WEIGHT_USUAL, pids = limits->pids ?: pids_share;
-    char text[6][LIMIT_TEXT_MAX];
+    char text[7][LIMIT_TEXT_MAX];
     const struct {
         const char *file, *value;
         bool asked; /* else the file may be missing */
     } rows[] = {
         { "memory.max", number_or_max(text[0], limits->memory, limits->memory != SIZE_INFINITY),
           limits->memory != SIZE_INFINITY },
+        { "memory.swap.max", number_or_max(text[6], limits->swap, limits->swap != SIZE_INFINITY),
+          limits->swap > 0 },
         { "pids.max", number_or_max(text[1], pids, pids > 0), limits->pids > 0 },
         { "cpu.max", cpu_text(text[2], limits->cpu), limits->cpu > 0 },
         { "cpu.weight", number_or_max(text[3], weight, true), weight != CPU_WEIGHT_USUAL },

@@ -110,6 +110,8 @@ static void bring_devices(Platform *p, const AgentConfigure *configure)
             if (device_parse(*device, &path, &access) >= 0)
                 (void)p->ops->bring_device(p, path);
         }
+    if (volume_find_swap(configure->volumes, configure->n_volumes))
+        p->ops->bring_swap(p);
     p->ops->close_kernel(p);
 }
 

@@ -16,6 +16,7 @@
 #include "guest/agent/mounts.h"
 #include "guest/agent/modules.h"
 #include "guest/agent/network.h"
+#include "guest/agent/swap.h"
 #include "schemas/agent.h"
 #include "schemas/device.h"
 
@@ -173,6 +174,18 @@ static int bring_device(Platform *p, const char *path)
     return chmod(path, FOR_ALL) < 0 ? -errno : 0;
 }
 
+static void bring_swap(Platform *p)
+{
+    swap_bring();
+}
+
+static int start_swap(Platform *p, uint64_t disk, Failure *f)
+{
+    _cleanup_(freep) char *path = disk_path(disk);
+
+    return path && access(path, F_OK) == 0 ? swap_start(path, f) : -ENODEV;
+}
+
 static void close_kernel(Platform *p)
 {
     modules_forget();
@@ -217,6 +230,8 @@ const PlatformOps guest_platform_ops = {
     .set_hostname = set_hostname,
     .set_sysctl = set_sysctl,
     .bring_device = bring_device,
+    .bring_swap = bring_swap,
+    .start_swap = start_swap,
     .close_kernel = close_kernel,
     .set_network = set_network,
     .add_entropy = add_entropy,

@@ -44,6 +44,15 @@ static void first_line(const char *path, char *out)
         fclose(f);
 }
 
+/* Disks get their numbers in the order in which they come. */
+static void find_io_limits(const char *path, char *out)
+{
+    first_line(path, out);
+    const char *limits = strchr(out, ' ');
+    if (limits)
+        memmove(out, limits + 1, strlen(limits));
+}
+
 /* The value of a key in /proc/self/status, blanks as one. */
 static void find_status(const char *key, char *out)
 {
@@ -479,6 +488,7 @@ static const struct {
     { "control group", first_line, "/proc/self/cgroup", ALL("0::/") },
     { "cgroup memory.max", first_line, "/sys/fs/cgroup/memory.max", { "max", "16777216", "max" } },
     { "cgroup memory.high", first_line, "/sys/fs/cgroup/memory.high", { "max", "12582912", "max" } },
+    { "cgroup memory.swap.max", first_line, "/sys/fs/cgroup/memory.swap.max", { "0", "8388608", "0" } },
     { "cgroup memory.low", first_line, "/sys/fs/cgroup/memory.low", { "0", "4194304", "0" } },
     { "cgroup memory.oom.group", first_line, "/sys/fs/cgroup/memory.oom.group", ALL("1") },
     { "cgroup pids.max", first_line, "/sys/fs/cgroup/pids.max", { NULL, "20", NULL } },
@@ -488,9 +498,9 @@ static const struct {
       { "max 100000", "50000 100000", "max 100000" } },
     { "cgroup cpu.weight", first_line, "/sys/fs/cgroup/cpu.weight", { "100", "200", "100" } },
     { "cgroup io.max",
-      first_line,
+      find_io_limits,
       "/sys/fs/cgroup/io.max",
-      { "", "8:0 rbps=104857600 wbps=max riops=5000 wiops=max", "" } },
+      { "", "rbps=104857600 wbps=max riops=5000 wiops=max", "" } },
     { "sysctl net.core.somaxconn", first_line, "/proc/sys/net/core/somaxconn", ALL("1234") },
     { "sysctl kernel.msgmax", first_line, "/proc/sys/kernel/msgmax", ALL("9000") },
 

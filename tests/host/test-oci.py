@@ -16,6 +16,7 @@ COLUMNS = ("usual", "tight", "free")
 # What oci-rules expects is what stands here.
 RULES = """
 shm_size = "8M";
+volumes = ( { name = "swap"; type = "swap"; size = "16M"; } );
 sysctls = [ "net.core.somaxconn=1234", "kernel.msgmax=9000" ];
 containers = (
   { name = "usual"; image = "busybox"; command = [ "oci-rules", "usual", "stay" ]; },
@@ -23,12 +24,14 @@ containers = (
     user = "1000:1000"; groups = [ "www", "2000" ]; working_dir = "/var"; read_only = true;
     umask = "0027"; devices = [ "/dev/fuse", "/dev/net/tun:r" ];
     capabilities = [ "NET_BIND_SERVICE" ]; environment = { A = "1"; PATH = "/bin"; HOME = "/home"; };
-    limits = { memory = "16M"; memory_high = "12M"; memory_low = "4M"; cpu = 0.5; cpu_weight = 200; pids = 20;
+    limits = { memory = "16M"; swap = "8M"; memory_high = "12M"; memory_low = "4M"; cpu = 0.5; cpu_weight = 200; pids = 20;
                io = { read_bps = "100M"; read_iops = 5000; }; };
     rlimits = { nofile = "100:200"; core = "0"; cpu = "1000:2000"; fsize = "1048576"; stack = "4194304"; }; },
   { name = "free"; image = "busybox"; command = [ "oci-rules", "free", "stay" ];
     user = "www"; capabilities = [ "NONE" ]; seccomp = "unconfined"; no_new_privs = false; writable_size = "4M"; },
-  { name = "maker"; image = "busybox"; command = [ "sleep", "100000" ]; capabilities = [ "MKNOD" ]; devices = [ "/dev/hwrng:r" ]; }
+  { name = "maker"; image = "busybox"; command = [ "sleep", "100000" ]; capabilities = [ "MKNOD" ]; devices = [ "/dev/hwrng:r" ]; },
+  { name = "big"; image = "busybox"; command = [ "sleep", "100000" ]; writable_size = "64M"; restart = { policy = "never"; };
+    limits = { memory = "5M"; swap = "4M"; }; }
 );
 """
 # Whether two containers of a pod are in the same namespace.
@@ -87,6 +90,21 @@ class Rules(HostTest):
                 self.assertEqual(made.returncode == 0, not end)
         self.host.sh("rules/maker", "echo gone >/dev/new-null; dd if=/dev/hwrng bs=1 count=1 of=/dev/null")
         self.assertIn("Operation not permitted", self.host.sh("rules/maker", "echo >/dev/hwrng", check=False).stderr)
+
+
+    def test_what_memory_does_not_hold_is_swapped_and_the_host_cannot_read_it(self):
+        swap = self.host.root / "state/scratch/rules.swap.raw"
+        self.host.sh("rules/big", "yes never-on-a-disk-of-the-host | head -c 7m >/x")
+        self.assertGreater(int(self.host.sh("rules/big", "cat /sys/fs/cgroup/memory.swap.current").stdout), 1 << 20)
+        self.host.sh("rules/big", "yes never-on-a-disk-of-the-host | head -c 7m | cmp - /x")
+        on_disk = swap.read_bytes()
+        self.assertGreater(swap.stat().st_blocks * 512, 1 << 20)
+        self.assertNotIn(b"never-on-a-disk", on_disk)
+        # The header, too, is for the guest alone.
+        self.assertNotIn(b"SWAPSPACE2", on_disk)
+        self.host.sh("rules/big", "yes | head -c 20m >/x", check=False)
+        until("it is killed", lambda: self.host.container("rules", "big")["oom_killed"])
+        self.assertIn("its limit is 5M and 4M of the swap space, and it used 5M", self.host.page("rules"))
 
 
 class Namespaces(HostTest):

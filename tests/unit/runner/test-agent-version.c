@@ -32,6 +32,7 @@ static void an_old_agent_lacks_what_came_after_it(void **state)
         { { .devices = exec }, "devices" },
         { { .umask = exec[0] }, "umask" },
         { { .limits.io.read_iops = 1 }, "limits of input and output" },
+        { { .limits.swap = 1 }, "swap" },
     };
     TABLE_FOREACH (row, rows) {
         assert_true(streq_ptr(agent_lacks(&row->pod, row->since - 1), row->lacks));
