@@ -31,7 +31,7 @@ containers = (
     user = "www"; capabilities = [ "NONE" ]; seccomp = "unconfined"; no_new_privs = false; writable_size = "4M"; },
   { name = "maker"; image = "busybox"; command = [ "sleep", "100000" ]; capabilities = [ "MKNOD" ]; devices = [ "/dev/hwrng:r" ]; },
   { name = "big"; image = "busybox"; command = [ "sleep", "100000" ]; writable_size = "64M"; restart = { policy = "never"; };
-    limits = { memory = "5M"; swap = "4M"; }; }
+    limits = { memory = "5M"; swap = "8M"; }; }
 );
 """
 # Whether two containers of a pod are in the same namespace.
@@ -94,17 +94,17 @@ class Rules(HostTest):
 
     def test_what_memory_does_not_hold_is_swapped_and_the_host_cannot_read_it(self):
         swap = self.host.root / "state/scratch/rules.swap.raw"
-        self.host.sh("rules/big", "yes never-on-a-disk-of-the-host | head -c 7m >/x")
-        self.assertGreater(int(self.host.sh("rules/big", "cat /sys/fs/cgroup/memory.swap.current").stdout), 1 << 20)
-        self.host.sh("rules/big", "yes never-on-a-disk-of-the-host | head -c 7m | cmp - /x")
+        self.host.sh("rules/big", "yes never-on-a-disk-of-the-host | head -c 6m >/x")
+        self.assertGreater(int(self.host.sh("rules/big", "cat /sys/fs/cgroup/memory.swap.current").stdout), 512 << 10)
+        self.host.sh("rules/big", "yes never-on-a-disk-of-the-host | head -c 6m | cmp - /x")
         on_disk = swap.read_bytes()
-        self.assertGreater(swap.stat().st_blocks * 512, 1 << 20)
+        self.assertGreater(swap.stat().st_blocks * 512, 512 << 10)
         self.assertNotIn(b"never-on-a-disk", on_disk)
         # The header, too, is for the guest alone.
         self.assertNotIn(b"SWAPSPACE2", on_disk)
-        self.host.sh("rules/big", "yes | head -c 20m >/x", check=False)
+        self.host.sh("rules/big", "yes | head -c 24m >/x", check=False)
         until("it is killed", lambda: self.host.container("rules", "big")["oom_killed"])
-        self.assertIn("its limit is 5M and 4M of the swap space, and it used 5M", self.host.page("rules"))
+        self.assertIn("its limit is 5M and 8M of the swap space, and it used 5M", self.host.page("rules"))
 
 
 class Namespaces(HostTest):
