@@ -217,6 +217,11 @@ class Refusals(HostTest):
         self.host.wait("odd", state="failed")
         self.assertIn("sysctl net.core.nothing=1 could not be set: No such file or directory", self.host.page("odd"))
 
+    def test_more_memory_than_the_host_has_is_told(self):
+        self.host.write("huge", 'memory = "900G";\nrestart = { policy = "never"; };\n' + TWO)
+        self.host.wait("huge", state="failed")
+        self.assertRegex(self.host.page("huge"), r"its memory is 900G, and this host has \S+ in all, its swap space among it")
+
     def test_a_group_that_the_image_has_not_is_named(self):
         self.host.write("group", 'containers = ( { name = "a"; image = "busybox"; command = [ "true" ]; groups = [ "wheel" ]; '
                         'restart = { policy = "never"; }; }, ' + STAYS % "b" + " );\n")
