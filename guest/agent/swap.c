@@ -86,10 +86,10 @@ static int order(int mapper, unsigned long what, Order *o)
 static int make_clear(dev_t disk, uint64_t sectors, char **ret)
 {
     Order o;
-    _cleanup_(closep) int mapper = open(MAPPER, O_RDWR | O_CLOEXEC);
+    _cleanup_(closep) int mapper = file_open_at(AT_FDCWD, MAPPER, O_RDWR, 0);
 
     if (mapper < 0)
-        return -errno;
+        return mapper;
     begin_order(&o);
     int r = order(mapper, DM_DEV_CREATE, &o);
     dev_t clear = (dev_t)o.head.dev;
@@ -133,7 +133,7 @@ static int disk_size(const char *path, dev_t *ret_disk, uint64_t *ret_size)
 int swap_start(const char *path, Failure *f)
 {
     _cleanup_(freep) char *clear = NULL;
-    uint64_t size;
+    uint64_t size = 0;
     dev_t disk = 0;
 
     int r = disk_size(path, &disk, &size);
