@@ -115,7 +115,7 @@ int disk_file_open(const BackendContext *context, const RunDisk *disk, bool ours
         return -EINVAL;
     d.read_only = volume_is_read_only(v);
     d.format = v->format;
-    d.scratch = v->type == VOLUME_SCRATCH;
+    d.scratch = volume_is_of_machine(v);
     _cleanup_(closep) int fd = descriptor(context, disk, d.read_only);
     const char *why = fd < 0 ? strerror(-fd) : object(fd, v, ours, &d.device);
     if (why) {

@@ -5,6 +5,7 @@
  */
 #include "base/strings.h"
 #include "runner/agent-glue-internal.h"
+#include "runner/agent-version.h"
 
 #define LIMITS_TIMEOUT (30 * USEC_PER_SEC)
 
@@ -67,6 +68,16 @@ static void tell(AgentGlue *g)
             g->runner, -EOPNOTSUPP,
             "the agent in the pod's machine is of an older podvisor, which cannot change them; they change "
             "when the pod is restarted");
+        return;
+    }
+    const char *lacks = agent_lacks_limits(&g->runner->definition.pod, g->version);
+    _cleanup_(freep) char *why =
+        lacks ? strf("the agent in the pod's machine is of an older podvisor, and knows no %s; they change "
+                     "when the pod is restarted",
+                     lacks)
+              : NULL;
+    if (lacks) {
+        failed(g->runner, -EOPNOTSUPP, why);
         return;
     }
     int e = g->limits_asked ? 0 : ask(g);

@@ -23,15 +23,40 @@ static bool takes_input(const PodDefinition *pod, size_t i)
     return container_takes_input(pod_container(pod, i));
 }
 
+static bool has_devices(const PodDefinition *pod, size_t i)
+{
+    return pod_container(pod, i)->devices;
+}
+
+static bool has_umask(const PodDefinition *pod, size_t i)
+{
+    return pod_container(pod, i)->umask;
+}
+
+static bool has_swap(const PodDefinition *pod, size_t i)
+{
+    return pod_container(pod, i)->limits.swap > 0;
+}
+
+static bool has_io_limits(const PodDefinition *pod, size_t i)
+{
+    return io_limits_given(&pod_container(pod, i)->limits.io);
+}
+
 static const struct {
     uint64_t since; /* the version that knows it */
     bool (*asked)(const PodDefinition *pod, size_t i);
     const char *words;
+    bool live; /* asked again when limits change */
 } rows[] = {
     { AGENT_PROTOCOL_LIFE, is_init, "containers of init" },
     { AGENT_PROTOCOL_LIFE, is_sidecar, "sidecars" },
     { AGENT_PROTOCOL_LIFE, has_probes, "probes" },
     { AGENT_PROTOCOL_ATTACH, takes_input, "standard input and no terminals of containers" },
+    { AGENT_PROTOCOL_RESOURCES, has_devices, "devices" },
+    { AGENT_PROTOCOL_RESOURCES, has_umask, "umask" },
+    { AGENT_PROTOCOL_RESOURCES, has_io_limits, "limits of input and output", true },
+    { AGENT_PROTOCOL_RESOURCES, has_swap, "swap", true },
 };
 
 static const char *container_lacks(const PodDefinition *pod, uint64_t version, size_t i)
@@ -47,6 +72,15 @@ uint64_t agent_task_since(Task task)
     if (task == TASK_PROGRAM)
         return AGENT_PROTOCOL_MIN;
     return task == TASK_ATTACH ? AGENT_PROTOCOL_ATTACH : AGENT_PROTOCOL_TASKS;
+}
+
+const char *agent_lacks_limits(const PodDefinition *pod, uint64_t version)
+{
+    for (size_t i = 0; i < pod_n_containers(pod); i++)
+        TABLE_FOREACH (row, rows)
+            if (row->live && version < row->since && row->asked(pod, i))
+                return row->words;
+    return NULL;
 }
 
 const char *agent_lacks(const PodDefinition *pod, uint64_t version)
@@ -75,5 +109,7 @@ const char *agent_unfit(const RunDefinition *d, bool files, const AgentWelcome *
         return "it knows no networks";
     if (w->version < AGENT_PROTOCOL_SHARES && d->n_shares > 0)
         return "it knows no shares that are live";
+    if (w->version < AGENT_PROTOCOL_RESOURCES && volume_find_swap(d->pod.volumes, d->pod.n_volumes))
+        return "it knows no swap space";
     return NULL;
 }

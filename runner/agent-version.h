@@ -8,6 +8,8 @@
 uint64_t agent_task_since(Task task);
 /* What a pod asks of an agent in vain: "probes"; NULL: nothing. */
 const char *agent_lacks(const PodDefinition *pod, uint64_t version);
+/* The same of limits that containers are to have while they run. */
+const char *agent_lacks_limits(const PodDefinition *pod, uint64_t version);
 /* Of one container among all, in its report, if that says nothing else. */
 void agent_explain_lack(const PodDefinition *pod, uint64_t version, size_t i, ContainerReport *c);
 /* Why the agent of this welcome cannot have the pod at all; NULL: it can. files: the pod has secrets or config files. */

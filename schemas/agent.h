@@ -59,6 +59,7 @@ enum {
     AGENT_PROTOCOL_TEMPLATE = 4,    /* the first with `template`, and with entropy in `hello` */
     AGENT_PROTOCOL_ATTACH = 4, /* the first that attaches to containers, and gives them input and terminals */
     AGENT_PROTOCOL_SHARES = 4, /* the first with `shares` in `configure` */
+    AGENT_PROTOCOL_RESOURCES = 4, /* the first with devices, umask, limits of io, and swap */
     AGENT_MESSAGE_SIZE_MAX = FRAME_PAYLOAD_MAX,
     AGENT_STREAM_CREDIT = 128 * 1024,
     AGENT_LOG_WINDOW = 256 * 1024,

@@ -14,7 +14,7 @@ static const struct {
     const char *key;
     unsigned types;
 } volume_keys[] = {
-    { "size", IS(VOLUME_TMPFS) | IS(VOLUME_DISK) | IS(VOLUME_SCRATCH) },
+    { "size", IS(VOLUME_TMPFS) | IS(VOLUME_DISK) | IS(VOLUME_SCRATCH) | IS(VOLUME_SWAP) },
     { "mode", IS(VOLUME_SHARE) },
     { "source", IS(VOLUME_DISK) | IS(VOLUME_SHARE) },
     { "format", IS(VOLUME_DISK) },
@@ -122,7 +122,7 @@ static void check_volumes(const Check *c)
             check_disk(c, i);
         if (c->pod->volumes[i].type == VOLUME_SHARE)
             check_share(c, i);
-        if (c->pod->volumes[i].type == VOLUME_SCRATCH)
+        if (volume_is_of_machine(&c->pod->volumes[i]))
             check_scratch(c, i);
     }
     check_live(c);

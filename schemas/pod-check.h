@@ -18,6 +18,9 @@ bool check_given(const Check *c, const char *list, size_t i, const char *key);
 /* Volumes, secrets, config files, and where containers have them. */
 void check_storage(const Check *c);
 
+/* Devices and limits of containers. pod-check-resources.c */
+void check_resources(const Check *c);
+
 /* The ports that are published. */
 void check_network(const Check *c);
 /* What is about a bridge: pod-check-bridge.c */

@@ -138,6 +138,7 @@ int pod_definition_read(PodDefinition *pod, const char *name, const void *text, 
         check_sysctls(&c);
         check_storage(&c);
         check_life(&c);
+        check_resources(&c);
         check_doubles(&c, "after", pod->after);
         check_doubles(&c, "requires", pod->requires);
         check_network(&c);

@@ -55,6 +55,7 @@ typedef enum VolumeType {
     VOLUME_DISK,
     VOLUME_SHARE,
     VOLUME_SCRATCH,
+    VOLUME_SWAP,
     VOLUME_TYPE_MAX,
 } VolumeType;
 extern const EnumTable volume_type_table;
@@ -114,13 +115,24 @@ typedef struct RestartSettings {
 } RestartSettings;
 extern const Schema restart_schema;
 
+/* Of each disk that a container has, for itself. */
+typedef struct IoLimits {
+    uint64_t read_bps, write_bps;   /* bytes a second; SIZE_INFINITY: no limit */
+    uint64_t read_iops, write_iops; /* requests a second; 0: no limit */
+} IoLimits;
+extern const Schema io_limits_schema;
+bool io_limit_given(uint64_t limit);
+bool io_limits_given(const IoLimits *io);
+
 typedef struct ContainerLimits {
     uint64_t memory;      /* bytes; SIZE_INFINITY: no limit */
     uint64_t memory_high; /* bytes, above which it is slowed; SIZE_INFINITY: never */
+    uint64_t swap;        /* bytes of swap space; SIZE_INFINITY: as there is */
     uint64_t memory_low;  /* bytes that are left to it when memory is short; 0: none */
     double cpu;           /* cores; 0: no limit */
     uint64_t pids;        /* 0: as the agent decides */
     uint64_t cpu_weight;  /* beside other containers, when there is too little for all */
+    IoLimits io;
 } ContainerLimits;
 extern const Schema limits_schema;
 
@@ -154,7 +166,7 @@ typedef struct VolumeDefinition {
     char *name;
     VolumeType type;
     ShareMode mode; /* of a share */
-    uint64_t size;  /* bytes: of a tmpfs, of a scratch, and of a disk that is made */
+    uint64_t size;  /* bytes: of a tmpfs, of a scratch or swap, and of a disk that is made */
     char *source;   /* of a disk or share; NULL of a disk: a file in podvisord's own directory */
     DiskFormat format;
     DiskFilesystem filesystem;
@@ -168,6 +180,10 @@ bool volume_is_of_one_start(const VolumeDefinition *volume);
 bool volume_has_disk(const VolumeDefinition *volume);
 /* The machine sees a directory of the host. */
 bool volume_is_live(const VolumeDefinition *volume);
+/* What is on its disk is the machine's alone, and lost with it. */
+bool volume_is_of_machine(const VolumeDefinition *volume);
+/* The pod's swap space; NULL: it has none. */
+const VolumeDefinition *volume_find_swap(const VolumeDefinition *volumes, size_t n);
 /* Nothing may be written to it. */
 bool volume_is_read_only(const VolumeDefinition *volume);
 /* What is on its disk. */
@@ -202,8 +218,10 @@ typedef struct ContainerDefinition {
     uint64_t writable_size; /* bytes; 0: a share, as the agent decides */
     char *writable_volume;  /* a scratch, which has the layer instead of memory; NULL: none */
     char **capabilities;
+    char **devices; /* of the machine, as format_device */
     bool no_new_privs;
     SeccompProfile seccomp;
+    char *umask; /* octal digits; NULL: 0022 */
     RlimitSettings rlimits;
     char *stop_signal; /* NULL: the image's */
     usec_t stop_timeout;

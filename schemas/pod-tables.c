@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/strings.h"
+#include "schemas/device.h"
 #include "schemas/formats.h"
 #include "schemas/pod-definition.h"
 
@@ -27,8 +28,10 @@ DEFINE_ENUM_TABLE(
     [VOLUME_DISK] = { "disk", "a disk with a file system; what is on it stays" },
     [VOLUME_SHARE] = { "share",
                        "a directory of the host: a copy of it, for reading, or itself, as its mode says" },
-    [VOLUME_SCRATCH] = {
-        "scratch", "a disk of the host for what memory should not hold; empty at each start of the pod" });
+    [VOLUME_SCRATCH] = { "scratch", "a disk of the host for what memory should not hold; empty at each start "
+                                    "of the pod" },
+    [VOLUME_SWAP] = {
+        "swap", "a disk of the host that memory goes to, encrypted, as far as containers have limits.swap" });
 
 DEFINE_ENUM_TABLE(
     share_mode, "share mode",
@@ -78,16 +81,46 @@ static const Field restart_fields[] = {
 };
 DEFINE_SCHEMA(restart_schema, RestartSettings, "restart", "What happens when it ends.", restart_fields);
 
+static const Field io_limits_fields[] = {
+    { F_SIZE(IoLimits, read_bps), .fallback = "infinity", .min = 64 * 1024, .impact = IMPACT_LIVE,
+      .doc = "The most bytes that are read in a second." },
+    { F_SIZE(IoLimits, write_bps), .fallback = "infinity", .min = 64 * 1024, .impact = IMPACT_LIVE,
+      .doc = "The most bytes that are written in a second.",
+      .example = "limits = { io = { write_bps = \"10M\"; }; };" },
+    { F_UNSIGNED(IoLimits, read_iops), .max = UINT32_MAX, .impact = IMPACT_LIVE,
+      .doc = "The most requests to read in a second. 0 sets no limit." },
+    { F_UNSIGNED(IoLimits, write_iops), .max = UINT32_MAX, .impact = IMPACT_LIVE,
+      .doc = "The most requests to write in a second. 0 sets no limit." },
+};
+DEFINE_SCHEMA(io_limits_schema, IoLimits, "io", "How quickly the container may read and write disks.",
+              io_limits_fields);
+
+bool io_limit_given(uint64_t limit)
+{
+    return limit > 0 && limit != SIZE_INFINITY;
+}
+
+bool io_limits_given(const IoLimits *io)
+{
+    return io_limit_given(io->read_bps) || io_limit_given(io->write_bps) || io->read_iops > 0 ||
+           io->write_iops > 0;
+}
+
 static const Field limits_fields[] = {
     { F_SIZE(ContainerLimits, memory), .fallback = "infinity", .min = 1024 * 1024, .impact = IMPACT_LIVE,
       .doc = "The most memory that the container's processes may use, with what they write to its root "
              "directory and to volumes in memory. A container that needs more is killed as a whole, and "
-             "its status says so. There is no swap. A limit below what it uses, and cannot give back, is "
+             "its status says so. A limit below what it uses, and cannot give back, is "
              "not put on a container that runs, but when it is started again.",
       .example = "limits = { memory = \"64M\"; };" },
     { F_SIZE(ContainerLimits, memory_high), .fallback = "infinity", .min = 1024 * 1024, .impact = IMPACT_LIVE,
       .doc = "The memory from which on the container is slowed down, and made to give back what it can: "
              "caches of files first. Nothing is killed for it." },
+    { F_SIZE(ContainerLimits, swap), .impact = IMPACT_LIVE,
+      .doc =
+          "The most of its memory that may be in the pod's swap space, a volume of type \"swap\", instead: "
+          "that much more than memory it can have in all. When the key is absent or 0: nothing.",
+      .example = "limits = { memory = \"64M\"; swap = \"128M\"; };" },
     { F_SIZE(ContainerLimits, memory_low), .impact = IMPACT_LIVE,
       .doc = "Memory that is left to the container when the pod's memory is short, as long as other "
              "containers have some that can be given back." },
@@ -100,6 +133,10 @@ static const Field limits_fields[] = {
     { F_UNSIGNED(ContainerLimits, pids), .max = 4194304, .impact = IMPACT_LIVE,
       .doc = "The most processes and threads. When the key is absent or 0: an equal share with other such "
              "containers of what three quarters of the pod's memory are for, and at least 128." },
+    { F_GROUP(ContainerLimits, io, io_limits_schema), .impact = IMPACT_LIVE,
+      .doc = "How quickly the container may read and write disks: that of its image, and those of its "
+             "volumes, each for itself. What is in memory is not limited: tmpfs volumes, and the root "
+             "directory without writable_volume." },
 };
 DEFINE_SCHEMA(limits_schema, ContainerLimits, "limits", "What the container may use of its pod.",
               limits_fields);
@@ -158,7 +195,8 @@ static const Field volume_fields[] = {
       .impact = IMPACT_REBOOT,
       .doc =
           "The most that a tmpfs can hold, which is taken from the pod's memory as it fills; of a scratch, "
-          "or of a disk that is made, how large its disk becomes, which is taken from the host's as it "
+          "of swap space, or of a disk that is made, how large its disk becomes, which is taken from the "
+          "host's as it "
           "fills." },
     { F_STRING(VolumeDefinition, source), .format = &format_absolute_path, .impact = IMPACT_REBOOT,
       .doc =
@@ -296,6 +334,12 @@ static const Field container_fields[] = {
              "(CHOWN, DAC_OVERRIDE, FOWNER, FSETID, KILL, NET_BIND_SERVICE, SETFCAP, SETGID, SETPCAP, "
              "SETUID, SYS_CHROOT); [ \"NONE\" ] keeps none.",
       .example = "capabilities = [ \"NET_BIND_SERVICE\" ];" },
+    { F_STRV(ContainerDefinition, devices), .max = DEVICES_MAX, .format = &format_device,
+      .impact = IMPACT_REBOOT,
+      .doc = "Devices of the machine that the container has beside the usual ones: /dev/fuse, /dev/net/tun, "
+             "/dev/hwrng. After a colon, what it may do with it: r (read), w (write), m (make other nodes of "
+             "it, with the capability MKNOD); without that all three. Every user of the container has it.",
+      .example = "devices = [ \"/dev/fuse\", \"/dev/net/tun:rw\" ];" },
     { F_BOOL(ContainerDefinition, no_new_privs), .fallback = "true", .impact = IMPACT_REBOOT,
       .doc = "Whether the program and all that it runs can gain nothing by programs with the set-user-ID "
              "bit or file capabilities." },
@@ -304,6 +348,10 @@ static const Field container_fields[] = {
       .doc = "Which system calls the program may use. The default profile allows what its capabilities "
              "are for, and refuses what only leads into the kernel: new namespaces, mounts, keys, "
              "modules, BPF and the like." },
+    { F_STRING(ContainerDefinition, umask), .format = &format_file_mode, .impact = IMPACT_REBOOT,
+      .doc = "What the modes of files that the program makes are without, as umask(2) has it, in octal "
+             "digits. When the key is absent: 0022.",
+      .example = "umask = \"0077\";" },
     { F_GROUP(ContainerDefinition, rlimits, rlimits_schema), .impact = IMPACT_REBOOT,
       .doc = "Limits of each process of the container." },
     { F_STRING(ContainerDefinition, stop_signal), .format = &format_signal, .impact = IMPACT_REBOOT,
@@ -526,7 +574,20 @@ bool volume_is_live(const VolumeDefinition *volume)
 
 bool volume_is_of_one_start(const VolumeDefinition *volume)
 {
-    return volume_has_disk(volume) && volume->type != VOLUME_DISK;
+    return (volume->type == VOLUME_SHARE && !volume_is_live(volume)) || volume_is_of_machine(volume);
+}
+
+bool volume_is_of_machine(const VolumeDefinition *volume)
+{
+    return volume->type == VOLUME_SCRATCH || volume->type == VOLUME_SWAP;
+}
+
+const VolumeDefinition *volume_find_swap(const VolumeDefinition *volumes, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (volumes[i].type == VOLUME_SWAP)
+            return &volumes[i];
+    return NULL;
 }
 
 bool volume_is_read_only(const VolumeDefinition *volume)

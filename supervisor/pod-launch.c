@@ -2,6 +2,7 @@
 /* What a pod's machine is told of itself and of the host, and the runner that makes it. */
 #include <limits.h>
 #include <sys/resource.h>
+#include <sys/sysinfo.h>
 
 #include "base/file.h"
 #include "base/strings.h"
@@ -16,6 +17,8 @@
 #include "supervisor/templates.h"
 #include "supervisor/unit.h"
 #include "supervisor/volumes.h"
+
+#define MEBIBYTE (UINT64_C(1024) * 1024)
 
 static char *run_path_of(const Pod *pod)
 {
@@ -118,6 +121,22 @@ static int check_descriptors(void)
     return fd == lowest ? 0 : -EMFILE;
 }
 
+/* A machine that can never have its memory; whether it gets what others use now is the host's business. */
+static int check_memory(const PodDefinition *d, char **ret_error)
+{
+    struct sysinfo host;
+
+    if (d->backend == BACKEND_NULL || sysinfo(&host) < 0)
+        return 0;
+    uint64_t all = ((uint64_t)host.totalram + host.totalswap) * host.mem_unit;
+    if (d->memory <= all)
+        return 0;
+    _cleanup_(freep) char *wanted = size_format(d->memory), *there = size_format(all & ~(MEBIBYTE - 1));
+    *ret_error = strf("its memory is %s, and this host has %s in all, its swap space among it",
+                      wanted ?: "more", there ?: "less");
+    return -ENOMEM;
+}
+
 /* The runners of some backends are packages of their own. */
 static int check_program(const Pod *pod, BackendKind backend, char **ret_error)
 {
@@ -150,7 +169,8 @@ int pod_launch(Pod *pod, RunDefinition *d, char **ret_error)
     }
     if ((r = pod_network_check(pod, ret_error)) < 0 ||
         (r = check_program(pod, pod->definition.backend, ret_error)) < 0 ||
-        (r = describe(pod, d, ret_error)) < 0 || (r = volumes_check(pod, d, ret_error)) < 0 ||
+        (r = check_memory(&pod->definition, ret_error)) < 0 || (r = describe(pod, d, ret_error)) < 0 ||
+        (r = volumes_check(pod, d, ret_error)) < 0 ||
         (r = pod_files_check(pod->supervisor, &d->pod, ret_error)) < 0)
         return r;
     if ((r = run_path_freeze(pod->supervisor->pods_dir, d)) < 0) {

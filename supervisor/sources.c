@@ -30,6 +30,7 @@ static const char *const own[VOLUME_TYPE_MAX] = {
     [VOLUME_DISK] = PATHS_VOLUMES,
     [VOLUME_SHARE] = PATHS_SHARES,
     [VOLUME_SCRATCH] = PATHS_SCRATCH,
+    [VOLUME_SWAP] = PATHS_SCRATCH,
 };
 
 char *source_own(const Supervisor *s, VolumeType type)

@@ -35,7 +35,7 @@ enum {
 
 /* How the file of one type of volume comes to be. */
 typedef struct Recipe {
-    const char *program, *package; /* Debian's, that has it */
+    const char *program, *package; /* Debian's, that has it; NULL: the file is as good as it is made */
     const char *arguments[14];
     rlim_t size_max;
     bool one_start; /* it is made for each start */
@@ -67,6 +67,8 @@ static const Recipe recipes[VOLUME_TYPE_MAX] = {
                          RLIM_INFINITY,
                          true,
                          false },
+    /* What is on it only the guest can read, so that writes its beginning, too. */
+    [VOLUME_SWAP] = { .one_start = true },
 };
 
 struct VolumeMake {
@@ -385,6 +387,7 @@ static int prepare(VolumeMake *m, const RunDisk *disk, const VolumeDefinition *v
     return r < 0 ? r : make_file(m, m->recipe->copies ? 0 : v->size);
 }
 
+/* 1: it is under way; 0: it is made. */
 static int begin(Pod *pod, const RunDisk *disk, const VolumeDefinition *v, char **ret_error)
 {
     _cleanup_(volume_make_freep) VolumeMake *m = calloc(1, sizeof *m);
@@ -402,11 +405,13 @@ static int begin(Pod *pod, const RunDisk *disk, const VolumeDefinition *v, char 
                        .pidfd = -1 };
     int r = prepare(m, disk, v, &why);
     if (r >= 0)
-        r = spawn(m, pod->supervisor->event);
+        r = m->recipe->program ? spawn(m, pod->supervisor->event) : finish(m);
     if (r < 0) {
         *ret_error = failure(m->type, v->name, m->path ?: "?", why ?: source_error(r, true));
         return r;
     }
+    if (!m->recipe->program)
+        return 0;
     pod->volume_make = take_ptr(m);
     pod->observed.volume_making = true;
     return 1;
@@ -427,8 +432,9 @@ static int look(Pod *pod, const RunDefinition *d, char **ret_error)
 {
     for (size_t i = 0; i < d->n_disks; i++) {
         const VolumeDefinition *v = run_disk_volume(d, &d->disks[i], NULL);
-        if (v && is_to_be_made(pod, d, &d->disks[i], v))
-            return begin(pod, &d->disks[i], v, ret_error);
+        int r = v && is_to_be_made(pod, d, &d->disks[i], v) ? begin(pod, &d->disks[i], v, ret_error) : 0;
+        if (r != 0)
+            return r;
     }
     return 0;
 }

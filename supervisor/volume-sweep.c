@@ -66,7 +66,7 @@ void volume_scratch_use(const Pod *pod, uint64_t *ret_used, uint64_t *ret_size)
 
     for (size_t i = 0; pod->has_running && i < pod->running.n_volumes; i++) {
         const VolumeDefinition *v = &pod->running.volumes[i];
-        if (v->type != VOLUME_SCRATCH || !reconcile_alive(&pod->observed))
+        if (!volume_is_of_machine(v) || !reconcile_alive(&pod->observed))
             continue;
         _cleanup_(freep) char *path = strf(PATHS_SCRATCH "/%s.%s.raw", pod->name, v->name);
         size += v->size;

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <dirent.h>
 #include <fcntl.h>
 #include <net/if.h>
 #include <stdio.h>
@@ -17,15 +16,10 @@
 #include "base/strings.h"
 #include "guest/agent/boot.h"
 #include "guest/agent/cgroup.h"
+#include "guest/agent/modules.h"
 
 #define NEW_ROOT "/tmp"
-#define MODULES_LOAD "/lib/podvisor/modules.load"
-#define MODULES_SHARES_LOAD "/lib/podvisor/modules-shares.load"
-#define VIRTIO_DEVICES NEW_ROOT "/sys/bus/virtio/devices"
-#define VIRTIO_SHARE "0x001a"
 enum {
-    MODULES_LOAD_MAX = 64 * 1024,
-    DEVICE_MAX = 4096,
     AGENT_MEMORY = 8 * 1024 * 1024, /* the agent with a full ring, a full port and all its streams */
 };
 
@@ -52,57 +46,6 @@ static int mount_all(void)
             result = log_error_errno(-errno, "%s could not be mounted on %s", m->type, m->path);
     }
     return result;
-}
-
-static int load_module(const char *path)
-{
-    _cleanup_(closep) int fd = open(path, O_RDONLY | O_CLOEXEC);
-
-    if (fd < 0 || (syscall(SYS_finit_module, fd, "", 0) < 0 && errno != EEXIST && errno != ENODEV))
-        return log_error_errno(-errno, "module %s could not be loaded", path);
-    return 0;
-}
-
-/* Whether it is loaded or not, the file would only hold memory from here on. */
-static int use_modules(const char *list_path, bool needed)
-{
-    _cleanup_(bytes_done) Bytes list = { 0 };
-
-    int r = file_read_at(AT_FDCWD, list_path, MODULES_LOAD_MAX, &list);
-    if (r >= 0)
-        r = bytes_terminate(&list);
-    if (r < 0)
-        return log_error_errno(r, "%s could not be read", list_path);
-    for (char *rest = (char *)list.data, *path; (path = strsep(&rest, "\n"));) {
-        if (*path && needed && load_module(path) < 0)
-            r = -EIO;
-        if (*path)
-            (void)unlink(path);
-    }
-    return r;
-}
-
-/* The transport has found all devices by now. */
-static bool has_share(void)
-{
-    _cleanup_(closedirp) DIR *d = opendir(VIRTIO_DEVICES);
-    bool found = false;
-
-    for (struct dirent *e; d && !found && (e = readdir(d));) {
-        _cleanup_(bytes_done) Bytes kind = { 0 };
-        _cleanup_(freep) char *file = strf(VIRTIO_DEVICES "/%s/device", e->d_name);
-        found = file && e->d_name[0] != '.' && file_read_at(AT_FDCWD, file, DEVICE_MAX, &kind) >= 0 &&
-                kind.size >= strlen(VIRTIO_SHARE) &&
-                memcmp(kind.data, VIRTIO_SHARE, strlen(VIRTIO_SHARE)) == 0;
-    }
-    return found;
-}
-
-static int load_modules(void)
-{
-    int r = use_modules(MODULES_LOAD, true), shares = use_modules(MODULES_SHARES_LOAD, has_share());
-
-    return r < 0 ? r : shares;
 }
 
 /* The initial root cannot be changed by pivot_root(2), which containers need; one that is mounted on it can. */
@@ -181,7 +124,7 @@ static int open_cgroup(void)
 
 void boot(Uevents *u, int *ret_cgroup)
 {
-    static int (*const steps[])(void) = { load_modules,   change_root,       protect_agent,
+    static int (*const steps[])(void) = { modules_load,   change_root,       protect_agent,
                                           raise_loopback, allow_descriptors, allow_processes };
 
     (void)mount_all();

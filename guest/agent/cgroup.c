@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <stdio.h>
+#include <sys/sysmacros.h>
 
 #include "base/file.h"
 #include "base/strings.h"
@@ -108,13 +109,15 @@ static int make_room(int cgroup, uint64_t limit)
 int cgroup_limit(int cgroup, const ContainerLimits *limits, uint64_t pids_share)
 {
     uint64_t weight = limits->cpu_weight ?: CPU_WEIGHT_USUAL, pids = limits->pids ?: pids_share;
-    char text[6][LIMIT_TEXT_MAX];
+    char text[7][LIMIT_TEXT_MAX];
     const struct {
         const char *file, *value;
         bool asked; /* else the file may be missing */
     } rows[] = {
         { "memory.max", number_or_max(text[0], limits->memory, limits->memory != SIZE_INFINITY),
           limits->memory != SIZE_INFINITY },
+        { "memory.swap.max", number_or_max(text[6], limits->swap, limits->swap != SIZE_INFINITY),
+          limits->swap > 0 },
         { "pids.max", number_or_max(text[1], pids, pids > 0), limits->pids > 0 },
         { "cpu.max", cpu_text(text[2], limits->cpu), limits->cpu > 0 },
         { "cpu.weight", number_or_max(text[3], weight, true), weight != CPU_WEIGHT_USUAL },
@@ -131,6 +134,20 @@ int cgroup_limit(int cgroup, const ContainerLimits *limits, uint64_t pids_share)
             result = r;
     }
     return result == -ENOENT ? -EOPNOTSUPP : result;
+}
+
+int cgroup_limit_io(int cgroup, dev_t disk, const IoLimits *io)
+{
+    char text[4][LIMIT_TEXT_MAX];
+    int r = put(cgroup, "io.max", "%u:%u rbps=%s wbps=%s riops=%s wiops=%s", major(disk), minor(disk),
+                number_or_max(text[0], io->read_bps, io_limit_given(io->read_bps)),
+                number_or_max(text[1], io->write_bps, io_limit_given(io->write_bps)),
+                number_or_max(text[2], io->read_iops, io->read_iops > 0),
+                number_or_max(text[3], io->write_iops, io->write_iops > 0));
+
+    if (!io_limits_given(io))
+        return 0;
+    return r == -ENOENT ? -EOPNOTSUPP : r;
 }
 
 uint64_t cgroup_memory_used(int cgroup)

@@ -4,6 +4,8 @@
  * A control group (version 2) per container: limits, the certain end of all of its processes, and the truth about
  * kills for want of memory.
  */
+#include <sys/types.h>
+
 #include "schemas/pod-definition.h"
 
 /* By so much the agent raises the kernel's limits of processes, so that each container, and the agent, can have a limit of its own. */
@@ -26,6 +28,8 @@ int cgroup_make(int dir, const char *name) _warn_unused_;
  * is used than limits allows: that limit stays what it was; other negative errno. What can be set is set, whatever is returned.
  */
 int cgroup_limit(int cgroup, const ContainerLimits *limits, uint64_t pids_share);
+/* What it may read and write of one disk. Repeatable; as above. */
+int cgroup_limit_io(int cgroup, dev_t disk, const IoLimits *io);
 /* The most memory that its processes ever had at once; 0 where that is not counted. */
 uint64_t cgroup_memory_peak(int cgroup);
 /* What it uses now. */

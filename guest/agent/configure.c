@@ -3,6 +3,7 @@
 #include "guest/agent/agent.h"
 #include "guest/agent/cgroup.h"
 #include "guest/agent/network.h"
+#include "schemas/device.h"
 
 /* The bytes by which two configurations are compared: entropy is another each time and says nothing. */
 static int comparable(const AgentConfigure *configure, Bytes *ret)
@@ -99,6 +100,21 @@ static int set_sysctls(Platform *p, const AgentConfigure *configure, Failure *f)
     return 0;
 }
 
+/* A container whose device is not there says so itself. */
+static void bring_devices(Platform *p, const AgentConfigure *configure)
+{
+    for (size_t i = 0; i < configure->n_containers; i++)
+        STRV_FOREACH (device, configure->containers[i].definition.devices) {
+            _cleanup_(freep) char *path = NULL;
+            unsigned access;
+            if (device_parse(*device, &path, &access) >= 0)
+                (void)p->ops->bring_device(p, path);
+        }
+    if (volume_find_swap(configure->volumes, configure->n_volumes))
+        p->ops->bring_swap(p);
+    p->ops->close_kernel(p);
+}
+
 static int prepare_platform(Agent *a, const AgentConfigure *configure, Failure *f)
 {
     Platform *p = a->platform;
@@ -139,6 +155,7 @@ int agent_configure(Agent *a, const AgentConfigure *configure, Failure *f)
     bytes_done(&a->configure.entropy);
     a->pids_share = agent_pids_share(&a->configure);
     rootfs_decide_sizes(a->platform, &a->configure);
+    bring_devices(a->platform, &a->configure);
     a->configured = true;
     a->configure_bytes = take_struct(bytes);
     agent_report_due(a);

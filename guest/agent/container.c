@@ -9,6 +9,7 @@
 #include "guest/agent/agent.h"
 #include "guest/agent/cgroup.h"
 #include "guest/agent/container.h"
+#include "guest/agent/devices.h"
 #include "guest/agent/files.h"
 #include "guest/agent/launch.h"
 #include "guest/agent/volumes.h"
@@ -216,11 +217,14 @@ static void explain_oom_kill(Container *c)
     uint64_t limit = cgroup_memory_max(c->cgroup), peak = cgroup_memory_peak(c->cgroup);
     _cleanup_(freep) char *most = size_format(limit);
     _cleanup_(freep) char *used = size_format((peak + MEBIBYTE - 1) / MEBIBYTE * MEBIBYTE);
+    uint64_t swap = c->config->definition.limits.swap;
+    _cleanup_(freep) char *swaps = swap == SIZE_INFINITY ? strdup("all") : size_format(swap);
 
     /* Without a limit of its own, or well below it, it was the pod's memory that came to its end. */
     if (limit != SIZE_INFINITY && peak >= limit / 100 * 95)
-        failure_say(&c->failure, -ENOMEM, "killed for want of memory: its limit is %s, and it used %s",
-                    most ?: "?", used ?: "?");
+        failure_say(&c->failure, -ENOMEM, "killed for want of memory: its limit is %s%s%s%s, and it used %s",
+                    most ?: "?", swap > 0 ? " and " : "", swap > 0 ? swaps ?: "?" : "",
+                    swap > 0 ? " of the swap space" : "", used ?: "?");
     else
         failure_say(&c->failure, -ENOMEM,
                     "killed for want of memory: it used %s, and the pod's containers had no more",
@@ -285,6 +289,19 @@ static uint32_t random_number(void)
     return getrandom(&n, sizeof n, GRND_NONBLOCK) == sizeof n ? n : 0;
 }
 
+/* Without a filter, those that can make no node have none that they should not have. */
+static int confine_devices(Container *c)
+{
+    int r = devices_confine(c->cgroup, &c->config->definition);
+
+    if (r == -EOPNOTSUPP && devices_need_filter(&c->config->definition))
+        return failure_say(&c->failure, r,
+                           "the machine's kernel cannot keep it from other devices (no CONFIG_CGROUP_BPF)");
+    return r < 0 && devices_need_filter(&c->config->definition)
+               ? failure_set(&c->failure, r, "it could not be kept from other devices")
+               : 0;
+}
+
 void container_init(Container *c, Agent *a, const AgentContainer *config)
 {
     const ContainerDefinition *d = &config->definition;
@@ -300,10 +317,12 @@ void container_init(Container *c, Agent *a, const AgentContainer *config)
     container_output_init(&c->outputs[1], a, d->name, STREAM_STDERR);
     c->cgroup = cgroup_make(a->platform->cgroup, d->name);
     int r = c->cgroup < 0 ? c->cgroup : cgroup_limit(c->cgroup, &d->limits, a->pids_share);
-    if (r < 0) {
+    if (r < 0)
         failure_set(&c->failure, r, "its limits could not be set");
+    else
+        r = confine_devices(c);
+    if (r < 0)
         tell(c, LIFE_REFUSED);
-    }
 }
 
 void container_done(Container *c)
@@ -371,11 +390,15 @@ void container_look(Container *c)
     if (c->life.phase != LIFE_WAITING)
         return;
     int r = volumes_mount(c->agent->platform, &c->agent->configure, &c->config->definition, &c->failure);
+    if (r >= 0)
+        r = volumes_swap(c->agent->platform, &c->agent->configure, &c->config->definition, &c->failure);
     c->awaits_volume = r < 0;
     if (r >= 0)
         r = rootfs_make(c->agent->platform, &c->agent->configure, c->config, &c->failure);
     if (r >= 0)
         r = files_give(c->agent->platform, &c->config->definition, &c->failure);
+    if (r >= 0 && (r = container_limit_io(c)) < 0)
+        failure_set(&c->failure, r, "its limits of input and output could not be set");
     if (r == -ENODEV)
         c->failure.error = 0;
     else
@@ -399,12 +422,19 @@ static void explain_limits(Container *c, int error)
 
 void container_limit(Container *c)
 {
+    Agent *a = c->agent;
+    const ContainerDefinition *d = &c->config->definition;
+    Failure swap = { 0 };
     /* One that was refused for its first limits stays so. */
-    int r = c->cgroup < 0 ? 0 : cgroup_limit(c->cgroup, &c->config->definition.limits, c->agent->pids_share);
+    int r = c->cgroup < 0 ? 0 : cgroup_limit(c->cgroup, &d->limits, a->pids_share);
 
+    if (r >= 0 && c->cgroup >= 0)
+        r = container_limit_io(c);
     c->limits_failure.error = 0;
     if (r < 0)
         explain_limits(c, r);
+    else if (volumes_swap(a->platform, &a->configure, d, &swap) < 0)
+        c->limits_failure = swap;
     agent_report_due(c->agent);
 }
 

@@ -42,6 +42,7 @@ struct Container {
     Failure given_up;       /* why the last run was made to end; error 0: it was not, or not for a probe */
     const Container *waits_for; /* while it is queued; not owned */
     bool through;               /* of a sidecar: it has been ready, so that others may start */
+    bool io_limited;            /* its control group has limits of disks, or had */
     bool unready;               /* it runs, and its probes say that it does not do its work */
 };
 
@@ -59,6 +60,8 @@ void container_wait_for(Container *c, const Container *other);
 void container_look(Container *c);
 /* A secret or config file that it may have has come anew. 0 or negative errno with f. */
 int container_files_changed(Container *c, Failure *f);
+/* Of the disks that it has now: 0 or negative errno, as cgroup_limit(). container-io.c */
+int container_limit_io(Container *c);
 /* Its configuration has other limits than before. */
 void container_limit(Container *c);
 /* Its last failed probe says that it is not to run on. */

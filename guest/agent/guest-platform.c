@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/reboot.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include "base/file.h"
@@ -13,8 +14,11 @@
 #include "base/strings.h"
 #include "guest/agent/guest-platform.h"
 #include "guest/agent/mounts.h"
+#include "guest/agent/modules.h"
 #include "guest/agent/network.h"
+#include "guest/agent/swap.h"
 #include "schemas/agent.h"
+#include "schemas/device.h"
 
 #define PORTS "/sys/class/virtio-ports"
 #define SCSI_SCAN "/sys/class/scsi_host/host0/scan"
@@ -136,6 +140,8 @@ static int mount_share(Platform *p, const char *tag, const VolumeDefinition *vol
 {
     unsigned read_only = volume_is_read_only(volume) ? MOUNT_ATTR_RDONLY : 0;
 
+    /* A kernel that has it built in has no such module. */
+    (void)modules_load_more("virtiofs");
     return mount_at("virtiofs", tag, NULL, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | read_only, target);
 }
 
@@ -163,6 +169,35 @@ static int set_sysctl(Platform *p, const char *path, const char *value)
     if (!file)
         return -ENOMEM;
     return fd < 0 ? -errno : write_all(fd, value, strlen(value));
+}
+
+/* Whoever has it is the filter's business (devices.h), so the node itself is for all. */
+static int bring_device(Platform *p, const char *path)
+{
+    enum { FOR_ALL = 0666 };
+    const Device *device = device_find(path);
+    int r = device && device->module ? modules_load_more(device->module) : 0;
+
+    if (r < 0)
+        return r;
+    return chmod(path, FOR_ALL) < 0 ? -errno : 0;
+}
+
+static void bring_swap(Platform *p)
+{
+    swap_bring();
+}
+
+static int start_swap(Platform *p, uint64_t disk, Failure *f)
+{
+    _cleanup_(freep) char *path = disk_path(disk);
+
+    return path && access(path, F_OK) == 0 ? swap_start(path, f) : -ENODEV;
+}
+
+static void close_kernel(Platform *p)
+{
+    modules_forget();
 }
 
 static int set_network(Platform *p, const AgentNetwork *network, Failure *f)
@@ -204,6 +239,10 @@ const PlatformOps guest_platform_ops = {
     .step_clock = step_clock,
     .set_hostname = set_hostname,
     .set_sysctl = set_sysctl,
+    .bring_device = bring_device,
+    .bring_swap = bring_swap,
+    .start_swap = start_swap,
+    .close_kernel = close_kernel,
     .set_network = set_network,
     .add_entropy = add_entropy,
     .power_off = power_off,

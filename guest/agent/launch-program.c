@@ -3,6 +3,7 @@
 #include <grp.h>
 #include <stdio.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 
 #include "base/socket.h"
 #include "base/strings.h"
@@ -10,6 +11,9 @@
 #include "guest/agent/launch.h"
 #include "guest/agent/rlimits.h"
 #include "guest/agent/syscall-filter.h"
+#include "schemas/formats.h"
+
+enum { UMASK_USUAL = 022 };
 
 #define DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -76,6 +80,8 @@ static int become(const LaunchSpec *spec, const Identity *identity, Failure *f)
     /* Those that were asked for are kept by any user; the usual ones are root's alone. */
     if ((r = capabilities_keep(mask, d->capabilities && *d->capabilities)) < 0)
         return failure_set(f, r, "capabilities could not be set");
+    int modes = d->umask ? file_mode_from_string(d->umask) : UMASK_USUAL;
+    umask(modes < 0 ? UMASK_USUAL : (mode_t)modes);
     if (d->no_new_privs && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
         return failure_set(f, -errno, "no_new_privs could not be set");
     return 0;

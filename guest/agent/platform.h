@@ -16,11 +16,19 @@ typedef struct PlatformOps {
     int (*mount_disk)(Platform *p, uint64_t disk, const VolumeDefinition *volume, const char *target);
     /* The same with a directory of the host, by its tag. -EINVAL: the machine has none of this tag. */
     int (*mount_share)(Platform *p, const char *tag, const VolumeDefinition *volume, const char *target);
+    /* The disk, encrypted by a key that nobody else ever has, is swap space from here on. -ENODEV as above. */
+    int (*start_swap)(Platform *p, uint64_t disk, Failure *f);
     /* Moves this machine's CLOCK_REALTIME by so many microseconds: however long the order was under way, it is still right. */
     void (*step_clock)(Platform *p, int64_t step);
     int (*set_hostname)(Platform *p, const char *name);
     /* path as sysctl_path(). */
     int (*set_sysctl)(Platform *p, const char *path, const char *value);
+    /* A device that not every pod has is there from here on, for every user: -ENOENT where there is none. */
+    int (*bring_device)(Platform *p, const char *path);
+    /* What start_swap() will need is there from here on, if there is such. */
+    void (*bring_swap)(Platform *p);
+    /* Nothing of the kernel is asked for any more that it has not got yet. */
+    void (*close_kernel)(Platform *p);
     /* Of a pod that has one. Can be repeated. */
     int (*set_network)(Platform *p, const AgentNetwork *network, Failure *f);
     int (*add_entropy)(Platform *p, const void *data, size_t size);
@@ -32,5 +40,6 @@ struct Platform {
     const PlatformOps *ops;
     const char *run; /* directory for the agent's mounts and files; absolute, no comma or colon in it */
     bool template; /* it was, and this is a copy of it: its disks have come unheard, and its interface has another's address */
+    bool swaps; /* there is swap space */
     int cgroup; /* directory under which containers get their control groups */
 };

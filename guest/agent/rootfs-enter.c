@@ -8,6 +8,7 @@
 
 #include "base/strings.h"
 #include "guest/agent/beneath.h"
+#include "guest/agent/devices.h"
 #include "guest/agent/files.h"
 #include "guest/agent/mounts.h"
 #include "guest/agent/rootfs.h"
@@ -33,14 +34,6 @@ static const struct {
       MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC,
       { "ptmxmode=0666", "mode=0620", "gid=5", NULL } },
     { "/dev/mqueue", "mqueue", PLAIN, { NULL } },
-};
-
-static const struct {
-    const char *name;
-    unsigned major, minor;
-} nodes[] = {
-    { "null", 1, 3 },   { "zero", 1, 5 },    { "full", 1, 7 },
-    { "random", 1, 8 }, { "urandom", 1, 9 }, { "tty", 5, 0 },
 };
 
 static const struct {
@@ -96,13 +89,44 @@ static int fill_dev(int root, Failure *f)
     _cleanup_(closep) int dev = open_beneath(root, "/dev", O_PATH | O_DIRECTORY, BENEATH_NO_SYMLINKS);
     mode_t mask = umask(0);
 
-    TABLE_FOREACH (node, nodes)
-        if (mknodat(dev, node->name, S_IFCHR | 0666, makedev(node->major, node->minor)) < 0)
+    for (size_t i = 0; i < n_device_nodes; i++) {
+        const DeviceNode *node = &device_nodes[i];
+        if (node->name && mknodat(dev, node->name, S_IFCHR | 0666, makedev(node->major, node->minor)) < 0)
             return failure_set(f, -errno, "/dev/%s could not be made", node->name);
+    }
     TABLE_FOREACH (link, links)
         if (symlinkat(link->target, dev, link->name) < 0)
             return failure_set(f, -errno, "/dev/%s could not be made", link->name);
     umask(mask);
+    return 0;
+}
+
+/* The guest's own node, since the filter may not let the container make one; read-only, so that its mode and owner stay. */
+static int add_device(int root, const char *path, Failure *f)
+{
+    struct stat st;
+
+    if (stat(path, &st) < 0 || !S_ISCHR(st.st_mode))
+        return failure_say(f, -ENXIO, "device %s is not there: the machine's kernel has none", path);
+    _cleanup_(closep) int target = make_file_beneath(root, path);
+    _cleanup_(closep) int fd =
+        target < 0 ? target
+                   : mount_view(AT_FDCWD, path, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC | MOUNT_ATTR_RDONLY);
+    int r = fd < 0 ? fd : mount_attach(fd, target);
+    return r < 0 ? failure_set(f, r, "%s could not be made", path) : 0;
+}
+
+static int add_devices(int root, const ContainerDefinition *d, Failure *f)
+{
+    STRV_FOREACH (device, d->devices) {
+        _cleanup_(freep) char *path = NULL;
+        unsigned access;
+        int r = device_parse(*device, &path, &access);
+        if (r < 0)
+            return failure_set(f, r, "device %s", *device);
+        if ((r = add_device(root, path, f)) < 0)
+            return r;
+    }
     return 0;
 }
 
@@ -228,6 +252,8 @@ int rootfs_enter(const Platform *p, const AgentContainer *c, Failure *f)
     int r = mount_filesystems(root, f);
     if (r >= 0)
         r = fill_dev(root, f);
+    if (r >= 0)
+        r = add_devices(root, &c->definition, f);
     if (r >= 0)
         r = mount_shm(p, root, f);
     if (r >= 0)

@@ -197,6 +197,23 @@ int volumes_mount(Platform *p, const AgentConfigure *configure, const ContainerD
     return r >= 0 && layer && volume_has_disk(layer) ? mount_one(p, configure, layer, f) : r;
 }
 
+int volumes_swap(Platform *p, const AgentConfigure *configure, const ContainerDefinition *d, Failure *f)
+{
+    const VolumeDefinition *v = volume_find_swap(configure->volumes, configure->n_volumes);
+    const AgentDisk *disk = v ? find_disk(configure, v->name) : NULL;
+
+    if (p->swaps || d->limits.swap == 0)
+        return 0;
+    if (!disk)
+        return failure_say(f, -EINVAL, "the pod has no swap space");
+    int r = p->ops->start_swap(p, disk->disk, f);
+    if (r == -ENODEV)
+        return failure_say(f, r, "the disk of volume %s did not appear (SCSI id %llu)", v->name,
+                           (unsigned long long)disk->disk);
+    p->swaps = r >= 0;
+    return r;
+}
+
 /* That it can only be read is what brings a file system in order, however many see it still. */
 static int end_one(const char *path)
 {

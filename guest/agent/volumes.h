@@ -12,5 +12,7 @@
 int volumes_make(const Platform *p, const AgentConfigure *configure, Failure *f);
 /* The disks that the container needs; fine to repeat. -ENODEV in f: one is not there yet. */
 int volumes_mount(Platform *p, const AgentConfigure *configure, const ContainerDefinition *d, Failure *f);
+/* Swap space for the container, if it is to have any; fine to repeat. -ENODEV in f: its disk is not there yet. */
+int volumes_swap(Platform *p, const AgentConfigure *configure, const ContainerDefinition *d, Failure *f);
 /* Nothing uses them any more: what was written is on the disks, and these need no repair. */
 void volumes_end(const Platform *p, const AgentConfigure *configure);

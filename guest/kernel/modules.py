@@ -9,9 +9,11 @@ SIGNATURE_END = b"~Module signature appended~\n"
 
 
 def wanted(list_file):
-    """The names in modules.list, in its order. A line is a name and, after #, the reason."""
+    """The names in modules.list, in its order: (those for all pods, those on demand). A line is a name, with a + where it is
+    on demand, and, after #, the reason."""
     names = (line.split("#")[0].strip() for line in list_file.read_text().splitlines())
-    return [name for name in names if name]
+    names = [name for name in names if name]
+    return [name for name in names if name[0] != "+"], [name[1:] for name in names if name[0] == "+"]
 
 
 def plain(name):

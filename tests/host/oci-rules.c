@@ -19,18 +19,14 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
-#include <sys/syscall.h>
 #include <sys/sysmacros.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#define SIZE 4096
-#define COUNT(a) (sizeof(a) / sizeof *(a))
+#include "oci-find.h"
 
-static const char *errno_name(int number)
+const char *errno_name(int number)
 {
     return number == 0 ? "works" : strerrorname_np(number);
 }
@@ -46,6 +42,15 @@ static void first_line(const char *path, char *out)
     out[strcspn(out, "\n")] = 0;
     if (f)
         fclose(f);
+}
+
+/* Disks get their numbers in the order in which they come. */
+static void find_io_limits(const char *path, char *out)
+{
+    first_line(path, out);
+    const char *limits = strchr(out, ' ');
+    if (limits)
+        memmove(out, limits + 1, strlen(limits));
 }
 
 /* The value of a key in /proc/self/status, blanks as one. */
@@ -172,6 +177,16 @@ static void find_device(const char *path, char *out)
                  minor(st.st_rdev), st.st_mode & 07777);
 }
 
+/* "r /dev/x": opens it so. */
+static void find_opened(const char *how, char *out)
+{
+    int flags = *how == 'r' ? O_RDONLY : *how == 'w' ? O_WRONLY : O_RDWR;
+    int fd = open(how + 2, flags | O_CLOEXEC | O_NONBLOCK);
+    snprintf(out, SIZE, "%s", fd < 0 ? errno_name(errno) : "works");
+    if (fd >= 0)
+        close(fd);
+}
+
 static void find_link(const char *path, char *out)
 {
     ssize_t n = readlink(path, out, SIZE - 1);
@@ -201,67 +216,9 @@ static void find_mknod(const char *path, char *out)
     snprintf(out, SIZE, "%s", mknod(path, S_IFBLK | 0600, makedev(8, 0)) < 0 ? errno_name(errno) : "works");
 }
 
-/* --- system calls --- */
-
-static const struct {
-    const char *name;
-    long number, arguments[3];
-    bool old; /* by the gate of 32-bit programs, where it has this other number */
-} calls[] = {
-    { "unshare, a user namespace", SYS_unshare, { CLONE_NEWUSER } },
-    { "clone, a user namespace", SYS_clone, { CLONE_NEWUSER | SIGCHLD } },
-    { "clone3", SYS_clone3, { 0 } },
-    { "keyctl", SYS_keyctl, { 999 } },
-    { "add_key", SYS_add_key, { 0 } },
-    { "bpf", SYS_bpf, { 0 } },
-    { "io_uring_setup", SYS_io_uring_setup, { 0 } },
-    { "kexec_load", SYS_kexec_load, { 0 } },
-    { "init_module", SYS_init_module, { 0 } },
-    { "mount", SYS_mount, { 0 } },
-    { "setns", SYS_setns, { -1 } },
-    { "swapon", SYS_swapon, { 0 } },
-    { "reboot", SYS_reboot, { 0 } },
-    { "settimeofday", SYS_settimeofday, { 1 } },
-    { "a socket to the host", SYS_socket, { AF_VSOCK, SOCK_STREAM } },
-    { "fixed addresses", SYS_personality, { 0x0040000 } },
-    { "one that no kernel has", 4000, { 0 } },
-    { "getpid of 32 bits", 20, { 0 }, true },
-    { "keyctl of 32 bits", 288, { 999 }, true },
-    { "clone3 of 32 bits", 435, { 0 }, true },
-    { "socketcall of 32 bits", 102, { 99 }, true },
-    { "getpid of x32", SYS_getpid | 0x40000000, { 0 } },
-};
-
-static long call(size_t i)
+static void find_changed_mode(const char *path, char *out)
 {
-    const long *a = calls[i].arguments;
-    long r;
-
-    if (!calls[i].old)
-        return syscall(calls[i].number, a[0], a[1], a[2], 0, 0, 0);
-    __asm__ volatile("int $0x80"
-                     : "=a"(r)
-                     : "a"(calls[i].number), "b"(a[0]), "c"(a[1]), "d"(a[2]), "S"(0), "D"(0)
-                     : "memory", "r8", "r9", "r10", "r11");
-    errno = (int)-r;
-    return r < 0 ? -1 : r;
-}
-
-/* In a process of its own: those that work change it. */
-static void find_call(const char *name, char *out)
-{
-    size_t i = 0;
-    int status;
-
-    while (i < COUNT(calls) && strcmp(calls[i].name, name) != 0)
-        i++;
-    pid_t pid = i < COUNT(calls) ? fork() : -1;
-    if (pid == 0)
-        _exit(call(i) < 0 ? errno : 0);
-    if (pid < 0 || waitpid(pid, &status, 0) != pid || !WIFEXITED(status))
-        snprintf(out, SIZE, "was not tried");
-    else
-        snprintf(out, SIZE, "%s", errno_name(WEXITSTATUS(status)));
+    snprintf(out, SIZE, "%s", chmod(path, 0600) < 0 ? errno_name(errno) : "works");
 }
 
 /* --- the process --- */
@@ -445,8 +402,12 @@ static const struct {
     { "write to a setting of the kernel", find_written, "/proc/sys/kernel/panic", NOT_WRITABLE },
     { "write to a control group", find_written, "/sys/fs/cgroup/pids.max", NOT_WRITABLE },
 
-    { "names in /dev", find_names, "/dev",
-      ALL("fd full mqueue null ptmx pts random shm stderr stdin stdout tty urandom zero") },
+    { "names in /dev",
+      find_names,
+      "/dev",
+      { "fd full mqueue null ptmx pts random shm stderr stdin stdout tty urandom zero",
+        "fd full fuse mqueue net null ptmx pts random shm stderr stdin stdout tty urandom zero",
+        "fd full mqueue null ptmx pts random shm stderr stdin stdout tty urandom zero" } },
     NODE("null", "1:3"),
     NODE("zero", "1:5"),
     NODE("full", "1:7"),
@@ -459,6 +420,12 @@ static const struct {
     LINK("stdin", "/proc/self/fd/0"),
     LINK("stdout", "/proc/self/fd/1"),
     LINK("stderr", "/proc/self/fd/2"),
+    { "device /dev/fuse", find_device, "/dev/fuse", { "ENOENT", "c 10:229 0666", "ENOENT" } },
+    { "device /dev/net/tun", find_device, "/dev/net/tun", { "ENOENT", "c 10:200 0666", "ENOENT" } },
+    { "use of /dev/fuse", find_opened, "b /dev/fuse", { "ENOENT", "works", "ENOENT" } },
+    { "reading /dev/net/tun", find_opened, "r /dev/net/tun", { "ENOENT", "works", "ENOENT" } },
+    { "writing /dev/net/tun", find_opened, "w /dev/net/tun", { "ENOENT", "EPERM", "ENOENT" } },
+    { "mode of /dev/fuse", find_changed_mode, "/dev/fuse", { "ENOENT", "EROFS", "ENOENT" } },
     { "a new device", find_mknod, "/dev/shm/disk", ALL("EPERM") },
 
     { "capabilities, effective",
@@ -521,6 +488,7 @@ static const struct {
     { "control group", first_line, "/proc/self/cgroup", ALL("0::/") },
     { "cgroup memory.max", first_line, "/sys/fs/cgroup/memory.max", { "max", "16777216", "max" } },
     { "cgroup memory.high", first_line, "/sys/fs/cgroup/memory.high", { "max", "12582912", "max" } },
+    { "cgroup memory.swap.max", first_line, "/sys/fs/cgroup/memory.swap.max", { "0", "8388608", "0" } },
     { "cgroup memory.low", first_line, "/sys/fs/cgroup/memory.low", { "0", "4194304", "0" } },
     { "cgroup memory.oom.group", first_line, "/sys/fs/cgroup/memory.oom.group", ALL("1") },
     { "cgroup pids.max", first_line, "/sys/fs/cgroup/pids.max", { NULL, "20", NULL } },
@@ -529,6 +497,10 @@ static const struct {
       "/sys/fs/cgroup/cpu.max",
       { "max 100000", "50000 100000", "max 100000" } },
     { "cgroup cpu.weight", first_line, "/sys/fs/cgroup/cpu.weight", { "100", "200", "100" } },
+    { "cgroup io.max",
+      find_io_limits,
+      "/sys/fs/cgroup/io.max",
+      { "", "rbps=104857600 wbps=max riops=5000 wiops=max", "" } },
     { "sysctl net.core.somaxconn", first_line, "/proc/sys/net/core/somaxconn", ALL("1234") },
     { "sysctl kernel.msgmax", first_line, "/proc/sys/kernel/msgmax", ALL("9000") },
 
@@ -543,7 +515,7 @@ static const struct {
       { "HOME=/ HOSTNAME=rules PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
         "A=1 HOME=/home HOSTNAME=rules PATH=/bin",
         "HOME=/tmp HOSTNAME=rules PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" } },
-    { "umask", find_umask, NULL, ALL("0022") },
+    { "umask", find_umask, NULL, { "0022", "0027", "0022" } },
     { "oom_score_adj", first_line, "/proc/self/oom_score_adj", ALL("0") },
     { "open descriptors", find_descriptors, NULL, ALL("0 1 2") },
     { "signals, blocked", find_status, "SigBlk", ALL("0000000000000000") },

@@ -2,28 +2,36 @@
 # SPDX-License-Identifier: Apache-2.0
 """The public rules of OCI runtimes and the usual defaults of container engines, looked at from inside of three containers."""
 import os
+import re
 import signal
 import tempfile
+import time
 import unittest
 
-from instance import HostTest, compile_static, until
+from instance import HERE, HostTest, compile_static, until
 
 DIRECTORY = tempfile.TemporaryDirectory(prefix="pv-")
-PROGRAM = compile_static("oci-rules.c", f"{DIRECTORY.name}/oci-rules", "-D_GNU_SOURCE")
+PROGRAM = compile_static("oci-rules.c", f"{DIRECTORY.name}/oci-rules", "-D_GNU_SOURCE", HERE / "oci-calls.c")
 COLUMNS = ("usual", "tight", "free")
 # What oci-rules expects is what stands here.
 RULES = """
 shm_size = "8M";
+volumes = ( { name = "swap"; type = "swap"; size = "16M"; } );
 sysctls = [ "net.core.somaxconn=1234", "kernel.msgmax=9000" ];
 containers = (
   { name = "usual"; image = "busybox"; command = [ "oci-rules", "usual", "stay" ]; },
   { name = "tight"; image = "busybox"; command = [ "/bin/oci-rules", "tight", "stay" ];
     user = "1000:1000"; groups = [ "www", "2000" ]; working_dir = "/var"; read_only = true;
+    umask = "0027"; devices = [ "/dev/fuse", "/dev/net/tun:r" ];
     capabilities = [ "NET_BIND_SERVICE" ]; environment = { A = "1"; PATH = "/bin"; HOME = "/home"; };
-    limits = { memory = "16M"; memory_high = "12M"; memory_low = "4M"; cpu = 0.5; cpu_weight = 200; pids = 20; };
+    limits = { memory = "16M"; swap = "8M"; memory_high = "12M"; memory_low = "4M"; cpu = 0.5; cpu_weight = 200; pids = 20;
+               io = { read_bps = "100M"; read_iops = 5000; }; };
     rlimits = { nofile = "100:200"; core = "0"; cpu = "1000:2000"; fsize = "1048576"; stack = "4194304"; }; },
   { name = "free"; image = "busybox"; command = [ "oci-rules", "free", "stay" ];
-    user = "www"; capabilities = [ "NONE" ]; seccomp = "unconfined"; no_new_privs = false; writable_size = "4M"; }
+    user = "www"; capabilities = [ "NONE" ]; seccomp = "unconfined"; no_new_privs = false; writable_size = "4M"; },
+  { name = "maker"; image = "busybox"; command = [ "sleep", "100000" ]; capabilities = [ "MKNOD" ]; devices = [ "/dev/hwrng:r" ]; },
+  { name = "big"; image = "busybox"; command = [ "sleep", "100000" ]; writable_size = "64M"; restart = { policy = "never"; };
+    limits = { memory = "5M"; swap = "8M"; }; }
 );
 """
 # Whether two containers of a pod are in the same namespace.
@@ -74,6 +82,32 @@ class Rules(HostTest):
                 self.hold(rows(end.stdout), "exec")
 
 
+    def test_who_can_make_nodes_gets_at_no_other_devices_by_them(self):
+        for node, end in (("null c 1 3", ""), ("sda b 8 0", "Operation not permitted"), ("kmsg c 1 11", "Operation not permitted"),
+                          ("hwrng c 10 183", "Operation not permitted"), ("whiteout c 0 0", "")):
+            with self.subTest(node):
+                self.assertIn(end, (made := self.host.sh("rules/maker", f"mknod /dev/new-{node}", check=False)).stderr)
+                self.assertEqual(made.returncode == 0, not end)
+        self.host.sh("rules/maker", "echo gone >/dev/new-null; dd if=/dev/hwrng bs=1 count=1 of=/dev/null")
+        self.assertIn("Operation not permitted", self.host.sh("rules/maker", "echo >/dev/hwrng", check=False).stderr)
+
+
+    def test_what_memory_does_not_hold_is_swapped_and_the_host_cannot_read_it(self):
+        swap = self.host.root / "state/scratch/rules.swap.raw"
+        self.host.sh("rules/big", "yes never-on-a-disk-of-the-host | head -c 6m >/x")
+        self.assertGreater(int(self.host.sh("rules/big", "cat /sys/fs/cgroup/memory.swap.current").stdout), 512 << 10)
+        self.host.sh("rules/big", "yes never-on-a-disk-of-the-host | head -c 6m | cmp - /x")
+        on_disk = swap.read_bytes()
+        self.assertGreater(swap.stat().st_blocks * 512, 512 << 10)
+        self.assertNotIn(b"never-on-a-disk", on_disk)
+        # The header, too, is for the guest alone.
+        self.assertNotIn(b"SWAPSPACE2", on_disk)
+        # In one system call: what runs in between would wait for its own program to come back from the disk, for long.
+        self.host.sh("rules/big", "dd if=/dev/zero of=/dev/null bs=64M count=1", check=False)
+        until("it is killed", lambda: self.host.container("rules", "big")["oom_killed"])
+        self.assertIn("its limit is 5M and 8M of the swap space, and it used 5M", self.host.page("rules"))
+
+
 class Namespaces(HostTest):
 
     def namespaces(self, container):
@@ -110,8 +144,9 @@ class Namespaces(HostTest):
         self.assertEqual(self.host.container("all", "two")["restarts"], 0)
 
 
-BUSY = """containers = (
-  { name = "one"; image = "busybox"; writable_size = "60M"; limits = { %s };
+BUSY = """volumes = ( { name = "work"; type = "scratch"; size = "16M"; } );
+containers = (
+  { name = "one"; image = "busybox"; writable_size = "60M"; limits = { %s }; mounts = ( { volume = "work"; path = "/work"; } );
     command = [ "sh", "-c", "trap 'exit 1' TERM; while :; do sleep 1 & wait $!; done" ]; }, %s );
 """
 
@@ -136,14 +171,21 @@ class Limits(HostTest):
         self.host.wait("busy")
         before = self.host.status("busy")
         share = int(self.limit("pids.max", "two"))
-        self.write('memory = "90M"; memory_high = "80M"; memory_low = "10M"; cpu = 0.5; cpu_weight = 300;')
+        self.write('memory = "90M"; memory_high = "80M"; memory_low = "10M"; cpu = 0.5; cpu_weight = 300; io = { write_bps = "1M"; write_iops = 500; };')
         until("they are in effect", self.settled(2))
         self.assertEqual([self.limit(n) for n in LIMITS], [str(90 << 20), str(80 << 20), str(10 << 20), "50000 100000", "300"])
+        # Of the image's disk and of the scratch.
+        self.assertEqual([re.sub(r"^\S+", "disk", line) for line in self.limit("io.max").splitlines()],
+                         ["disk rbps=max wbps=1048576 riops=max wiops=500"] * 2)
+        before_write = time.monotonic()
+        self.host.sh("busy/one", "dd if=/dev/zero of=/work/x bs=64k count=32 conv=fsync 2>/dev/null")
+        self.assertGreater(time.monotonic() - before_write, 1)
         # Two now share what one had.
         self.assertLess(int(self.limit("pids.max", "two")), share)
         self.write("")
         until("they are lifted", self.settled(3))
         self.assertEqual([self.limit(n) for n in LIMITS], ["max", "max", "0", "max 100000", "100"])
+        self.assertEqual(self.limit("io.max"), "")
         # The runner is killed as soon as the file is written, and so either before or after it has heard of it.
         runner = self.host.status("busy")["runner_pid"]
         self.write("pids = 33;")
@@ -175,6 +217,11 @@ class Refusals(HostTest):
         self.host.write("odd", 'sysctls = [ "net.core.nothing=1" ];\nrestart = { policy = "never"; };\n' + TWO)
         self.host.wait("odd", state="failed")
         self.assertIn("sysctl net.core.nothing=1 could not be set: No such file or directory", self.host.page("odd"))
+
+    def test_more_memory_than_the_host_has_is_told(self):
+        self.host.write("huge", 'memory = "900G";\nrestart = { policy = "never"; };\n' + TWO)
+        self.host.wait("huge", state="failed")
+        self.assertRegex(self.host.page("huge"), r"its memory is 900G, and this host has \S+ in all, its swap space among it")
 
     def test_a_group_that_the_image_has_not_is_named(self):
         self.host.write("group", 'containers = ( { name = "a"; image = "busybox"; command = [ "true" ]; groups = [ "wheel" ]; '

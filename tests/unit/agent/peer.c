@@ -70,6 +70,32 @@ static int set_sysctl(Platform *platform, const char *path, const char *value)
     return str_after(path, "net/nothing") ? -ENOENT : 0;
 }
 
+/* What this host has, as it is. */
+static int bring_device(Platform *platform, const char *path)
+{
+    return access(path, F_OK) < 0 ? -ENOENT : 0;
+}
+
+static void bring_swap(Platform *platform)
+{
+    peer_of(platform)->swap_asked = true;
+}
+
+static int start_swap(Platform *platform, uint64_t disk, Failure *f)
+{
+    Peer *p = peer_of(platform);
+
+    p->disk = disk;
+    return p->disk_error == 0 || p->disk_error == -ENODEV
+               ? p->disk_error
+               : failure_set(f, p->disk_error, "swap space could not be made");
+}
+
+static void close_kernel(Platform *platform)
+{
+    peer_of(platform)->kernel_closed = true;
+}
+
 static int set_network(Platform *platform, const AgentNetwork *network, Failure *f)
 {
     Peer *p = peer_of(platform);
@@ -95,6 +121,10 @@ static const PlatformOps ops = {
     .step_clock = step_clock,
     .set_hostname = set_hostname,
     .set_sysctl = set_sysctl,
+    .bring_device = bring_device,
+    .bring_swap = bring_swap,
+    .start_swap = start_swap,
+    .close_kernel = close_kernel,
     .set_network = set_network,
     .add_entropy = add_entropy,
     .power_off = power_off,

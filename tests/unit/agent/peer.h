@@ -55,6 +55,7 @@ typedef struct Peer {
     AgentNetwork network_asked; /* of peer_configure(); empty: none */
     char network[64];           /* the first address that the interface was given */
     size_t entropy;
+    bool kernel_closed, swap_asked;
 } Peer;
 
 /* An agent that nobody has spoken to. */

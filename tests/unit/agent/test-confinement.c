@@ -93,6 +93,33 @@ static void groups_are_added_and_a_strange_one_is_named(void **state)
     done_all(c, ELEMENTSOF(c));
 }
 
+static void a_device_that_is_not_there_is_named(void **state)
+{
+    CONTAINER(c, "web", "probe exit 0");
+
+    assert_success(strv_append(&c.definition.devices, "/dev/nothing-like-it"));
+    Peer *p = start(state, &c, 1);
+    peer_until(p, peer_state_is(p, "web", CONTAINER_FAILED));
+    const char *why = peer_container(p, "web")->message;
+    /* Where this test may not filter, that is the reason. */
+    assert_true(streq(why, "device /dev/nothing-like-it is not there: the machine's kernel has none") ||
+                str_after(why, "it could not be kept from other devices") ||
+                str_after(why, "the machine's kernel cannot keep it from other devices"));
+    assert_true(p->kernel_closed);
+}
+
+static void files_are_made_with_the_mask_that_was_declared(void **state)
+{
+    AgentContainer c[] = { container("usual", "probe status Umask"), container("own", "probe status Umask") };
+
+    assert_success(str_replace(&c[1].definition.umask, "0077"));
+    Peer *p = start(state, c, ELEMENTSOF(c));
+    peer_until(p, p->powered_off);
+    assert_true(peer_log_has(p, "usual stdout Umask:\t0022"));
+    assert_true(peer_log_has(p, "own stdout Umask:\t0077"));
+    done_all(c, ELEMENTSOF(c));
+}
+
 static void configure(void **state, AgentContainer *c, size_t n, bool share_pids, char **sysctls)
 {
     Peer *p = *state;
@@ -180,6 +207,8 @@ int main(int argc, char **argv)
         WITH_PEER(system_calls_are_filtered_by_capabilities),
         WITH_PEER(privileges_can_be_gained_only_where_that_is_asked_for),
         WITH_PEER(limits_of_processes_are_what_was_declared),
+        WITH_PEER(a_device_that_is_not_there_is_named),
+        WITH_PEER(files_are_made_with_the_mask_that_was_declared),
         WITH_PEER(groups_are_added_and_a_strange_one_is_named),
         WITH_PEER(processes_are_shared_where_the_pod_says_so),
         WITH_PEER(settings_of_the_kernel_are_made_or_the_pod_is_refused),

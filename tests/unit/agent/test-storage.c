@@ -2,6 +2,7 @@
 /* Disks of volumes, secrets and config files, of an agent on this machine: a disk is a memory file system here. */
 #include <sys/stat.h>
 
+#include "guest/agent/volumes.h"
 #include "tests/unit/agent/fixture.h"
 
 #define TEXT(s) ((char *)(uintptr_t)(s))
@@ -240,6 +241,32 @@ static void a_layer_on_a_scratch_is_seen_by_its_container_alone(void **state)
         container_done_test(&c[i]);
 }
 
+static void swap_space_is_begun_once_for_who_is_to_have_some(void **state)
+{
+    Peer *p = *state;
+    VolumeDefinition swap = { .name = TEXT("swap"), .type = VOLUME_SWAP };
+    AgentDisk disk = { .volume = TEXT("swap"), .disk = 32 };
+    const AgentConfigure with = { .volumes = &swap, .n_volumes = 1, .disks = &disk, .n_disks = 1 },
+                         without = { .n_volumes = 0 };
+    const ContainerDefinition none = { 0 }, some = { .limits.swap = 4096 };
+    Failure f = { 0 };
+
+    assert_success(volumes_swap(&p->platform, &with, &none, &f));
+    assert_int_equal(p->disk, 0);
+    assert_int_equal(volumes_swap(&p->platform, &without, &some, &f), -EINVAL);
+    assert_string_equal(f.text, "the pod has no swap space");
+    p->disk_error = -ENODEV;
+    assert_int_equal(volumes_swap(&p->platform, &with, &some, &f), -ENODEV);
+    assert_string_equal(f.text, "the disk of volume swap did not appear (SCSI id 32)");
+    p->disk_error = -EIO;
+    assert_int_equal(volumes_swap(&p->platform, &with, &some, &f), -EIO);
+    assert_string_equal(f.text, "swap space could not be made: Input/output error");
+    p->disk_error = 0;
+    assert_success(volumes_swap(&p->platform, &with, &some, &f));
+    p->disk_error = -EIO;
+    assert_success(volumes_swap(&p->platform, &with, &some, &f));
+}
+
 /* --- files ---------------------------------------------------------------------------------------------------------- */
 
 static void a_secret_is_what_was_sent_where_and_how_it_is_declared(void **state)
@@ -372,6 +399,7 @@ int main(int argc, char **argv)
         WITH_PEER(a_journal_that_cannot_be_replayed_is_told_in_words),
         WITH_PEER(a_disk_that_was_made_is_for_every_user),
         WITH_PEER(a_disk_can_only_be_read_when_the_power_goes),
+        WITH_PEER(swap_space_is_begun_once_for_who_is_to_have_some),
         WITH_PEER(a_layer_on_a_scratch_is_seen_by_its_container_alone),
         WITH_PEER(a_secret_is_what_was_sent_where_and_how_it_is_declared),
         WITH_PEER(a_new_content_takes_the_place_of_the_old_one_by_rename),

@@ -38,11 +38,11 @@ class GuestImage(unittest.TestCase):
         """A directory with an agent and three modules."""
         place = self.work / name
         (place / "kernel/modules").mkdir(parents=True)
-        (place / "kernel/modules-shares").mkdir()
-        (place / "kernel/modules-shares/00-fs.ko").write_bytes(b"module fs")
         (place / "agent").write_bytes(made_up.program() + b"agent")
         for number in sorted(range(3), reverse=reverse):
             (place / f"kernel/modules/{number:02}-m{number}.ko").write_bytes(b"module %d" % number)
+        (place / "kernel/demand/m3").mkdir(parents=True)
+        (place / "kernel/demand/m3/00-m3.ko").write_bytes(b"module 3")
         return place
 
     def build(self, place, **options):
@@ -69,9 +69,7 @@ class GuestImage(unittest.TestCase):
         self.assertEqual(load, [f"/lib/podvisor/modules/{n:02}-m{n}.ko" for n in range(3)])
         for number, path in enumerate(load):
             self.assertEqual(entries[path[1:]][3], b"module %d" % number)
-        # Apart from those that every machine loads.
-        self.assertEqual(entries["lib/podvisor/modules-shares.load"][3], b"/lib/podvisor/modules-shares/00-fs.ko\n")
-        self.assertEqual(entries["lib/podvisor/modules-shares/00-fs.ko"][3], b"module fs")
+        self.assertEqual(entries["lib/podvisor/demand/m3/00-m3.ko"][3], b"module 3")
 
     def test_a_directory_stands_before_what_is_in_it_and_inodes_are_distinct(self):
         place = self.inputs("one")

@@ -25,9 +25,24 @@ static void an_old_agent_lacks_what_came_after_it(void **state)
           "standard input and no terminals of containers",
           AGENT_PROTOCOL_ATTACH },
     };
+    const struct {
+        ContainerDefinition container;
+        const char *lacks;
+    } later[] = {
+        { { .devices = exec }, "devices" },
+        { { .umask = exec[0] }, "umask" },
+        { { .limits.io.read_iops = 1 }, "limits of input and output" },
+        { { .limits.swap = 1 }, "swap" },
+    };
     TABLE_FOREACH (row, rows) {
         assert_true(streq_ptr(agent_lacks(&row->pod, row->since - 1), row->lacks));
         assert_null(agent_lacks(&row->pod, row->since));
+    }
+    TABLE_FOREACH (row, later) {
+        ContainerDefinition c = row->container;
+        const PodDefinition pod = { .containers = &c, .n_containers = 1 };
+        assert_string_equal(agent_lacks(&pod, AGENT_PROTOCOL_RESOURCES - 1), row->lacks);
+        assert_null(agent_lacks(&pod, AGENT_PROTOCOL_RESOURCES));
     }
 }
 

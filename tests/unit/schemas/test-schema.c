@@ -171,15 +171,26 @@ static void only_real_pod_file_names_are_pods(void **state)
         assert_null(pod_name_from_file(*other));
 }
 
+#define UNLIMITED                                                                                            \
+    {                                                                                                        \
+        SIZE_INFINITY, SIZE_INFINITY                                                                         \
+    }
+
 static void what_can_be_changed_live_is_taken_over_and_nothing_else(void **state)
 {
-    ContainerDefinition
-        from[] = { { .name = (char[]){ "b" },
-                     .limits = { .memory = 1 << 24, .memory_high = SIZE_INFINITY, .cpu_weight = 7 } },
-                   { .name = (char[]){ "a" },
-                     .limits = { .memory = SIZE_INFINITY, .memory_high = SIZE_INFINITY, .cpu_weight = 1 } },
-                   { .name = (char[]){ "new" } } },
-        to[] = { { .name = (char[]){ "a" }, .stop_timeout = 5 }, { .name = (char[]){ "b" } } };
+    ContainerDefinition from[] = { { .name = (char[]){ "b" },
+                                     .limits = { .memory = 1 << 24,
+                                                 .memory_high = SIZE_INFINITY,
+                                                 .cpu_weight = 7,
+                                                 .io = UNLIMITED } },
+                                   { .name = (char[]){ "a" },
+                                     .limits = { .memory = SIZE_INFINITY,
+                                                 .memory_high = SIZE_INFINITY,
+                                                 .cpu_weight = 1,
+                                                 .io = { 1 << 20, SIZE_INFINITY, 9 } } },
+                                   { .name = (char[]){ "new" } } },
+                        to[] = { { .name = (char[]){ "a" }, .stop_timeout = 5 },
+                                 { .name = (char[]){ "b" } } };
     PodDefinition wanted = { .cpus = 3, .containers = from, .n_containers = ELEMENTSOF(from) },
                   running = { .cpus = 2, .containers = to, .n_containers = ELEMENTSOF(to) };
 
@@ -189,6 +200,9 @@ static void what_can_be_changed_live_is_taken_over_and_nothing_else(void **state
     assert_true(to[0].limits.memory == SIZE_INFINITY && to[0].stop_timeout == 5);
     assert_int_equal(to[1].limits.memory, 1 << 24);
     assert_int_equal(to[1].limits.cpu_weight, 7);
+    assert_true(to[1].limits.io.read_bps == SIZE_INFINITY);
+    assert_int_equal(to[0].limits.io.read_bps, 1 << 20);
+    assert_int_equal(to[0].limits.io.read_iops, 9);
 }
 
 static void the_lines_of_keys_need_not_be_asked_for(void **state)
