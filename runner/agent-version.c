@@ -73,5 +73,7 @@ const char *agent_unfit(const RunDefinition *d, bool files, const AgentWelcome *
         return "it knows no disks, no secrets and no config files";
     if (w->version < AGENT_PROTOCOL_NETWORK && !w->configured && d->pod.network.mode != NETWORK_NONE)
         return "it knows no networks";
+    if (w->version < AGENT_PROTOCOL_DHCP && !w->configured && network_is_leased(&d->pod.network))
+        return "it cannot lease an address";
     return NULL;
 }
