@@ -5,10 +5,11 @@ import ctypes
 import os
 import pathlib
 import signal
+import socket
 import subprocess
 import unittest
 
-from instance import HostTest, alive, failure, nobodys_instance, until
+from instance import PATIENCE, HostTest, alive, failure, nobodys_instance, until
 
 EXAMPLES = pathlib.Path(__file__).resolve().parents[2] / "examples"
 CLONE_NEWNET = 0x40000000
@@ -156,6 +157,76 @@ class TwoPods(BridgeTest):
         self.assertEqual(mac(), before)
         self.assertEqual(len(taps()), 2)
         self.assertEqual(self.fetched("right", "10.0.0.2"), "served")
+
+
+class DhcpServer:
+    """That of busybox on br0, with one address to give and no memory of earlier ones."""
+
+    def __init__(self, directory, address):
+        leases, conf = directory / "leases", directory / "udhcpd.conf"
+        leases.write_bytes(b"")
+        conf.write_text(f"interface br0\nstart {address}\nend {address}\nmax_leases 1\nlease_file {leases}\npidfile {directory}/pid\n"
+                        "opt subnet 255.255.255.0\nopt router 10.0.0.1\nopt dns 10.0.0.1\nopt domain example.org\nopt mtu 1400\nopt lease 4\n")
+        self.process = subprocess.Popen(["busybox", "udhcpd", "-f", "-a", "1", conf], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        self.process.kill()
+        self.process.wait()
+
+
+def released(packets):
+    """Who gives its address back: the next one that says so to a DHCP server."""
+    while True:
+        packet = packets.recv(2048)
+        message = packet[28:]
+        if packet[9] == socket.IPPROTO_UDP and packet[22:24] == b"\0\x43" and b"\x35\x01\x07" in message[240:]:
+            return socket.inet_ntoa(message[12:16])
+
+
+class Leased(BridgeTest):
+    def server(self, address):
+        return DhcpServer(self.host.root, address)
+
+    def leased(self, address):
+        """The status in which the pod has this address."""
+        def look():
+            status = self.host.status("web")
+            return status["address"] == address and not status["lease_trouble"] and status
+        return until(f"the pod has {address}", look)
+
+    def test_an_address_over_its_life(self):
+        self.declare("web", 'bridge = "br0"; address = "dhcp"; lease_timeout = "1s";', wait=False)
+        self.assertEqual(failure(self.host, "web", "agent-refused"), "no address on the bridge br0: no DHCP server answered within 1s")
+        with self.server("10.0.0.50"):
+            self.host.wait("web")
+            status = self.leased("10.0.0.50")
+            self.assertEqual((status["bridge"], status["lease_server"]), ("br0", "10.0.0.1"))
+            self.assertRegex(self.host.page("web"), r"(?m)^ +Network: bridge br0, 10\.0\.0\.50\n +Lease: of 10\.0\.0\.1, until ")
+            shown = self.host.sh("web", "ip address show dev eth0; ip route; cat /etc/resolv.conf /etc/hosts").stdout
+            for words in ("inet 10.0.0.50/24", "mtu 1400", "default via 10.0.0.1", "search example.org\nnameserver 10.0.0.1\n", "10.0.0.50\tweb"):
+                self.assertIn(words, shown)
+            # It is made longer whoever is away.
+            os.kill(status["runner_pid"], signal.SIGKILL)
+            until("the lease is renewed", lambda: self.host.status("web")["lease_expires"] > status["lease_expires"])
+        # One that knows nothing of that lease refuses it.
+        with self.server("10.0.0.60"):
+            self.leased("10.0.0.60")
+            shown = self.host.sh("web", "ip -4 address show dev eth0; ip route; cat /etc/hosts").stdout
+            self.assertNotIn("10.0.0.50", shown)
+            for words in ("inet 10.0.0.60/24", "default via 10.0.0.1", "10.0.0.60\tweb"):
+                self.assertIn(words, shown)
+        trouble = until("a server that is away is missed", lambda: self.host.status("web")["lease_trouble"])
+        self.assertRegex(trouble, r"^(the DHCP server 10\.0\.0\.1 does not answer|the lease of 10\.0\.0\.60 ran out, and no DHCP server made it longer)$")
+        with self.server("10.0.0.50"), socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(0x0800)) as packets:
+            self.leased("10.0.0.50")
+            self.assertEqual(self.host.container("web", "main")["restarts"], 0)
+            packets.bind(("br0", 0x0800))
+            packets.settimeout(PATIENCE)
+            self.host.cli("stop", "web")
+            self.assertEqual(released(packets), "10.0.0.50")
 
 
 class Refused(BridgeTest):
