@@ -234,7 +234,7 @@ static const Field network_fields[] = {
       .doc = "The largest packet that the pod sends and takes, in bytes; not larger than the bridge's. When "
              "the key is absent: 1500." },
     { F_DURATION(NetworkDefinition, lease_timeout), .fallback = "10s", .min = USEC_PER_SEC,
-      .max = USEC_PER_HOUR, .impact = IMPACT_REBOOT,
+      .max = 4 * USEC_PER_MINUTE, .impact = IMPACT_REBOOT,
       .doc = "With address = \"dhcp\": how long the pod's start waits for a lease before it fails. A bridge "
              "with a spanning tree passes nothing in the first half minute." },
     { F_STRV(NetworkDefinition, hosts), .max = HOSTS_MAX, .format = &format_host, .impact = IMPACT_REBOOT,

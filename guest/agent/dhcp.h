@@ -30,8 +30,8 @@ typedef struct Dhcp {
     bool applied;    /* `lease` is set up */
     DhcpLease lease;
     char trouble[FAILURE_TEXT_MAX]; /* of what was set up or sent; empty: none */
-    char **nameservers; /* as declared, instead of those of leases; NULL: none are */
-    uint64_t mtu;       /* as declared */
+    char **nameservers;             /* as declared, instead of those of leases; NULL: none are */
+    uint64_t mtu;                   /* as declared */
 } Dhcp;
 
 /* For the network in the agent's configuration, which asks for it. 0, or negative errno with f. */

@@ -14,7 +14,7 @@ from instance import BIN, Instance, until
 EXAMPLES = pathlib.Path(__file__).resolve().parents[2] / "examples"
 PATIENCE = 120
 # Tested elsewhere: where a host boots (systemd/test-shutdown.py), and where it has a bridge (test-bridge.py).
-ELSEWHERE = {"front", "redis", "site", "store"}
+ELSEWHERE = {"front", "leased", "redis", "site", "store"}
 
 
 def page(port):

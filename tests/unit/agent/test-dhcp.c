@@ -86,26 +86,30 @@ static void serve_one(int fd, ServerKind kind)
     wire_say(fd, p.data, p.size);
 }
 
-/* Ended by server_end(). */
-static pid_t server_begin(ServerKind kind)
-{
-    int fd = open_wire();
-    pid_t pid = fork();
+/* What plays the server; 0: nobody does. */
+static pid_t server;
 
-    assert_true(pid >= 0);
-    while (pid == 0)
-        serve_one(fd, kind);
-    safe_close(fd);
-    return pid;
+static void server_end(void)
+{
+    if (server > 0) {
+        (void)kill(server, SIGKILL);
+        assert_int_equal(waitpid(server, NULL, 0), server);
+    }
+    server = 0;
 }
 
-static void server_end(pid_t *pid)
+/* Does nothing where there is no network. Ended by server_end(), which each test is followed by. */
+static void server_begin(ServerKind kind)
 {
-    if (*pid > 0) {
-        (void)kill(*pid, SIGKILL);
-        assert_int_equal(waitpid(*pid, NULL, 0), *pid);
-    }
-    *pid = 0;
+    int fd = if_nametoindex("server") > 0 ? open_wire() : -1;
+
+    if (fd < 0)
+        return;
+    server = fork();
+    assert_true(server >= 0);
+    while (server == 0)
+        serve_one(fd, kind);
+    safe_close(fd);
 }
 
 /* Kinds of messages, as bits. */
@@ -125,6 +129,12 @@ static int open_network(void **state)
     else
         peer_hello(p, 7, p->token, 1, AGENT_PROTOCOL_MAX);
     return 0;
+}
+
+static int close_network(void **state)
+{
+    server_end();
+    return close_peer(state);
 }
 
 /* Asks for a machine that leases its address: the answer, and p->reply. Skips the test where there is no network. */
@@ -157,8 +167,8 @@ static bool file_has(const Peer *p, const char *name, const char *text)
 static void a_lease_is_all_there_before_the_answer(void **state)
 {
     Peer *p = *state;
-    _cleanup_(server_end) pid_t server = p->fd < 0 ? 0 : server_begin(GENEROUS);
 
+    server_begin(GENEROUS);
     assert_int_equal(configure(p, 20 * USEC_PER_SEC), 0);
     assert_true(system_run("ip address show dev eth0 | grep -q 'mtu 1400' && "
                            "ip address show dev eth0 | grep -q 'inet 10.0.0.57/32' && "
@@ -180,7 +190,7 @@ static void without_a_server_it_is_told_and_can_be_tried_again(void **state)
     assert_int_equal(configure(p, 50 * USEC_PER_MSEC), EADDRNOTAVAIL);
     assert_string_equal(p->reply, "no DHCP server answered within 50ms");
     assert_false(p->agent->configured);
-    _cleanup_(server_end) pid_t server = server_begin(GENEROUS);
+    server_begin(GENEROUS);
     assert_int_equal(configure(p, 20 * USEC_PER_SEC), 0);
     /* And what stands is not begun again. */
     assert_int_equal(configure(p, 20 * USEC_PER_SEC), 0);
@@ -190,8 +200,8 @@ static void without_a_server_it_is_told_and_can_be_tried_again(void **state)
 static void a_server_that_refuses_is_named_with_its_words(void **state)
 {
     Peer *p = *state;
-    _cleanup_(server_end) pid_t server = p->fd < 0 ? 0 : server_begin(REFUSING);
 
+    server_begin(REFUSING);
     assert_int_equal(configure(p, USEC_PER_SEC), EADDRNOTAVAIL);
     assert_string_equal(p->reply,
                         "no DHCP server gave a lease within 1s: the DHCP server 10.0.0.1 refuses: not here");
@@ -200,8 +210,8 @@ static void a_server_that_refuses_is_named_with_its_words(void **state)
 static void noise_does_not_keep_it_from_its_lease(void **state)
 {
     Peer *p = *state;
-    _cleanup_(server_end) pid_t server = p->fd < 0 ? 0 : server_begin(NOISY);
 
+    server_begin(NOISY);
     assert_int_equal(configure(p, 20 * USEC_PER_SEC), 0);
     assert_string_equal(p->report.lease.address, "10.0.0.57/32");
 }
@@ -219,10 +229,10 @@ static bool hears(int wire, uint8_t type)
 static void time_that_a_paused_machine_has_not_seen_ages_its_lease(void **state)
 {
     Peer *p = *state;
-    _cleanup_(server_end) pid_t server = p->fd < 0 ? 0 : server_begin(GENEROUS);
 
+    server_begin(GENEROUS);
     assert_int_equal(configure(p, 20 * USEC_PER_SEC), 0);
-    server_end(&server);
+    server_end();
     _cleanup_(closep) int wire = open_wire();
     /* Back is no time that has gone by. */
     peer_send(p, AGENT_CLOCK, &(AgentClock){ .round = 1, .step = -3000 * (int64_t)USEC_PER_SEC });
@@ -239,7 +249,7 @@ static void time_that_a_paused_machine_has_not_seen_ages_its_lease(void **state)
     assert_string_equal(p->report.lease.trouble,
                         "the lease of 10.0.0.57 ran out, and no DHCP server made it longer");
     /* There is one again: all is as it was. */
-    server = server_begin(GENEROUS);
+    server_begin(GENEROUS);
     peer_send(p, AGENT_CLOCK, &(AgentClock){ .round = 4, .step = 100 * (int64_t)USEC_PER_SEC });
     peer_until(p, p->report.lease.address && !p->report.lease.trouble);
     assert_true(file_has(p, "hosts", "10.0.0.57\tweb\n"));
@@ -262,7 +272,7 @@ static void another_runner_gets_the_answer_that_the_first_one_waited_for(void **
     peer_until(p, hears(wire, DHCP_DISCOVER));
     peer_hello(p, 8, p->token, 1, AGENT_PROTOCOL_MAX);
     assert_false(p->welcome_configured);
-    _cleanup_(server_end) pid_t server = server_begin(GENEROUS);
+    server_begin(GENEROUS);
     /* So that it asks again at once. */
     peer_send(p, AGENT_CLOCK, &(AgentClock){ .round = 1, .step = 100 * (int64_t)USEC_PER_SEC });
     assert_int_equal(peer_ask(p, AGENT_CONFIGURE, &c), 0);
@@ -272,10 +282,10 @@ static void another_runner_gets_the_answer_that_the_first_one_waited_for(void **
 static void a_lease_is_given_back_when_the_power_goes(void **state)
 {
     Peer *p = *state;
-    _cleanup_(server_end) pid_t server = p->fd < 0 ? 0 : server_begin(GENEROUS);
 
+    server_begin(GENEROUS);
     assert_int_equal(configure(p, 20 * USEC_PER_SEC), 0);
-    server_end(&server);
+    server_end();
     _cleanup_(closep) int wire = open_wire();
     assert_int_equal(peer_ask(p, AGENT_STOP, &(AgentStop){ .timeout = USEC_PER_SEC }), 0);
     peer_until(p, p->powered_off);
@@ -284,7 +294,7 @@ static void a_lease_is_given_back_when_the_power_goes(void **state)
 
 int main(int argc, char *argv[])
 {
-#define WITH_NETWORK(test) cmocka_unit_test_setup_teardown(test, open_network, close_peer)
+#define WITH_NETWORK(test) cmocka_unit_test_setup_teardown(test, open_network, close_network)
     const struct CMUnitTest tests[] = {
         WITH_NETWORK(a_lease_is_all_there_before_the_answer),
         WITH_NETWORK(without_a_server_it_is_told_and_can_be_tried_again),
