@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 
 #include "guest/agent/dhcp-link.h"
+#include "guest/agent/dhcp-packet.h"
 
 void dhcp_link_init(DhcpLink *l, unsigned interface)
 {

@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <arpa/inet.h>
 #include <ctype.h>
-#include <netinet/ip.h>
-#include <netinet/udp.h>
 #include <string.h>
 
 #include "base/strings.h"
 #include "guest/agent/dhcp-message.h"
+#include "guest/agent/dhcp-packet.h"
 
 /* The fixed part: numbers of places, since no struct of it is aligned in a packet. */
 enum {
@@ -25,7 +23,6 @@ enum {
     AT_MAGIC = 236,
     AT_OPTIONS = 240,
     BOOTP_SIZE = 300, /* what relays and servers of BOOTP expect at least */
-    HEADERS_SIZE = 28,
     OP_REQUEST = 1,
     OP_REPLY = 2,
     HTYPE_ETHERNET = 1,
@@ -54,100 +51,6 @@ enum {
     OPTION_END = 255,
 };
 
-static uint32_t get32(const uint8_t *p)
-{
-    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
-}
-
-static uint16_t get16(const uint8_t *p)
-{
-    return (uint16_t)(p[0] << 8 | p[1]);
-}
-
-static void put16(uint8_t *p, uint16_t n)
-{
-    p[0] = (uint8_t)(n >> 8);
-    p[1] = (uint8_t)n;
-}
-
-static void put32(uint8_t *p, uint32_t n)
-{
-    put16(p, (uint16_t)(n >> 16));
-    put16(p + 2, (uint16_t)n);
-}
-
-/* --- headers ----------------------------------------------------------------------------------------------------------------- */
-
-static uint32_t sum(const uint8_t *data, size_t size, uint32_t before)
-{
-    for (size_t i = 0; i + 1 < size; i += 2)
-        before += get16(data + i);
-    return size % 2 ? before + ((uint32_t)data[size - 1] << 8) : before;
-}
-
-static uint16_t fold(uint32_t n)
-{
-    while (n >> 16)
-        n = (n & 0xffff) + (n >> 16);
-    return (uint16_t)n;
-}
-
-/* Over what stands in ip and udp now, with the checksum as it is. */
-static uint16_t udp_sum(const uint8_t *ip, const uint8_t *udp, size_t size)
-{
-    return fold(sum(udp, size, sum(ip + 12, 8, IPPROTO_UDP + (uint32_t)size)));
-}
-
-static void encode_headers(const DhcpRequest *r, uint8_t *ip, size_t size)
-{
-    uint8_t *udp = ip + sizeof(struct iphdr);
-    uint16_t check;
-
-    ip[0] = 4 << 4 | sizeof(struct iphdr) / 4;
-    put16(ip + 2, (uint16_t)size);
-    ip[8] = 64; /* routers on the way to a server behind a relay */
-    ip[9] = IPPROTO_UDP;
-    memcpy(ip + 12, &r->from, sizeof r->from);
-    memcpy(ip + 16, &r->to, sizeof r->to);
-    put16(ip + 10, (uint16_t)~fold(sum(ip, sizeof(struct iphdr), 0)));
-    size -= sizeof(struct iphdr);
-    put16(udp, DHCP_CLIENT_PORT);
-    put16(udp + 2, DHCP_SERVER_PORT);
-    put16(udp + 4, (uint16_t)size);
-    check = (uint16_t)~udp_sum(ip, udp, size);
-    put16(udp + 6, check ?: UINT16_MAX);
-}
-
-/* The message in the packet: 0, -ENOMSG or -EBADMSG. */
-static int decode_headers(const uint8_t *ip, size_t size, const uint8_t **ret, size_t *ret_size,
-                          const char **ret_why)
-{
-    enum { FRAGMENT = 0x3fff }; /* more fragments, and the offset */
-    size_t header = size >= sizeof(struct iphdr) ? (size_t)(ip[0] & 15) * 4 : 0;
-
-    if (header < sizeof(struct iphdr) || ip[0] >> 4 != 4 || get16(ip + 2) > size ||
-        get16(ip + 2) < header + sizeof(struct udphdr) || ip[9] != IPPROTO_UDP ||
-        (get16(ip + 6) & FRAGMENT) != 0)
-        return -ENOMSG;
-    const uint8_t *udp = ip + header;
-    size = get16(ip + 2) - header;
-    if (get16(udp) != DHCP_SERVER_PORT || get16(udp + 2) != DHCP_CLIENT_PORT)
-        return -ENOMSG;
-    *ret_why = "its checksum is wrong";
-    if (fold(sum(ip, header, 0)) != UINT16_MAX)
-        return -EBADMSG;
-    if (get16(udp + 4) < sizeof(struct udphdr) || get16(udp + 4) > size) {
-        *ret_why = "it is shorter than it says";
-        return -EBADMSG;
-    }
-    size = get16(udp + 4);
-    if (get16(udp + 6) != 0 && udp_sum(ip, udp, size) != UINT16_MAX)
-        return -EBADMSG;
-    *ret = udp + sizeof(struct udphdr);
-    *ret_size = size - sizeof(struct udphdr);
-    return 0;
-}
-
 /* --- what a client says -------------------------------------------------------------------------------------------------------- */
 
 static uint8_t *put_option(uint8_t *p, uint8_t option, const void *data, size_t size)
@@ -170,7 +73,7 @@ static uint8_t *put_wishes(uint8_t *p, const DhcpRequest *r)
                                           OPTION_MTU,    OPTION_RENEW,  OPTION_REBIND };
     uint8_t largest[2];
 
-    put16(largest, DHCP_PACKET_MAX - HEADERS_SIZE);
+    put16(largest, DHCP_PACKET_MAX - DHCP_HEADERS_SIZE);
     p = put_option(p, OPTION_SIZE_MAX, largest, sizeof largest);
     p = put_option(p, OPTION_PARAMETERS, parameters, sizeof parameters);
     if (!str_empty(r->hostname))
@@ -204,8 +107,8 @@ static size_t encode_message(const DhcpRequest *r, uint8_t *m)
 size_t dhcp_encode(const DhcpRequest *r, uint8_t ret[DHCP_PACKET_MAX])
 {
     memset(ret, 0, DHCP_PACKET_MAX);
-    size_t size = HEADERS_SIZE + encode_message(r, ret + HEADERS_SIZE);
-    encode_headers(r, ret, size);
+    size_t size = DHCP_HEADERS_SIZE + encode_message(r, ret + DHCP_HEADERS_SIZE);
+    dhcp_packet_seal(ret, size, r->from, r->to);
     return size;
 }
 
@@ -389,7 +292,7 @@ int dhcp_decode(const uint8_t *packet, size_t size, const uint8_t mac[MAC_ADDRES
     Options o = { 0 };
     const uint8_t *m;
 
-    int r = decode_headers(packet, size, &m, &size, ret_why);
+    int r = dhcp_packet_open(packet, size, &m, &size, ret_why);
     if (r < 0)
         return r;
     if (size < AT_OPTIONS || m[AT_OP] != OP_REPLY || m[AT_HTYPE] != HTYPE_ETHERNET ||

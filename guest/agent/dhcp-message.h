@@ -10,8 +10,6 @@
 #include "base/ip-address.h"
 
 enum {
-    DHCP_SERVER_PORT = 67,
-    DHCP_CLIENT_PORT = 68,
     DHCP_PACKET_MAX = 1280,   /* with all headers: the smallest MTU that a pod may have */
     DHCP_NAMESERVERS_MAX = 3, /* as many as programs look at */
     DHCP_DOMAIN_MAX = 253,
