@@ -10,7 +10,7 @@ import struct
 import subprocess
 import unittest
 
-from instance import PATIENCE, HostTest, alive, failure, nobodys_instance, until
+from instance import HostTest, alive, failure, nobodys_instance, until
 
 EXAMPLES = pathlib.Path(__file__).resolve().parents[2] / "examples"
 CLONE_NEWNET = 0x40000000
@@ -184,14 +184,17 @@ def wire():
     """All IP packets that come over br0, and go there."""
     packets = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(0x0800))
     packets.bind(("br0", 0x0800))
-    packets.settimeout(PATIENCE)
+    packets.setblocking(False)
     return packets
 
 
 def asked(packets, kind, address):
-    """The next message of this kind to a DHCP server by who has this address."""
+    """The next message of this kind that has come to a DHCP server by who has this address; None: there is none yet."""
     while True:
-        packet = packets.recv(2048)
+        try:
+            packet = packets.recv(2048)
+        except BlockingIOError:
+            return None
         message = packet[28:]
         if packet[9] == socket.IPPROTO_UDP and packet[22:24] == b"\0\x43" and bytes([53, 1, kind]) in message[240:] and \
            message[12:16] == socket.inet_aton(address):
@@ -210,7 +213,7 @@ def refuse(packets, message):
 
 class Leased(BridgeTest):
     # For long, and asked about each two seconds; and for no longer than it takes to see the end of it.
-    LONG, SHORT = "opt lease 3600\nopt 0x3a 00000002\n", "opt lease 4\n"
+    LONG, SHORT = "opt lease 3600\nopt 0x3a 00000002\nopt 0x3b 00000004\n", "opt lease 4\n"
 
     def server(self, address, times=LONG):
         return DhcpServer(self.host.root, address, times)
@@ -218,9 +221,14 @@ class Leased(BridgeTest):
     def has(self, text, *words):
         return all(word in text for word in words)
 
-    def leased(self, address):
+    def refuse_all(self, packets, address):
+        while message := asked(packets, REQUEST, address):
+            refuse(packets, message)
+
+    def leased(self, address, meanwhile=lambda: None):
         """The status in which the pod has this address."""
         def look():
+            meanwhile()
             status = self.host.status("web")
             return status["address"] == address and not status["lease_trouble"] and status
         return until(f"the pod has {address}", look)
@@ -243,20 +251,21 @@ class Leased(BridgeTest):
             # It is made longer whoever is away.
             os.kill(status["runner_pid"], signal.SIGKILL)
             until("the lease is renewed", lambda: self.host.status("web")["lease_expires"] > status["lease_expires"])
-        with self.server("10.0.0.60", self.SHORT), wire() as packets:
-            refuse(packets, asked(packets, REQUEST, "10.0.0.50"))
-            self.leased("10.0.0.60")
+            packets = self.enterContext(wire())
+        # Whatever is asked about that lease from now on, or was when its server ended, is refused.
+        with self.server("10.0.0.60", self.SHORT):
+            self.leased("10.0.0.60", lambda: self.refuse_all(packets, "10.0.0.50"))
             until("the guest has it, and all that hangs on it", lambda: self.has(
                 self.host.sh("web", "ip -4 address show dev eth0; ip route; cat /etc/hosts").stdout,
                 "inet 10.0.0.60/24", "default via 10.0.0.1", "10.0.0.60\tweb"))
             self.assertNotIn("10.0.0.50", self.host.sh("web", "ip -4 address show dev eth0; cat /etc/hosts").stdout)
         trouble = until("a server that is away is missed", lambda: self.host.status("web")["lease_trouble"])
         self.assertRegex(trouble, r"^(the DHCP server 10\.0\.0\.1 does not answer|the lease of 10\.0\.0\.60 ran out, and no DHCP server made it longer)$")
-        with self.server("10.0.0.50"), wire() as packets:
+        with self.server("10.0.0.50"):
             self.leased("10.0.0.50")
             self.assertEqual(self.host.container("web", "httpd")["restarts"], 0)
             self.host.cli("stop", "web")
-            self.assertTrue(asked(packets, RELEASE, "10.0.0.50"))
+            until("the lease is given back", lambda: asked(packets, RELEASE, "10.0.0.50"))
 
 
 class Refused(BridgeTest):
