@@ -58,7 +58,7 @@ enum {
     AGENT_PROTOCOL_LIFE = 3,        /* the first one that knows roles and probes of containers */
     AGENT_PROTOCOL_TEMPLATE = 4,    /* the first with `template`, and with entropy in `hello` */
     AGENT_PROTOCOL_ATTACH = 4, /* the first that attaches to containers, and gives them input and terminals */
-    AGENT_PROTOCOL_DHCP = 4,        /* the first that leases the machine's address, where `network` says so */
+    AGENT_PROTOCOL_DHCP = 4,   /* the first that leases the machine's address, where `network` says so */
     AGENT_MESSAGE_SIZE_MAX = FRAME_PAYLOAD_MAX,
     AGENT_STREAM_CREDIT = 128 * 1024,
     AGENT_LOG_WINDOW = 256 * 1024,
