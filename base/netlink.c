@@ -96,6 +96,18 @@ void netlink_address(NetlinkMessage *m, unsigned interface, const IpAddress *add
     address_attribute(m, IFA_ADDRESS, address);
 }
 
+void netlink_forget_address(NetlinkMessage *m, unsigned interface, const IpAddress *address)
+{
+    const struct ifaddrmsg body = {
+        .ifa_family = (uint8_t)address->family,
+        .ifa_prefixlen = address->bits,
+        .ifa_index = interface,
+    };
+
+    netlink_begin(m, RTM_DELADDR, 0, &body, sizeof body);
+    address_attribute(m, IFA_LOCAL, address);
+}
+
 void netlink_route(NetlinkMessage *m, unsigned interface, const IpAddress *gateway)
 {
     const struct rtmsg body = {
@@ -109,6 +121,23 @@ void netlink_route(NetlinkMessage *m, unsigned interface, const IpAddress *gatew
 
     netlink_begin(m, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, &body, sizeof body);
     address_attribute(m, RTA_GATEWAY, gateway);
+    netlink_attribute(m, RTA_OIF, &index, sizeof index);
+}
+
+void netlink_route_on_link(NetlinkMessage *m, unsigned interface, const IpAddress *host)
+{
+    const struct rtmsg body = {
+        .rtm_family = (uint8_t)host->family,
+        .rtm_dst_len = host->family == AF_INET ? 32 : 128,
+        .rtm_table = RT_TABLE_MAIN,
+        .rtm_protocol = RTPROT_BOOT,
+        .rtm_scope = RT_SCOPE_LINK,
+        .rtm_type = RTN_UNICAST,
+    };
+    uint32_t index = interface;
+
+    netlink_begin(m, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, &body, sizeof body);
+    address_attribute(m, RTA_DST, host);
     netlink_attribute(m, RTA_OIF, &index, sizeof index);
 }
 

@@ -23,8 +23,11 @@ void netlink_nest_end(NetlinkMessage *m, size_t nest);
 /* Up, and with this MTU unless 0. */
 void netlink_link(NetlinkMessage *m, unsigned interface, uint32_t mtu);
 void netlink_address(NetlinkMessage *m, unsigned interface, const IpAddress *address);
+void netlink_forget_address(NetlinkMessage *m, unsigned interface, const IpAddress *address);
 /* The default route. */
 void netlink_route(NetlinkMessage *m, unsigned interface, const IpAddress *gateway);
+/* That a host is on the link itself, whatever the bits of the interface's addresses say. */
+void netlink_route_on_link(NetlinkMessage *m, unsigned interface, const IpAddress *host);
 
 /* Sends it and waits for the kernel's answer, which comes at once: 0 or negative errno. */
 int netlink_talk(int socket, NetlinkMessage *m);

@@ -129,16 +129,34 @@ static void page_lines(const Page *p, const char *label, char **lines)
     }
 }
 
+static void page_lease(const Page *p)
+{
+    const PodStatus *s = p->status;
+    _cleanup_(freep) char *server = text_safe(s->lease_server), *trouble = text_safe(s->lease_trouble);
+    _cleanup_(freep) char *time = text_time(s->lease_expires), *left = text_until(s->lease_expires, p->now);
+
+    if (!str_empty(server) && s->lease_expires == 0)
+        line(p, "Lease", strf("of %s, for ever", server));
+    else if (!str_empty(server))
+        line(p, "Lease", strf("of %s, until %s; %s", server, time ?: "?", left ?: "?"));
+    if (!str_empty(trouble))
+        line(p, "",
+             strf("%s%s%s", colour_begin(COLOUR_WARNING, p->colours), trouble,
+                  colour_end(COLOUR_WARNING, p->colours)));
+}
+
 static void page_network(const Page *p)
 {
     const PodStatus *s = p->status;
     _cleanup_(freep) char *address = text_safe(s->address), *bridge = text_safe(s->bridge),
                           *lost = text_safe(s->network_lost);
 
-    if (str_empty(address))
+    if (str_empty(address) && str_empty(bridge))
         return;
     line(p, "Network",
-         str_empty(bridge) ? strf("user, %s", address) : strf("bridge %s, %s", bridge, address));
+         str_empty(bridge) ? strf("user, %s", address)
+                           : strf("bridge %s, %s", bridge, str_empty(address) ? "no address" : address));
+    page_lease(p);
     page_lines(p, "Published", s->published);
     if (!str_empty(lost))
         line(p, "",

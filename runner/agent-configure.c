@@ -98,7 +98,7 @@ static int bridge_fill(const BridgeLink *l, AgentNetwork *n)
 {
     n->mtu = l->mtu;
     int r = str_replace(&n->mac, l->mac);
-    if (r >= 0)
+    if (r >= 0 && !n->dhcp)
         r = l->address ? strv_append(&n->addresses, l->address) : -EINVAL;
     if (r >= 0 && l->gateway)
         r = strv_append(&n->gateways, l->gateway);
@@ -111,6 +111,8 @@ static int network_fill(const RunDefinition *d, AgentNetwork *n)
 
     if (strings_copy(d->pod.network.hosts, &n->hosts) < 0)
         return -ENOMEM;
+    n->dhcp = network_is_leased(&d->pod.network);
+    n->lease_timeout = n->dhcp ? d->pod.network.lease_timeout : 0;
     if (d->pod.network.mode == NETWORK_BRIDGE)
         return bridge_fill(&d->link, n);
     if (d->pod.network.mode != NETWORK_USER)

@@ -20,6 +20,13 @@ static void refused(Runner *r, const char *what, const char *why)
     (void)runner_kill(r, END_AGENT_REFUSED, message ?: what);
 }
 
+static void no_address(Runner *r, const char *why)
+{
+    _cleanup_(freep) char *what = strf("no address on the bridge %s", r->definition.link.bridge ?: "?");
+
+    refused(r, what ?: "no address", why ?: "none was leased");
+}
+
 static void on_configured(void *userdata, int error, const char *message)
 {
     AgentGlue *g = userdata;
@@ -28,7 +35,9 @@ static void on_configured(void *userdata, int error, const char *message)
         return; /* the next session goes on from what the agent's welcome says then */
     if (error == -ESHUTDOWN && g->runner->record.power_button)
         return; /* its end follows, or start_timeout */
-    if (error < 0)
+    if (error == -EADDRNOTAVAIL && network_is_leased(&g->runner->definition.pod.network))
+        no_address(g->runner, message);
+    else if (error < 0)
         refused(g->runner, "the agent could not do what the definition asks", message ?: strerror(-error));
     else {
         g->runner->record.report.limits_generation = g->limits_generation;
@@ -61,7 +70,9 @@ static void configure_now(AgentGlue *g)
     else if (e < 0)
         refused(r, "the definition cannot be sent to the agent", strerror(-e));
     else
-        runner_set_phase(r, "the agent's start of the containers");
+        runner_set_phase(r, network_is_leased(&r->definition.pod.network)
+                                ? "an address by DHCP, and the start of the containers"
+                                : "the agent's start of the containers");
 }
 
 /* --- secrets and config files -------------------------------------------------------------------------------------- */

@@ -2,6 +2,7 @@
 /* What the agent says of its containers: what is taken of it, and what that means for the pod. */
 #include <signal.h>
 
+#include "base/ip-address.h"
 #include "base/strings.h"
 #include "runner/agent-glue-internal.h"
 #include "runner/agent-version.h"
@@ -24,6 +25,23 @@ static void container_clean(ContainerReport *c)
     text_clean(&c->limits_failed);
     c->exit_signal = c->exit_signal < NSIG ? c->exit_signal : 0;
     c->exit_code = c->exit_code >= 0 && c->exit_code <= UINT8_MAX ? c->exit_code : -1;
+}
+
+/* What is no address is none; where nothing is leased, nothing is believed to be. */
+static void take_lease(Runner *r, LeaseReport *lease)
+{
+    LeaseReport *known = &r->record.report.lease, fresh = { 0 };
+    IpAddress address;
+
+    if (network_is_leased(&r->definition.pod.network))
+        fresh = take_struct(*lease);
+    char **const texts[] = { &fresh.address, &fresh.server };
+    TABLE_FOREACH (text, texts)
+        if (**text && ip_parse(**text, &address) < 0)
+            **text = (free(**text), NULL);
+    text_clean(&fresh.trouble);
+    schema_done(&lease_report_schema, known);
+    *known = fresh;
 }
 
 static void take_power_button(Runner *r)
@@ -65,6 +83,7 @@ void agent_glue_on_report(void *userdata, void *body)
     }
     if (report->power_button && !r->record.power_button)
         take_power_button(r);
+    take_lease(r, &report->lease);
     runner_take_containers(r, known, n);
     if (g->report_due) {
         g->report_due = false;

@@ -111,5 +111,7 @@ const char *agent_unfit(const RunDefinition *d, bool files, const AgentWelcome *
         return "it knows no shares that are live";
     if (w->version < AGENT_PROTOCOL_RESOURCES && volume_find_swap(d->pod.volumes, d->pod.n_volumes))
         return "it knows no swap space";
+    if (w->version < AGENT_PROTOCOL_DHCP && !w->configured && network_is_leased(&d->pod.network))
+        return "it cannot lease an address";
     return NULL;
 }

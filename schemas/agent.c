@@ -64,6 +64,9 @@ static const Field network_fields[] = {
     { F_STRV(AgentNetwork, nameservers), .max = 8, .doc = "What resolves names." },
     { F_STRV(AgentNetwork, hosts), .max = HOSTS_MAX, .format = &format_host, .doc = "Names of other hosts." },
     { F_UNSIGNED(AgentNetwork, mtu), .max = 65535, .doc = "The largest packet; 0 leaves it." },
+    { F_BOOL(AgentNetwork, dhcp), .doc = "Whether a DHCP server says the rest." },
+    { F_DURATION(AgentNetwork, lease_timeout), .doc = "How long that may take." },
+    { F_STRING(AgentNetwork, domain), .doc = "In which names are looked up." },
 };
 DEFINE_SCHEMA(agent_network_schema, AgentNetwork, "network", "The machine's network interface.",
               network_fields);
@@ -150,6 +153,7 @@ static const Field report_fields[] = {
     { F_BOOL(AgentReport, completed), .doc = "Whether all is done." },
     { F_BOOL(AgentReport, power_button),
       .doc = "Whether the machine ends because its power button was pressed." },
+    { F_GROUP(AgentReport, lease, lease_report_schema), .doc = "What it leases of a DHCP server." },
     { F_LIST(AgentReport, containers, container_report_schema), .max = CONTAINERS_MAX,
       .doc = "The containers." },
 };

@@ -60,6 +60,7 @@ enum {
     AGENT_PROTOCOL_ATTACH = 4, /* the first that attaches to containers, and gives them input and terminals */
     AGENT_PROTOCOL_SHARES = 4, /* the first with `shares` in `configure` */
     AGENT_PROTOCOL_RESOURCES = 4, /* the first with devices, umask, limits of io, and swap */
+    AGENT_PROTOCOL_DHCP = 4,      /* the first that leases the machine's address, where `network` says so */
     AGENT_MESSAGE_SIZE_MAX = FRAME_PAYLOAD_MAX,
     AGENT_STREAM_CREDIT = 128 * 1024,
     AGENT_LOG_WINDOW = 256 * 1024,
@@ -154,8 +155,11 @@ typedef struct AgentNetwork {
     char **addresses; /* "10.0.2.15/24" */
     char **gateways;  /* of the default routes: "10.0.2.2" */
     char **nameservers;
-    char **hosts; /* "name:address" */
-    uint64_t mtu; /* 0: the interface's own */
+    char **hosts;         /* "name:address" */
+    uint64_t mtu;         /* 0: the interface's own */
+    bool dhcp;            /* addresses and gateways come from a DHCP server, and what is not said here else */
+    usec_t lease_timeout; /* how long the answer to `configure` waits for that */
+    char *domain;         /* in which names are looked up, too; NULL: none */
 } AgentNetwork;
 extern const Schema agent_network_schema;
 
@@ -242,6 +246,7 @@ typedef struct AgentReport {
     /* The machine's power button was pressed: the containers are asked to end; the machine powers off after that. May come before
      * anything is configured. */
     bool power_button;
+    LeaseReport lease; /* from version 4 on */
     ContainerReport *containers;
     size_t n_containers;
 } AgentReport;

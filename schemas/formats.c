@@ -277,6 +277,15 @@ const Format format_host = {
     valid_host,
 };
 
+static bool valid_ip_or_dhcp(const char *s)
+{
+    return streq(s, "dhcp") || valid_ip(s);
+}
+const Format format_ip_or_dhcp = {
+    "an address of IPv4 or IPv6 such as \"10.0.0.2/24\", or \"dhcp\"",
+    valid_ip_or_dhcp,
+};
+
 const Format format_ip = {
     "an address of IPv4 or IPv6 such as \"10.0.0.2/24\" or \"10.0.0.1\"",
     valid_ip,

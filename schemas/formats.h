@@ -19,8 +19,9 @@ extern const Format format_credential; /* of systemd */
 extern const Format format_content;    /* at most CONFIG_TEXT_MAX bytes */
 extern const Format format_interface;  /* of a network: at most 15 characters */
 extern const Format format_host;       /* a name and one address, with a colon between */
-extern const Format format_ip;         /* an address, with or without /BITS */
-extern const Format format_argument;   /* of a command line: anything without NUL, at most 128 KiB */
+extern const Format format_ip_or_dhcp;
+extern const Format format_ip;       /* an address, with or without /BITS */
+extern const Format format_argument; /* of a command line: anything without NUL, at most 128 KiB */
 
 /* "0400" -> 0400; -EINVAL. */
 int file_mode_from_string(const char *text);

@@ -4,7 +4,7 @@
 #include "schemas/pod-check.h"
 
 /* The keys of network that are about a bridge. */
-static const char *const keys[] = { "bridge", "address", "gateway", "dns", "mtu" };
+static const char *const keys[] = { "bridge", "address", "gateway", "dns", "mtu", "lease_timeout" };
 
 static void check_other_mode(const Check *c)
 {
@@ -17,6 +17,24 @@ static void check_other_mode(const Check *c)
     }
 }
 
+/* A server says what the pod file must not say otherwise. */
+static void check_lease(const Check *c)
+{
+    if (c->pod->network.gateway)
+        check_complain(
+            c, "network.gateway",
+            "comes from the DHCP server that leases the address; without network.address = \"dhcp\" "
+            "it stands here");
+}
+
+static void check_no_lease(const Check *c)
+{
+    if (locations_given(c->locations, "network.lease_timeout"))
+        check_complain(c, "network.lease_timeout",
+                       "is about an address that is leased, and this one is not: network.address = \"dhcp\" "
+                       "leases one");
+}
+
 /* False: nothing can be said about what has to do with it. */
 static bool check_address(const Check *c, IpAddress *ret)
 {
@@ -26,7 +44,8 @@ static bool check_address(const Check *c, IpAddress *ret)
         return false;
     if (!text) {
         check_complain(c, "network.address",
-                       "is missing: a pod on a bridge has an address of its own, such as \"10.0.0.2/24\"");
+                       "is missing: a pod on a bridge has an address of its own, such as \"10.0.0.2/24\", or "
+                       "\"dhcp\"");
         return false;
     }
     if (ip_parse(text, ret) < 0)
@@ -88,7 +107,12 @@ void check_bridge(const Check *c)
         check_complain(c, "network.publish",
                        "a pod on a bridge is reached at its own address, at every port; there is nothing to "
                        "publish");
-    if (check_address(c, &address))
-        check_gateway(c, &address);
+    if (network_is_leased(n))
+        check_lease(c);
+    else {
+        check_no_lease(c);
+        if (check_address(c, &address))
+            check_gateway(c, &address);
+    }
     check_dns(c);
 }

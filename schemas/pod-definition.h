@@ -267,10 +267,14 @@ typedef struct NetworkDefinition {
     char *address;  /* "10.0.0.2/24" */
     char *gateway;  /* NULL: none */
     char **dns;
-    uint64_t mtu; /* 0: BRIDGE_LINK_MTU */
-    char **hosts; /* "name:address", for /etc/hosts; in every mode but none */
+    uint64_t mtu;         /* 0: BRIDGE_LINK_MTU */
+    usec_t lease_timeout; /* of an address that is leased */
+    char **hosts;         /* "name:address", for /etc/hosts; in every mode but none */
 } NetworkDefinition;
 extern const Schema network_schema;
+#define NETWORK_ADDRESS_DHCP "dhcp"
+/* Whether the machine leases its address. */
+bool network_is_leased(const NetworkDefinition *n);
 
 /* How a machine comes to run its agent. */
 typedef enum StartKind {

@@ -266,24 +266,37 @@ static const Field network_fields[] = {
       .doc = "The bridge of the host that the pod is on. It has to be there when the pod starts; podvisor "
              "makes none. Needs a podvisord that runs as root.",
       .example = "network = { mode = \"bridge\"; bridge = \"br0\"; address = \"10.0.0.2/24\"; };" },
-    { F_STRING(NetworkDefinition, address), .format = &format_ip, .impact = IMPACT_REBOOT,
-      .doc = "The pod's address there, of IPv4 or IPv6, with how many bits of it are those of the subnet. "
-             "Two pods on one bridge with one address do not run at once.",
+    { F_STRING(NetworkDefinition, address), .format = &format_ip_or_dhcp, .impact = IMPACT_REBOOT,
+      .doc =
+          "The pod's address there, of IPv4 or IPv6, with how many bits of it are those of the subnet. "
+          "Two pods on one bridge with one address do not run at once. \"dhcp\": a DHCP server of that "
+          "network leases it one of IPv4, with the gateway; and with dns, a domain and an mtu where the pod "
+          "file has none. Its containers start when it has one.",
       .example = "address = \"10.0.0.2/24\";" },
     { F_STRING(NetworkDefinition, gateway), .format = &format_ip, .impact = IMPACT_REBOOT,
-      .doc = "Where what is outside of the subnet is reached by. Without it, nothing is." },
+      .doc = "Where what is outside of the subnet is reached by. Without it, nothing is. With address = "
+             "\"dhcp\" the server says it." },
     { F_STRV(NetworkDefinition, dns), .max = DNS_MAX, .format = &format_ip, .impact = IMPACT_REBOOT,
       .doc = "The servers of names, for /etc/resolv.conf. Without them that names none.",
       .example = "dns = [ \"10.0.0.1\" ];" },
     { F_UNSIGNED(NetworkDefinition, mtu), .min = 1280, .max = 65521, .impact = IMPACT_REBOOT,
       .doc = "The largest packet that the pod sends and takes, in bytes; not larger than the bridge's. When "
              "the key is absent: 1500." },
+    { F_DURATION(NetworkDefinition, lease_timeout), .fallback = "10s", .min = USEC_PER_SEC,
+      .max = 4 * USEC_PER_MINUTE, .impact = IMPACT_REBOOT,
+      .doc = "With address = \"dhcp\": how long the pod's start waits for a lease before it fails. A bridge "
+             "with a spanning tree passes nothing in the first half minute." },
     { F_STRV(NetworkDefinition, hosts), .max = HOSTS_MAX, .format = &format_host, .impact = IMPACT_REBOOT,
       .doc =
           "Names of other hosts, such as other pods on the bridge, for /etc/hosts of the pod's containers.",
       .example = "hosts = [ \"db:10.0.0.3\", \"db:fd00::3\" ];" },
 };
 DEFINE_SCHEMA(network_schema, NetworkDefinition, "network", "How the pod is on a network.", network_fields);
+
+bool network_is_leased(const NetworkDefinition *n)
+{
+    return n->mode == NETWORK_BRIDGE && streq_ptr(n->address, NETWORK_ADDRESS_DHCP);
+}
 
 static const Field container_fields[] = {
     { F_STRING(ContainerDefinition, name), .flags = FIELD_REQUIRED | FIELD_KEY, .format = &format_name,

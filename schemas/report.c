@@ -90,6 +90,15 @@ bool container_ended_well(const ContainerReport *c)
     return c->role == CONTAINER_SIDECAR || (c->state == CONTAINER_ENDED && c->exit_code == 0);
 }
 
+static const Field lease_fields[] = {
+    { F_STRING(LeaseReport, address), .doc = "The address, with the bits of its subnet." },
+    { F_STRING(LeaseReport, server), .doc = "The DHCP server that gave it." },
+    { F_DURATION(LeaseReport, expires), .doc = "Until when it holds; 0 for ever." },
+    { F_STRING(LeaseReport, trouble), .doc = "Why there is none, or why it is not made longer." },
+};
+DEFINE_SCHEMA(lease_report_schema, LeaseReport, "lease", "The address that the machine leases.",
+              lease_fields);
+
 static const Field runner_report_fields[] = {
     { F_ENUM(RunnerReport, state, runner_state_table), .doc = "How far the runner has come." },
     { F_ENUM(RunnerReport, verdict, verdict_table), .doc = "What was found when the runner started." },
@@ -113,6 +122,7 @@ static const Field runner_report_fields[] = {
     { F_STRING(RunnerReport, started_by),
       .doc = "How the machine came to run, where a template was wanted." },
     { F_STRING(RunnerReport, network_lost), .doc = "Why its network is gone for now." },
+    { F_GROUP(RunnerReport, lease, lease_report_schema), .doc = "The address that the machine leases." },
     { F_STRING(RunnerReport, kernel), .doc = "The release of the guest's kernel." },
     { F_UNSIGNED(RunnerReport, limits_generation),
       .doc = "The generation of the definition whose limits the agent knows." },

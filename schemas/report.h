@@ -93,6 +93,15 @@ bool container_does_what_it_should(const ContainerReport *c);
 /* Of one that is over: as it should be. The end of a sidecar says nothing. */
 bool container_ended_well(const ContainerReport *c);
 
+/* Of a machine whose address comes from a DHCP server. */
+typedef struct LeaseReport {
+    char *address;  /* "10.0.0.57/24"; NULL: it has none now */
+    char *server;   /* "10.0.0.1", who gave it */
+    usec_t expires; /* CLOCK_REALTIME; 0: never */
+    char *trouble;  /* why there is none, or why it is not made longer; NULL: nothing is the matter */
+} LeaseReport;
+extern const Schema lease_report_schema;
+
 typedef struct RunnerReport {
     RunnerState state;
     Verdict verdict;
@@ -112,7 +121,8 @@ typedef struct RunnerReport {
     bool isolated;        /* by hardware */
     char *started_by;     /* "from a template", or why not; NULL: none was wanted */
     char *network_lost;   /* why the pod's network is gone for now; NULL: it is there, or the pod has none */
-    char *kernel;         /* release of the guest's kernel */
+    LeaseReport lease;
+    char *kernel;               /* release of the guest's kernel */
     uint64_t limits_generation; /* of the definition whose limits the agent knows; 0: not known */
     char *limits_failed;        /* why it cannot be told a later one's; NULL: it can */
     Id128 guest_boot;

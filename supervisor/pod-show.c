@@ -98,12 +98,21 @@ static int show_record(const Pod *pod, PodStatus *s)
     return r < 0 ? r : str_replace(&s->message, record->message);
 }
 
-static int show_bridge(const BridgeLink *link, PodStatus *s)
+static int show_bridge(const Pod *pod, PodStatus *s)
 {
-    const char *address = link->address ?: "";
+    const BridgeLink *link = &pod->record.link;
+    const LeaseReport *lease = &pod->report.lease;
+    bool leased = network_is_leased(&pod->record.network);
+    const char *address = (leased ? lease->address : link->address) ?: "";
 
     s->address = strndup(address, strcspn(address, "/"));
-    return s->address ? str_replace(&s->bridge, link->bridge) : -ENOMEM;
+    if (!s->address || str_replace(&s->bridge, link->bridge) < 0)
+        return -ENOMEM;
+    if (!leased)
+        return 0;
+    s->lease_expires = lease->expires;
+    int r = str_replace(&s->lease_server, lease->server);
+    return r < 0 ? r : str_replace(&s->lease_trouble, lease->trouble);
 }
 
 /* Of the machine that runs; its definition may be another by now. */
@@ -114,7 +123,7 @@ static int show_network(const Pod *pod, PodStatus *s)
     if (!reconcile_alive(&pod->observed) || network->mode == NETWORK_NONE)
         return 0;
     if (network->mode == NETWORK_BRIDGE)
-        return show_bridge(&pod->record.link, s);
+        return show_bridge(pod, s);
     if (network->publish && !(s->published = strv_copy(network->publish)))
         return -ENOMEM;
     return str_replace(&s->address, USER_NETWORK_ADDRESS);

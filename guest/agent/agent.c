@@ -37,6 +37,7 @@ Agent *agent_free(Agent *a)
         return NULL;
     exec_free_all(a);
     attach_free_all(a);
+    dhcp_end(a);
     for (size_t i = 0; i < a->n_containers; i++)
         container_done(&a->containers[i]);
     free(a->containers);
@@ -141,10 +142,15 @@ void agent_report_now(Agent *a)
 
     if (!a->report_due || !agent_has_news(a) || !a->session.stands || port_busy(&a->port))
         return;
+    if (dhcp_fill_report(a, &report.lease) < 0) {
+        schema_done(&lease_report_schema, &report.lease);
+        return;
+    }
     report.n_containers = MIN(a->n_containers, ELEMENTSOF(reports));
     for (size_t i = 0; i < report.n_containers; i++)
         container_fill_report(&a->containers[i], &reports[i]);
     agent_send(a, AGENT_REPORT, 0, &report);
+    schema_done(&lease_report_schema, &report.lease);
     a->report_due = false;
 }
 

@@ -19,6 +19,7 @@
 #include "guest/agent/attach.h"
 #include "guest/agent/children.h"
 #include "guest/agent/container.h"
+#include "guest/agent/dhcp.h"
 #include "guest/agent/ending.h"
 #include "guest/agent/exec.h"
 #include "guest/agent/files.h"
@@ -45,7 +46,11 @@ struct Agent {
     usec_t log_progress; /* when the runner last took or acknowledged a record, or began its session */
     Timer log_patience;
     bool configured;
-    AgentConfigure configure; /* with the limits that are declared now */
+    bool configuring;       /* `configure` stands, and waits for the machine's address */
+    uint32_t asker_session; /* who is to be answered then */
+    uint64_t asker;
+    Dhcp dhcp;
+    AgentConfigure configure; /* with the limits that are declared now, and the address that is leased now */
     Bytes configure_bytes;    /* as it came, without the entropy: for comparison */
     uint64_t pids_share;      /* how many processes a container may have that does not say; 0: any number */
     PidNamespace pids;        /* of all containers, where they share one */
@@ -89,8 +94,13 @@ bool agent_take_turns(Agent *a);
 
 /* Of the present session. dispatch.c */
 void agent_dispatch(Agent *a, const Message *m);
-/* What to run; 0, or negative errno with f. configure.c */
-int agent_configure(Agent *a, const AgentConfigure *configure, Failure *f);
+/* What to run, as the request of this number asks; 0, or negative errno with f, or AGENT_LATER: it is answered when there is an address.
+ * configure.c */
+enum { AGENT_LATER = 1 };
+int agent_configure(Agent *a, uint64_t id, const AgentConfigure *configure, Failure *f);
+/* The machine has its address now, or had none in time: what was configured begins, or is forgotten, and its request is answered. */
+void agent_configure_leased(Agent *a);
+void agent_configure_failed(Agent *a, const Failure *f);
 /* How many processes a container may have that does not say; 0: any number. configure.c */
 uint64_t agent_pids_share(const AgentConfigure *configure);
 /* What containers may use from now on; 0, or negative errno with f and nothing done. limits.c */

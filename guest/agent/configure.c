@@ -134,18 +134,87 @@ static int prepare_platform(Agent *a, const AgentConfigure *configure, Failure *
     return rootfs_prepare(p, configure, f);
 }
 
-int agent_configure(Agent *a, const AgentConfigure *configure, Failure *f)
+/* --- what waits for an address ------------------------------------------------------------------------------------------------ */
+
+static int begin(Agent *a, Failure *f)
+{
+    if (a->ending.phase != ENDING_NOT)
+        return failure_say(f, -ESHUTDOWN, "the machine is about to power off");
+    a->pids_share = agent_pids_share(&a->configure);
+    rootfs_decide_sizes(a->platform, &a->configure);
+    bring_devices(a->platform, &a->configure);
+    a->configured = true;
+    agent_report_due(a);
+    int r = make_containers(a);
+    return r < 0 ? failure_set(f, r, "configure") : 0;
+}
+
+static void forget(Agent *a)
+{
+    dhcp_end(a);
+    schema_done(&agent_configure_schema, &a->configure);
+    a->configure = (AgentConfigure){ 0 };
+    bytes_done(&a->configure_bytes);
+}
+
+/* A runner that has gone is not answered; the next one finds what became of it. */
+static void answer(Agent *a, const Failure *f)
+{
+    if (a->session.number == a->asker_session)
+        agent_reply(a, a->asker, f->error, f->error ? f->text : NULL);
+}
+
+void agent_configure_leased(Agent *a)
+{
+    Failure f = { 0 };
+
+    a->configuring = false;
+    if (begin(a, &f) >= 0)
+        agent_report_now(a);
+    answer(a, &f);
+}
+
+void agent_configure_failed(Agent *a, const Failure *f)
+{
+    a->configuring = false;
+    forget(a);
+    answer(a, f);
+}
+
+static int wait_for_address(Agent *a, uint64_t id, Failure *f)
+{
+    int r = dhcp_begin(a, f);
+
+    if (r < 0) {
+        forget(a);
+        return r;
+    }
+    a->configuring = true;
+    a->asker = id;
+    a->asker_session = a->session.number;
+    return AGENT_LATER;
+}
+
+/* The same as the one before: then nothing is to be done, or it is to be answered when that one is. */
+static int configure_again(Agent *a, uint64_t id, const Bytes *bytes, Failure *f)
+{
+    if (bytes->size != a->configure_bytes.size ||
+        memcmp(bytes->data, a->configure_bytes.data, bytes->size) != 0)
+        return failure_say(f, -EALREADY, "this boot has been configured otherwise");
+    a->asker = id;
+    a->asker_session = a->session.number;
+    return a->configuring ? AGENT_LATER : 0;
+}
+
+int agent_configure(Agent *a, uint64_t id, const AgentConfigure *configure, Failure *f)
 {
     _cleanup_(bytes_done) Bytes bytes = { 0 };
 
     int r = comparable(configure, &bytes);
     if (r < 0)
         return failure_set(f, r, "configure");
-    if (a->configured) {
-        bool same = bytes.size == a->configure_bytes.size &&
-                    memcmp(bytes.data, a->configure_bytes.data, bytes.size) == 0;
-        return same ? 0 : failure_say(f, -EALREADY, "this boot has been configured otherwise");
-    }
+    if (a->configured || a->configuring)
+        return configure_again(a, id, &bytes, f);
     if (a->ending.phase != ENDING_NOT)
         return failure_say(f, -ESHUTDOWN, "the machine is about to power off");
     if ((r = check(configure, f)) < 0 || (r = prepare_platform(a, configure, f)) < 0)
@@ -153,12 +222,6 @@ int agent_configure(Agent *a, const AgentConfigure *configure, Failure *f)
     if ((r = schema_copy(&agent_configure_schema, configure, &a->configure)) < 0)
         return failure_set(f, r, "configure");
     bytes_done(&a->configure.entropy);
-    a->pids_share = agent_pids_share(&a->configure);
-    rootfs_decide_sizes(a->platform, &a->configure);
-    bring_devices(a->platform, &a->configure);
-    a->configured = true;
     a->configure_bytes = take_struct(bytes);
-    agent_report_due(a);
-    r = make_containers(a);
-    return r < 0 ? failure_set(f, r, "configure") : 0;
+    return a->configure.network.dhcp ? wait_for_address(a, id, f) : begin(a, f);
 }

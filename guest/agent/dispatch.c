@@ -2,16 +2,16 @@
 #include "guest/agent/agent.h"
 
 /* 0 or negative errno, with f where there is more to say; REPLY_LATER: the handler answers itself. */
-enum { REPLY_LATER = 1 };
+enum { REPLY_LATER = AGENT_LATER };
 
 typedef int (*Handler)(Agent *a, uint64_t id, const void *body, Failure *f);
 
 static int on_configure(Agent *a, uint64_t id, const void *body, Failure *f)
 {
-    int r = agent_configure(a, body, f);
+    int r = agent_configure(a, id, body, f);
 
     /* Before the answer, so that a runner to which the pod runs knows its containers. */
-    if (r >= 0)
+    if (r == 0)
         agent_report_now(a);
     return r;
 }
@@ -40,6 +40,9 @@ static int on_clock(Agent *a, uint64_t id, const void *body, Failure *f)
 
     if (clock->step != 0)
         a->platform->ops->step_clock(a->platform, clock->step);
+    /* A machine that was paused has not seen the time go by, and others have. */
+    if (clock->step > 0)
+        dhcp_skip(a, (usec_t)clock->step);
     AgentClock answer = { .round = clock->round, .time = now_usec(CLOCK_REALTIME) };
     agent_send(a, AGENT_CLOCK, 0, &answer);
     return 0;

@@ -93,6 +93,7 @@ static void pump_flushing(Agent *a)
     if (!flushed && !due(a))
         return;
     enter(a, ENDING_OFF, USEC_INFINITY);
+    dhcp_release(a);
     volumes_end(a->platform, &a->configure);
     a->platform->ops->power_off(a->platform);
 }

@@ -28,8 +28,7 @@ static bool has_mac(int socket, const char *name, const char *wanted)
     return streq(text, wanted);
 }
 
-/* Its number; 0: there is none. */
-static unsigned find_interface(const char *mac)
+unsigned network_interface(const char *mac)
 {
     _cleanup_(closep) int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     struct if_nameindex *all = fd < 0 ? NULL : if_nameindex();
@@ -49,7 +48,7 @@ void network_take_address(const char *mac)
     struct ifreq request = { .ifr_hwaddr.sa_family = ARPHRD_ETHER };
     uint8_t *m = (uint8_t *)request.ifr_hwaddr.sa_data;
 
-    if (fd < 0 || !if_indextoname(find_interface(AGENT_TEMPLATE_MAC), request.ifr_name) ||
+    if (fd < 0 || !if_indextoname(network_interface(AGENT_TEMPLATE_MAC), request.ifr_name) ||
         sscanf(mac, "%hhx:%hhx:%hhx:%hhx:%hhx:%hhx", &m[0], &m[1], &m[2], &m[3], &m[4], &m[5]) != 6)
         return;
     if (ioctl(fd, SIOCSIFHWADDR, &request) < 0)
@@ -76,9 +75,36 @@ static int apply_all(int socket, unsigned interface, char *const *texts, Encode 
     return 0;
 }
 
+static bool is_reached(const AgentNetwork *n, const IpAddress *gateway)
+{
+    IpAddress own;
+
+    STRV_FOREACH (text, n->addresses)
+        if (ip_parse(*text, &own) >= 0 && ip_within(gateway, &own))
+            return true;
+    return gateway->family == AF_INET6 && IN6_IS_ADDR_LINKLOCAL(&gateway->v6);
+}
+
+/* Networks that give each host a subnet of its own have their gateway outside of it. */
+static int show_gateways(int socket, unsigned interface, const AgentNetwork *n, Failure *f)
+{
+    IpAddress gateway;
+    NetlinkMessage m;
+
+    STRV_FOREACH (text, n->gateways) {
+        if (ip_parse(*text, &gateway) < 0 || is_reached(n, &gateway))
+            continue;
+        netlink_route_on_link(&m, interface, &gateway);
+        int r = netlink_talk(socket, &m);
+        if (r < 0)
+            return failure_set(f, r, "the way to the gateway %s could not be set", *text);
+    }
+    return 0;
+}
+
 int network_apply(const AgentNetwork *n, Failure *f)
 {
-    unsigned interface = find_interface(n->mac);
+    unsigned interface = network_interface(n->mac);
     _cleanup_(closep) int fd = netlink_open();
     NetlinkMessage m;
 
@@ -91,12 +117,36 @@ int network_apply(const AgentNetwork *n, Failure *f)
     if (r < 0)
         return failure_set(f, r, "the network interface could not be raised");
     r = apply_all(fd, interface, n->addresses, netlink_address, "address", f);
-    return r < 0 ? r : apply_all(fd, interface, n->gateways, netlink_route, "route by", f);
+    if (r < 0 || (r = show_gateways(fd, interface, n, f)) < 0)
+        return r;
+    return apply_all(fd, interface, n->gateways, netlink_route, "route by", f);
+}
+
+/* The kernel takes the routes away with the last address. */
+int network_withdraw(const AgentNetwork *n, Failure *f)
+{
+    unsigned interface = network_interface(n->mac);
+    _cleanup_(closep) int fd = netlink_open();
+    IpAddress address;
+    NetlinkMessage m;
+
+    if (interface == 0 || fd < 0)
+        return failure_say(f, -ENODEV, "the machine has no network interface %s", n->mac);
+    STRV_FOREACH (text, n->addresses) {
+        int r = ip_parse(*text, &address);
+        if (r >= 0) {
+            netlink_forget_address(&m, interface, &address);
+            r = netlink_talk(fd, &m);
+        }
+        if (r < 0 && r != -EADDRNOTAVAIL)
+            return failure_set(f, r, "the address %s could not be taken away", *text);
+    }
+    return 0;
 }
 
 char *network_resolv_conf(const AgentNetwork *n)
 {
-    char *text = strdup("");
+    char *text = n->domain ? strf("search %s\n", n->domain) : strdup("");
 
     for (char **server = n->nameservers; text && server && *server; server++) {
         char *longer = strf("%snameserver %s\n", text, *server);

@@ -10,5 +10,9 @@ bool network_is_wanted(const AgentNetwork *n);
 void network_take_address(const char *mac);
 /* Addresses, routes, MTU, and up. Can be repeated. 0, or negative errno with f. */
 int network_apply(const AgentNetwork *n, Failure *f);
+/* Its addresses, and the routes with them, are taken away; it stays up. What is not there is no error. 0, or negative errno with f. */
+int network_withdraw(const AgentNetwork *n, Failure *f);
+/* The interface of this hardware address by its number; 0: there is none. */
+unsigned network_interface(const char *mac);
 /* The file by which programs resolve names: malloc'ed; NULL: out of memory. */
 char *network_resolv_conf(const AgentNetwork *n);

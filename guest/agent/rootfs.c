@@ -17,8 +17,14 @@ static int write_file(const char *dir, const char *name, const char *text)
     _cleanup_(freep) char *path = text ? strf("%s/%s", dir, name) : NULL;
     if (!path)
         return -ENOMEM;
-    _cleanup_(closep) int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-    return fd < 0 ? -errno : write_all(fd, text, strlen(text));
+    _cleanup_(closep) int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+    if (fd < 0)
+        return -errno;
+    /* Containers may have it mounted: it is never empty for a moment. */
+    int r = write_all(fd, text, strlen(text));
+    if (r >= 0 && ftruncate(fd, (off_t)strlen(text)) < 0)
+        r = -errno;
+    return r;
 }
 
 /* A pod with a network goes by its address there; its name must not lead others of its programs to loopback alone. */
@@ -27,10 +33,9 @@ static char *hosts_text(const AgentNetwork *n, const char *hostname)
     static const char rest[] = "::1\tlocalhost ip6-localhost ip6-loopback\n";
     const char *address = n->addresses ? n->addresses[0] : NULL;
 
-    if (!network_is_wanted(n) || !address)
-        return strf("127.0.0.1\tlocalhost %s\n%s", hostname, rest);
-    char *text =
-        strf("127.0.0.1\tlocalhost\n%s%.*s\t%s\n", rest, (int)strcspn(address, "/"), address, hostname);
+    char *text = !network_is_wanted(n) || !address ? strf("127.0.0.1\tlocalhost %s\n%s", hostname, rest)
+                                                   : strf("127.0.0.1\tlocalhost\n%s%.*s\t%s\n", rest,
+                                                          (int)strcspn(address, "/"), address, hostname);
     STRV_FOREACH (host, n->hosts) {
         _cleanup_(freep) char *before = text;
         size_t name = strcspn(*host, ":");
@@ -51,19 +56,25 @@ static int write_resolv_conf(const char *dir, const AgentNetwork *n)
     return write_file(dir, "resolv.conf", text);
 }
 
-static int write_etc(const Platform *p, const AgentConfigure *configure)
+int rootfs_write_network(const Platform *p, const AgentConfigure *configure)
 {
     const char *hostname = configure->hostname ?: "localhost";
     _cleanup_(freep) char *dir = strf("%s/etc", p->run);
-    _cleanup_(freep) char *name = strf("%s\n", hostname);
     _cleanup_(freep) char *hosts = hosts_text(&configure->network, hostname);
+
+    int r = dir ? write_file(dir, "hosts", hosts) : -ENOMEM;
+    return r < 0 ? r : write_resolv_conf(dir, &configure->network);
+}
+
+static int write_etc(const Platform *p, const AgentConfigure *configure)
+{
+    _cleanup_(freep) char *dir = strf("%s/etc", p->run);
+    _cleanup_(freep) char *name = strf("%s\n", configure->hostname ?: "localhost");
 
     int r = dir ? dir_make_path(dir, 0755) : -ENOMEM;
     if (r >= 0)
         r = write_file(dir, "hostname", name);
-    if (r >= 0)
-        r = write_file(dir, "hosts", hosts);
-    return r < 0 ? r : write_resolv_conf(dir, &configure->network);
+    return r < 0 ? r : rootfs_write_network(p, configure);
 }
 
 static uint64_t memory_of_containers(const Platform *p)

@@ -127,7 +127,7 @@ void session_on_hangup(void *userdata)
 
 int session_begin_template(Agent *a)
 {
-    if (a->configured || a->ending.phase != ENDING_NOT)
+    if (a->configured || a->configuring || a->ending.phase != ENDING_NOT)
         return -EBUSY;
     a->platform->template = true;
     a->session.token_known = false;

@@ -74,11 +74,11 @@ def until(what, condition, deadline=PATIENCE):
     return value
 
 
-def failure(host, name):
+def failure(host, name, reason="start-failed"):
     """Why the pod's last start came to nothing."""
     def look():
         status = name in host.list() and host.status(name)
-        return status and status["reason"] == "start-failed" and status["message"]
+        return status and status["reason"] == reason and status["message"]
     return until(f"{name} fails", look)
 
 

@@ -5,6 +5,8 @@ import ctypes
 import os
 import pathlib
 import signal
+import socket
+import struct
 import subprocess
 import unittest
 
@@ -12,6 +14,8 @@ from instance import HostTest, alive, failure, nobodys_instance, until
 
 EXAMPLES = pathlib.Path(__file__).resolve().parents[2] / "examples"
 CLONE_NEWNET = 0x40000000
+# Kinds of DHCP messages.
+REQUEST, RELEASE = 3, 7
 POD = """containers = ( {{ name = "main"; image = "busybox"; stop_signal = "KILL"; ready = {{ http = "http://:80/"; period = "200ms"; }}; capabilities = [ "NET_BIND_SERVICE", "NET_RAW", "NET_ADMIN" ];
   command = [ "sh", "-c", "mkdir -p /www; echo {page} >/www/index.html; exec httpd -f -p 80 -h /www" ]; }} );
 network = {{ mode = "bridge"; {network} }};
@@ -156,6 +160,112 @@ class TwoPods(BridgeTest):
         self.assertEqual(mac(), before)
         self.assertEqual(len(taps()), 2)
         self.assertEqual(self.fetched("right", "10.0.0.2"), "served")
+
+
+class DhcpServer:
+    """That of busybox on br0, with one address to give and no memory of earlier ones."""
+
+    def __init__(self, directory, address, times):
+        leases, conf = directory / "leases", directory / "udhcpd.conf"
+        leases.write_bytes(b"")
+        conf.write_text(f"interface br0\nstart {address}\nend {address}\nmax_leases 1\nlease_file {leases}\npidfile {directory}/pid\n"
+                        "opt subnet 255.255.255.0\nopt router 10.0.0.1\nopt dns 10.0.0.1\nopt domain example.org\nopt mtu 1400\n" + times)
+        self.process = subprocess.Popen(["busybox", "udhcpd", "-f", "-a", "1", conf], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        self.process.kill()
+        self.process.wait()
+
+
+def wire():
+    """All IP packets that come over br0, and go there."""
+    packets = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(0x0800))
+    packets.bind(("br0", 0x0800))
+    packets.setblocking(False)
+    return packets
+
+
+def asked(packets, kind, address):
+    """The next message of this kind that has come to a DHCP server by who has this address; None: there is none yet."""
+    while True:
+        try:
+            packet = packets.recv(2048)
+        except BlockingIOError:
+            return None
+        message = packet[28:]
+        if packet[9] == socket.IPPROTO_UDP and packet[22:24] == b"\0\x43" and bytes([53, 1, kind]) in message[240:] and \
+           message[12:16] == socket.inet_aton(address):
+            return message
+
+
+def refuse(packets, message):
+    """Answers it as a server does that will not have that address here."""
+    answer = b"\x02" + message[1:12] + bytes(16) + message[28:240] + b"\x35\x01\x06\x36\x04\x0a\0\0\x01\x38\x08not here\xff"
+    udp = struct.pack(">HHHH", 67, 68, 8 + len(answer), 0) + answer
+    header = struct.pack(">BBHHHBBH4s4s", 0x45, 0, 20 + len(udp), 0, 0, 64, socket.IPPROTO_UDP, 0, bytes([10, 0, 0, 1]), bytes([255] * 4))
+    total = sum(struct.unpack(">10H", header))
+    header = header[:10] + struct.pack(">H", ~(total + (total >> 16)) & 0xffff) + header[12:]
+    packets.sendto(header + udp, ("br0", 0x0800, 0, 0, bytes([255] * 6)))
+
+
+class Leased(BridgeTest):
+    # For long, and asked about each two seconds; and for no longer than it takes to see the end of it.
+    LONG, SHORT = "opt lease 3600\nopt 0x3a 00000002\nopt 0x3b 00000004\n", "opt lease 4\n"
+
+    def server(self, address, times=LONG):
+        return DhcpServer(self.host.root, address, times)
+
+    def has(self, text, *words):
+        return all(word in text for word in words)
+
+    def refuse_all(self, packets, address):
+        while message := asked(packets, REQUEST, address):
+            refuse(packets, message)
+
+    def leased(self, address, meanwhile=lambda: None):
+        """The status in which the pod has this address."""
+        def look():
+            meanwhile()
+            status = self.host.status("web")
+            return status["address"] == address and not status["lease_trouble"] and status
+        return until(f"the pod has {address}", look)
+
+    def test_an_address_over_its_life(self):
+        example = (EXAMPLES / "leased.pod").read_text()
+        self.addCleanup(self.host.clear)
+        self.host.write("web", example.replace('"dhcp";', '"dhcp"; lease_timeout = "1s";'))
+        self.assertEqual(failure(self.host, "web", "agent-refused"), "no address on the bridge br0: no DHCP server answered within 1s")
+        with self.server("10.0.0.50"):
+            # A guest that is slow has time to hear it.
+            self.host.write("web", example.replace('"dhcp";', '"dhcp"; lease_timeout = "1min";'))
+            self.host.wait("web")
+            status = self.leased("10.0.0.50")
+            self.assertEqual((status["bridge"], status["lease_server"]), ("br0", "10.0.0.1"))
+            self.assertRegex(self.host.page("web"), r"(?m)^ +Network: bridge br0, 10\.0\.0\.50\n +Lease: of 10\.0\.0\.1, until ")
+            shown = self.host.sh("web", "ip address show dev eth0; ip route; cat /etc/resolv.conf /etc/hosts").stdout
+            for words in ("inet 10.0.0.50/24", "mtu 1400", "default via 10.0.0.1", "search example.org\nnameserver 10.0.0.1\n", "10.0.0.50\tweb"):
+                self.assertIn(words, shown)
+            # It is made longer whoever is away.
+            os.kill(status["runner_pid"], signal.SIGKILL)
+            until("the lease is renewed", lambda: self.host.status("web")["lease_expires"] > status["lease_expires"])
+            packets = self.enterContext(wire())
+        # Whatever is asked about that lease from now on, or was when its server ended, is refused.
+        with self.server("10.0.0.60", self.SHORT):
+            self.leased("10.0.0.60", lambda: self.refuse_all(packets, "10.0.0.50"))
+            until("the guest has it, and all that hangs on it", lambda: self.has(
+                self.host.sh("web", "ip -4 address show dev eth0; ip route; cat /etc/hosts").stdout,
+                "inet 10.0.0.60/24", "default via 10.0.0.1", "10.0.0.60\tweb"))
+            self.assertNotIn("10.0.0.50", self.host.sh("web", "ip -4 address show dev eth0; cat /etc/hosts").stdout)
+        trouble = until("a server that is away is missed", lambda: self.host.status("web")["lease_trouble"])
+        self.assertRegex(trouble, r"^(the DHCP server 10\.0\.0\.1 does not answer|the lease of 10\.0\.0\.60 ran out, and no DHCP server made it longer)$")
+        with self.server("10.0.0.50"):
+            self.leased("10.0.0.50")
+            self.assertEqual(self.host.container("web", "httpd")["restarts"], 0)
+            self.host.cli("stop", "web")
+            until("the lease is given back", lambda: asked(packets, RELEASE, "10.0.0.50"))
 
 
 class Refused(BridgeTest):

@@ -15,7 +15,7 @@ EXAMPLES = pathlib.Path(__file__).resolve().parents[2] / "examples"
 PATIENCE = 120
 # Tested elsewhere: where a host boots (systemd/test-shutdown.py), where it has a bridge (test-bridge.py), where virtiofsd is
 # looked at (test-shares.py).
-ELSEWHERE = {"front", "redis", "site", "store", "uploads"}
+ELSEWHERE = {"front", "leased", "redis", "site", "store", "uploads"}
 
 
 def page(port):

@@ -112,7 +112,7 @@ class Backends(unittest.TestCase):
         self.assertEqual(self.run_cli("check", pod).returncode, 0)
 
     # {(backend, example): the one key that is refused}
-    REFUSED = {("libvirt", f"{name}.pod"): "network.mode" for name in ("front", "published", "redis", "site", "store")}
+    REFUSED = {("libvirt", f"{name}.pod"): "network.mode" for name in ("front", "leased", "published", "redis", "site", "store")}
     REFUSED["libvirt", "uploads.pod"] = r"volumes\[0\]\.mode"
 
     @unittest.skipUnless(HAVE_LIBVIRT, "this build has no libvirt backend")

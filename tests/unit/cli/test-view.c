@@ -261,6 +261,36 @@ static void test_the_page_says_that_emulation_does_not_isolate(void **state)
     schema_done(&pod_status_schema, &s);
 }
 
+static void test_the_page_tells_of_a_lease_and_of_the_want_of_one(void **state)
+{
+    static const struct {
+        const char *address, *server;
+        usec_t expires;
+        const char *trouble, *words;
+    } rows[] = {
+        { "10.0.0.57", "10.0.0.1", NOW + 90 * USEC_PER_SEC, NULL,
+          "    Network: bridge br0, 10.0.0.57\n"
+          "      Lease: of 10.0.0.1, until Mon 2026-11-23 18:01:30 UTC; in 1min" },
+        { "10.0.0.57", "10.0.0.1", 0, NULL, "      Lease: of 10.0.0.1, for ever\n" },
+        { "", NULL, 0, "it ran\nout",
+          "    Network: bridge br0, no address\n"
+          "             it ran\\x0aout\n" },
+    };
+
+    TABLE_FOREACH (row, rows) {
+        PodStatus s = pod("web");
+        s.bridge = strdup("br0");
+        s.address = strdup(row->address);
+        assert_success(str_replace(&s.lease_server, row->server));
+        assert_success(str_replace(&s.lease_trouble, row->trouble));
+        s.lease_expires = row->expires;
+        _cleanup_(freep) char *text = page(&s);
+        if (!strstr(text, row->words))
+            fail_msg("%s", text);
+        schema_done(&pod_status_schema, &s);
+    }
+}
+
 static void test_the_page_of_a_failure_has_cause_console_and_errors(void **state)
 {
     PodStatus s = pod("web");
@@ -449,6 +479,7 @@ int main(void)
         cmocka_unit_test(test_the_list_is_as_the_manual_shows_it),
         cmocka_unit_test(test_the_list_can_be_read_in_forty_columns),
         cmocka_unit_test(test_the_page_says_that_emulation_does_not_isolate),
+        cmocka_unit_test(test_the_page_tells_of_a_lease_and_of_the_want_of_one),
         cmocka_unit_test(test_the_page_of_a_failure_has_cause_console_and_errors),
         cmocka_unit_test(test_the_page_tells_what_containers_are_and_what_their_probes_said),
         cmocka_unit_test(test_the_status_of_a_machines_process_is_none_of_its_containers),

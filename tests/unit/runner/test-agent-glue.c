@@ -190,6 +190,82 @@ static void an_agent_is_told_of_the_network(void **state)
     assert_non_null(str_after(c->network.mac, "02:"));
 }
 
+static void lease(Fixture *f)
+{
+    NetworkDefinition *n = &f->runner->definition.pod.network;
+    BridgeLink *l = &f->runner->definition.link;
+
+    n->mode = NETWORK_BRIDGE;
+    n->lease_timeout = 7 * USEC_PER_SEC;
+    assert_success(str_replace(&n->address, "dhcp"));
+    assert_success(str_replace(&l->address, "dhcp"));
+    assert_success(str_replace(&l->bridge, "br0"));
+    assert_success(str_replace(&l->mac, "02:00:00:00:00:07"));
+    assert_success(strv_append(&l->dns, "10.0.0.9"));
+}
+
+static void an_agent_is_told_to_lease_an_address(void **state)
+{
+    Fixture *f = *state;
+    lease(f);
+    fake_welcome_version(&f->agent, AGENT_PROTOCOL_DHCP);
+    assert_int_equal(clock_answer(f, 0), 0);
+    const AgentConfigure *c = fake_expect(&f->agent, AGENT_CONFIGURE);
+    assert_true(c->network.dhcp);
+    assert_int_equal(c->network.lease_timeout, 7 * USEC_PER_SEC);
+    assert_string_equal(c->network.mac, "02:00:00:00:00:07");
+    assert_null(c->network.addresses);
+    assert_null(c->network.gateways);
+    assert_string_equal(c->network.nameservers[0], "10.0.0.9");
+}
+
+static void an_agent_that_leases_none_says_why_on_which_bridge(void **state)
+{
+    Fixture *f = *state;
+    char why[] = "no DHCP server answered within 7s";
+    lease(f);
+    fake_welcome_version(&f->agent, AGENT_PROTOCOL_DHCP);
+    assert_int_equal(clock_answer(f, 0), 0);
+    (void)fake_expect(&f->agent, AGENT_CONFIGURE);
+    fake_say(&f->agent, AGENT_REPLY, fake_id(&f->agent),
+             &(RunnerReply){ .error = EADDRNOTAVAIL, .message = why });
+    machine_ends(END_VMM_SIGNAL, 9);
+    assert_int_equal(f->runner->record.report.reason, END_AGENT_REFUSED);
+    assert_string_equal(f->runner->record.report.message,
+                        "no address on the bridge br0: no DHCP server answered within 7s");
+}
+
+static void an_agent_that_is_too_old_to_lease_is_refused(void **state)
+{
+    Fixture *f = *state;
+    lease(f);
+    fake_welcome_version(&f->agent, AGENT_PROTOCOL_DHCP - 1);
+    assert_int_equal(f->kills, 1);
+    machine_ends(END_VMM_SIGNAL, 9);
+    assert_string_equal(f->runner->record.report.message,
+                        "the agent is of an older podvisor: it cannot lease an address");
+}
+
+static void of_a_lease_only_what_can_be_is_believed(void **state)
+{
+    Fixture *f = *state;
+    AgentReport said = { .lease = { .address = (char[]){ "10.0.0.57/24" },
+                                    .server = (char[]){ "\033[2J" },
+                                    .expires = 7,
+                                    .trouble = (char[]){ "a\nb" } } };
+    const LeaseReport *known = &f->runner->record.report.lease;
+    configure(f);
+    /* Of a pod that leases nothing: nothing. */
+    fake_say(&f->agent, AGENT_REPORT, 0, &said);
+    assert_null(known->address);
+    lease(f);
+    fake_say(&f->agent, AGENT_REPORT, 0, &said);
+    assert_string_equal(known->address, "10.0.0.57/24");
+    assert_null(known->server);
+    assert_int_equal(known->expires, 7);
+    assert_string_equal(known->trouble, "a\\x0ab");
+}
+
 static void a_refused_token_is_an_end_of_its_own(void **state)
 {
     Fixture *f = *state;
@@ -485,6 +561,10 @@ int main(void)
         TEST(no_version_in_common_is_a_refusal),
         TEST(an_agent_that_is_too_old_for_a_network_is_not_left_without_one),
         TEST(an_agent_is_told_of_the_network),
+        TEST(an_agent_is_told_to_lease_an_address),
+        TEST(an_agent_that_leases_none_says_why_on_which_bridge),
+        TEST(an_agent_that_is_too_old_to_lease_is_refused),
+        TEST(of_a_lease_only_what_can_be_is_believed),
         TEST(a_refused_token_is_an_end_of_its_own),
         TEST(a_configuration_that_is_refused_says_why),
         TEST(only_declared_containers_are_believed),

@@ -36,6 +36,7 @@ static const Schema *const schemas[] = {
     &run_image_schema,
     &runner_report_schema,
     &container_report_schema,
+    &lease_report_schema,
     &checkpoint_envelope_schema,
     &daemon_config_schema,
     &bridge_link_schema,
