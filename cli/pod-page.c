@@ -129,16 +129,25 @@ static void page_lines(const Page *p, const char *label, char **lines)
     }
 }
 
+/* "user, 10.0.2.15", "bridge br0, 10.0.0.2", "lan, 10.89.0.2 (bridge pv-lan)" */
+static char *network_text(const PodStatus *s)
+{
+    _cleanup_(freep) char *address = text_safe(s->address), *bridge = text_safe(s->bridge),
+                          *network = text_safe(s->network);
+
+    if (!str_empty(network))
+        return strf("%s, %s (bridge %s)", network, address, bridge);
+    return str_empty(bridge) ? strf("user, %s", address) : strf("bridge %s, %s", bridge, address);
+}
+
 static void page_network(const Page *p)
 {
     const PodStatus *s = p->status;
-    _cleanup_(freep) char *address = text_safe(s->address), *bridge = text_safe(s->bridge),
-                          *lost = text_safe(s->network_lost);
+    _cleanup_(freep) char *lost = text_safe(s->network_lost);
 
-    if (str_empty(address))
+    if (str_empty(s->address))
         return;
-    line(p, "Network",
-         str_empty(bridge) ? strf("user, %s", address) : strf("bridge %s, %s", bridge, address));
+    line(p, "Network", network_text(s));
     page_lines(p, "Published", s->published);
     if (!str_empty(lost))
         line(p, "",

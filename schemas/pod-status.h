@@ -70,6 +70,7 @@ typedef struct PodStatus {
     char *kernel;
     char *address;                       /* of its machine on its network; NULL: it has none */
     char **published;                    /* ports of the host that lead into it, as the definition has them */
+    char *network;                       /* of podvisor's, that it is on; NULL: none */
     char *bridge;                        /* of the host, that it is on; NULL: none */
     char *network_lost;                  /* why its network is gone for now */
     uint64_t memory;                     /* resident bytes of the VMM */

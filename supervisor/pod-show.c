@@ -103,7 +103,8 @@ static int show_bridge(const BridgeLink *link, PodStatus *s)
     const char *address = link->address ?: "";
 
     s->address = strndup(address, strcspn(address, "/"));
-    return s->address ? str_replace(&s->bridge, link->bridge) : -ENOMEM;
+    int r = s->address ? str_replace(&s->bridge, link->bridge) : -ENOMEM;
+    return r < 0 ? r : str_replace(&s->network, link->network);
 }
 
 /* Of the machine that runs; its definition may be another by now. */

@@ -2,6 +2,7 @@
 /* The facts about a pod: how they come in. */
 #include "base/strings.h"
 #include "supervisor/introduction.h"
+#include "supervisor/networks.h"
 #include "supervisor/pod-files.h"
 #include "supervisor/pod-live.h"
 #include "supervisor/pod-order.h"
@@ -455,6 +456,8 @@ void pod_recover(Pod *pod, Recovered *r, const ProcessId *runner)
         pod_set_phase(pod, MACHINE_NONE);
     if (r->verdict == RUN_PATH_ALIVE)
         pod_set_state(pod, POD_EVENT_FOUND);
+    if (reconcile_alive(&pod->observed))
+        networks_join(pod);
     if (pod->observed.phase != MACHINE_NONE)
         recover_runner(pod, runner);
     if (pod->observed.phase == MACHINE_ENDED && pod->observed.runner)

@@ -82,6 +82,8 @@ struct Pod {
     sd_event_source *runner_source; /* the runner's process ended */
     sd_event_source *timer;         /* the decision's wake-up */
 
+    struct Network *network; /* that it is a member of; NULL: none. Belongs to supervisor/networks.h */
+
     PodStatus status; /* built on demand by pod_status() */
     bool status_built;
     PodNotice notice;
@@ -90,7 +92,7 @@ struct Pod {
     bool glimpsed; /* properties were read while the pod was due, and so perhaps ones that were never told */
 
     bool due, queued, unsaved;
-    TAILQ_ENTRY(Pod) due_entry, queue_entry, unsaved_entry, image_entry;
+    TAILQ_ENTRY(Pod) due_entry, queue_entry, unsaved_entry, image_entry, network_entry;
 };
 
 /* An undeclared pod of this name, of which nothing is known. name is copied. */
