@@ -143,12 +143,14 @@ static char *network_text(const PodStatus *s)
 static void page_network(const Page *p)
 {
     const PodStatus *s = p->status;
-    _cleanup_(freep) char *lost = text_safe(s->network_lost);
+    _cleanup_(freep) char *lost = text_safe(s->network_lost), *stale = text_safe(s->names_stale);
 
     if (str_empty(s->address))
         return;
     line(p, "Network", network_text(s));
     page_lines(p, "Published", s->published);
+    if (!str_empty(stale))
+        line(p, "", strf("the names of other pods there are old ones in its containers: %s", stale));
     if (!str_empty(lost))
         line(p, "",
              strf("%sthe network is gone: %s; it is made again%s", colour_begin(COLOUR_WARNING, p->colours),

@@ -93,7 +93,7 @@ static int network_fill(const RunDefinition *d, AgentNetwork *n)
 {
     char mac[USER_NETWORK_MAC_SIZE];
 
-    if (strings_copy(d->pod.network.hosts, &n->hosts) < 0)
+    if (strings_copy(d->pod.network.hosts, &n->hosts) < 0 || strings_copy(d->peers, &n->peers) < 0)
         return -ENOMEM;
     if (d->pod.network.mode == NETWORK_BRIDGE)
         return bridge_fill(&d->link, n);

@@ -21,7 +21,8 @@ enum {
     ORDER_MAX = 64,                    /* pods that one pod comes after */
     PUBLISH_MAX = 64,
     HOSTS_MAX = 64,
-    DNS_MAX = 3, /* servers of names: what resolv.conf(5) takes */
+    NETWORK_PEERS_MAX = 250, /* pods of one network that run at once: their names go in one message */
+    DNS_MAX = 3,             /* servers of names: what resolv.conf(5) takes */
 };
 
 typedef enum BackendKind {

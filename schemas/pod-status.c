@@ -74,6 +74,9 @@ static const Field fields[] = {
     { F_STRING(PodStatus, network),
       .doc = "The network of podvisor's that the machine is on; empty without one." },
     { F_STRING(PodStatus, bridge), .doc = "The host's bridge that the machine is on; empty without one." },
+    { F_STRING(PodStatus, names_stale), .doc = "Why the names of the other pods of its network are old ones "
+                                               "in its containers; empty when they are "
+                                               "not." },
     { F_STRING(PodStatus, network_lost), .doc = "Why its network is gone for now; empty when it is not." },
     { F_SIZE(PodStatus, memory), .doc = "Resident memory of the machine's process, in bytes." },
     { F_DURATION(PodStatus, cpu_time), .doc = "Processor time of the machine's process, in microseconds." },

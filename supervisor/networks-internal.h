@@ -13,3 +13,5 @@ bool network_is_changed(const Network *network);
 /* 0, or negative errno with *ret_error, a sentence: why it and another one cannot be both, and the other one is. */
 int network_check_others(const Network *network, char **ret_error);
 Supervisor *network_supervisor(const Network *network);
+/* A member has come or gone: the others are to be told, in their turns. */
+void network_names_changed(Network *network, const Pod *by);

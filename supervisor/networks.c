@@ -340,6 +340,9 @@ void networks_join(Pod *pod)
         return;
     pod->network = network;
     TAILQ_INSERT_TAIL(&network->members, pod, network_entry);
+    /* Of a pod that is found again nothing has changed, and each runner is told anew. */
+    if (network->owner->definitions)
+        network_names_changed(network, pod);
 }
 
 void networks_leave(Pod *pod)
@@ -350,6 +353,7 @@ void networks_leave(Pod *pod)
         return;
     pod->network = NULL;
     TAILQ_REMOVE(&network->members, pod, network_entry);
+    network_names_changed(network, pod);
     settle(network);
 }
 
@@ -391,24 +395,6 @@ static void release_strays(Networks *n)
             save(network);
         settle(network);
     }
-}
-
-int networks_hosts(const Pod *pod, char ***ret)
-{
-    _cleanup_(strv_freep) char **hosts = NULL;
-    const Pod *other;
-    int r = 0;
-
-    if (pod->network)
-        TAILQ_FOREACH(other, &pod->network->members, network_entry)
-        {
-            const char *address = other->record.link.address;
-            if (r >= 0 && other != pod && address)
-                r = strv_appendf(&hosts, "%s:%.*s", other->name, (int)strcspn(address, "/"), address);
-        }
-    if (r >= 0)
-        *ret = take_ptr(hosts);
-    return r;
 }
 
 /* --- life ------------------------------------------------------------------------------------------------------------------- */

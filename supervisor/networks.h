@@ -31,7 +31,9 @@
 
 typedef struct Networks Networks;
 
-enum { NETWORK_MEMBERS_MAX = 500 }; /* pods of one network that run at once: their names go in one message */
+enum {
+    NETWORK_MEMBERS_MAX = NETWORK_PEERS_MAX
+}; /* pods of one network that run at once: their names go in one message */
 
 typedef struct Network {
     Networks *owner;
@@ -76,5 +78,10 @@ void networks_forget(Networks *n, const char *pod);
 /* All of them, for schema_done(). 0 or -ENOMEM. */
 int networks_show(const Networks *n, NetworkList *ret);
 
-/* The pods that run on the pod's network, without itself, as format_host has them. 0 or -ENOMEM. */
-int networks_hosts(const Pod *pod, char ***ret);
+/* The pods that run on the pod's network, without itself and those whose names its file has, as format_host has them, in the place of *hosts. 0 or
+ * -ENOMEM. */
+int networks_hosts(const Pod *pod, char ***hosts);
+/* Tells them to the pod's runner, if it has one that listens. */
+void networks_send(Pod *pod);
+/* Why its containers have not the present names; NULL: they have, or will have in a moment. */
+const char *networks_names_stale(const Pod *pod);

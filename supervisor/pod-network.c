@@ -27,7 +27,7 @@ int pod_network_describe(const Pod *pod, RunDefinition *d)
     if (d->pod.network.mode == NETWORK_NONE)
         return 0;
     int r = str_replace(&d->passt, d->pod.network.mode == NETWORK_USER ? s->config->passt : NULL);
-    if (r < 0 || (r = copy_link(&pod->record.link, &d->link)) < 0)
+    if (r < 0 || (r = copy_link(&pod->record.link, &d->link)) < 0 || (r = networks_hosts(pod, &d->peers)) < 0)
         return r;
     /* A unit has no network that a child of its runner could use. */
     char **way = s->units ? &d->uplink_socket : &d->uplink;

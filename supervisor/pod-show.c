@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "base/strings.h"
 #include "schemas/user-network.h"
+#include "supervisor/networks.h"
 #include "supervisor/pod-live.h"
 #include "supervisor/pod-order.h"
 #include "supervisor/supervisor.h"
@@ -98,13 +99,16 @@ static int show_record(const Pod *pod, PodStatus *s)
     return r < 0 ? r : str_replace(&s->message, record->message);
 }
 
-static int show_bridge(const BridgeLink *link, PodStatus *s)
+static int show_bridge(const Pod *pod, PodStatus *s)
 {
+    const BridgeLink *link = &pod->record.link;
     const char *address = link->address ?: "";
 
     s->address = strndup(address, strcspn(address, "/"));
     int r = s->address ? str_replace(&s->bridge, link->bridge) : -ENOMEM;
-    return r < 0 ? r : str_replace(&s->network, link->network);
+    if (r >= 0)
+        r = str_replace(&s->network, link->network);
+    return r < 0 ? r : str_replace(&s->names_stale, networks_names_stale(pod));
 }
 
 /* Of the machine that runs; its definition may be another by now. */
@@ -115,7 +119,7 @@ static int show_network(const Pod *pod, PodStatus *s)
     if (!reconcile_alive(&pod->observed) || network->mode == NETWORK_NONE)
         return 0;
     if (network->mode == NETWORK_BRIDGE)
-        return show_bridge(&pod->record.link, s);
+        return show_bridge(pod, s);
     if (network->publish && !(s->published = strv_copy(network->publish)))
         return -ENOMEM;
     return str_replace(&s->address, USER_NETWORK_ADDRESS);

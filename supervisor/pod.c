@@ -313,6 +313,7 @@ static const char *take_runner(Pod *pod, RunnerLink *link, const RunnerHello *he
     pod->link_tasks = hello->tasks;
     pod->link_attach = hello->attach;
     pod->link_limits = hello->limits;
+    pod->link_hosts = hello->hosts;
     pod->link_generation = hello->generation;
     pod->observed.linked = true;
     pod->observed.alone_since = pod->linked_since;
@@ -366,6 +367,7 @@ static void on_report(void *owner, RunnerReport *report)
         pod->observed.barren = 0;
     pod->files_due |= first;
     pod->limits_due |= first;
+    pod->hosts_due |= first && pod->network;
     pod_live_note(pod);
     if (first && pod->state == POD_RECOVERING)
         pod_log_event(pod, EVENT_ADOPTED, 0, "%s: its runner is back: %s", pod->name,

@@ -295,6 +295,30 @@ class ManagedNetwork(BridgeTest):
         self.assertEqual({p["pod"] for n in self.networks().values() for p in n["pods"]}, {"left", "right"})
         self.assertIn("bad.network", self.host.cli("reload", check=False).stderr)
 
+    def test_they_find_each_other_by_name_and_who_comes_and_goes_is_seen_at_once(self):
+        def hosts(pod):
+            return dict(reversed(line.split("\t")) for line in self.host.sh(pod, "grep 10.89.1 /etc/hosts").stdout.splitlines())
+        both = {name: self.address(name) for name in ("left", "right")}
+        self.assertEqual([self.fetched("left", "right"), self.fetched("right", "left")], ["right", "left"])
+        uptime = self.host.uptime("left", "main")
+        self.declare("third", 'network = "lan"; hosts = [ "right:10.89.1.99" ];', page="third")
+        three = {**both, "third": self.address("third")}
+        until("left knows the third", lambda: hosts("left") == three)
+        self.assertEqual(self.fetched("left", "third"), "third")
+        self.assertEqual(self.fetched("third", "left"), "left")
+        # What its own file says of a name counts.
+        self.assertEqual(hosts("third"), {**three, "right": "10.89.1.99"})
+        # A podvisord that comes back, and a runner that does, know it as well.
+        os.kill(self.host.status("left")["runner_pid"], signal.SIGKILL)
+        self.host.kill()
+        self.host.start()
+        self.host.wait("left", "right", "third")
+        self.host.remove("third")
+        for name in both:
+            until(f"{name} has forgotten the third", lambda: hosts(name) == both)
+        self.assertGreater(self.host.uptime("left", "main"), uptime)
+        self.assertEqual(self.host.status("left")["names_stale"], None)
+
     def test_an_address_that_a_pod_file_names_is_allotted_to_nobody_else(self):
         self.declare_network("dmz", 'subnet = "10.96.0.0/24";')
         self.host.write("fixed", "autostart = false;" + pod('network = "dmz"; address = "10.96.0.2";'))
