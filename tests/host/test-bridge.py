@@ -81,14 +81,6 @@ class TwoPods(BridgeTest):
     def test_one_knows_the_other_by_name(self):
         self.assertEqual(self.fetched("left", "right"), "right")
 
-    def test_the_examples_talk_by_name(self):
-        for name in ("store", "front"):
-            self.host.write(name, (EXAMPLES / f"{name}.pod").read_text())
-            self.addCleanup(self.host.cli, "wait", name, "--for=gone", "--timeout=60s", check=False)
-            self.addCleanup(self.host.remove, name)
-        self.host.wait("store", "front")
-        self.assertEqual(self.fetched("front", "store"), "in store")
-
     def test_the_host_fetches_one_too(self):
         done = subprocess.run(["busybox", "wget", "-qO-", "http://10.0.0.2/"], capture_output=True, text=True)
         self.assertEqual(done.stdout, "served\n")
@@ -318,6 +310,15 @@ class ManagedNetwork(BridgeTest):
             until(f"{name} has forgotten the third", lambda: hosts(name) == both)
         self.assertGreater(self.host.uptime("left", "main"), uptime)
         self.assertEqual(self.host.status("left")["names_stale"], None)
+
+    def test_the_examples_talk_by_name(self):
+        self.host.cli("check", EXAMPLES)
+        for name in ("store", "front"):
+            self.host.write(name, (EXAMPLES / f"{name}.pod").read_text())
+            self.addCleanup(self.host.cli, "wait", name, "--for=gone", "--timeout=60s", check=False)
+            self.addCleanup(self.host.remove, name)
+        self.host.wait("store", "front")
+        self.assertEqual(self.fetched("front", "store"), "in store")
 
     def test_an_address_that_a_pod_file_names_is_allotted_to_nobody_else(self):
         self.declare_network("dmz", 'subnet = "10.96.0.0/24";')
