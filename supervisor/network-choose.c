@@ -66,7 +66,7 @@ static Network *find(const Pod *pod, const char *name, char **ret_error)
                  "takes no others",
                  name);
     else if (!network->defined)
-        *ret_error = strf("the network %s was never right: %s", name,
+        *ret_error = strf("the network %s cannot be used: %s", name,
                           network->errors ? network->errors[0] : "its file cannot be read");
     else
         return network;

@@ -281,6 +281,11 @@ static int take_definition(Network *network, const Definition *d)
     ManagedNetwork copy;
 
     int r = str_replace(&network->file, d->file);
+    if (!d->declared) {
+        /* One that comes later is another one, right or wrong. */
+        schema_done(&managed_network_schema, &network->definition);
+        network->defined = false;
+    }
     if (r < 0 || !d->declared || !d->defined)
         return r;
     if ((r = schema_copy(&managed_network_schema, &d->network, &copy)) < 0)

@@ -269,7 +269,7 @@ class ManagedNetwork(BridgeTest):
                 'network = "lan"; address = "10.89.1.1";': "the address 10.89.1.1 cannot be had on the network lan, 10.89.1.0/24: it is the host's own address there",
                 'network = "lan-two";': "the network lan-two, 10.89.0.0/16, has addresses in common with the network lan, 10.89.1.0/24",
                 'network = "same";': "the bridge pv-lan of the network same is that of the network lan too",
-                'network = "bad";': f'the network bad was never right: {place}/bad.network:1: subnet: "10.93.0.0/33" is not accepted; expected an address of '
+                'network = "bad";': f'the network bad cannot be used: {place}/bad.network:1: subnet: "10.93.0.0/33" is not accepted; expected an address of '
                                     'IPv4 or IPv6 such as "10.0.0.2/24" or "10.0.0.1"',
                 'network = "theirs";': "its network cannot be made: this host has an interface br0, which is not podvisor's and is left as it is: set bridge in "
                                        "theirs.network to another name",
@@ -354,6 +354,10 @@ class OrdinaryUser(unittest.TestCase):
         host.write("web", pod('bridge = "br0"; address = "10.0.0.2/24";'))
         self.assertEqual(failure(host, "web"), "its network cannot be made: to make an interface on the bridge br0 takes root's rights, and "
                                                "podvisord was not started with them")
+        (host.root / "pods.d/lan.network").write_text('subnet = "10.89.9.0/24";')
+        host.write("managed", pod('network = "lan";'))
+        self.assertEqual(failure(host, "managed"), "its network cannot be made: to make the bridge pv-lan takes root's rights, and podvisord was not "
+                                                   "started with them")
 
 
 if __name__ == "__main__":
