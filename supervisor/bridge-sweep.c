@@ -158,12 +158,14 @@ static int on_begin(sd_event_source *source, void *userdata)
     if (b->again)
         return 0;
     int r = schema_init(&uplink_sweep_schema, &b->asked);
-    if (r < 0 || (r = b->list(b->userdata, &b->asked)) < 0 || b->asked.n_bridges == 0) {
-        let_go(b);
-        return 0;
-    }
-    if ((r = ask(b)) < 0)
+    if (r >= 0)
+        r = b->list(b->userdata, &b->asked);
+    if (r >= 0 && b->asked.n_bridges > 0)
+        r = ask(b);
+    if (r < 0)
         finish(b, strerror(-r));
+    else if (b->asked.n_bridges == 0)
+        let_go(b);
     return 0;
 }
 

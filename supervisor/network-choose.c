@@ -234,8 +234,8 @@ static int describe(const Network *network, const Paths *paths, const char *addr
     make->address = managed_network_with_bits(m, m->gateway);
     make->mtu = m->mtu;
     to->mtu = to->mtu ?: m->mtu;
-    if (r < 0 || !to->address || !make->address || (r = str_replace(&to->bridge, m->bridge)) < 0 ||
-        (r = str_replace(&to->gateway, m->gateway)) < 0)
+    if (r < 0 || !to->address || !make->address || str_replace(&to->bridge, m->bridge) < 0 ||
+        str_replace(&to->gateway, m->gateway) < 0)
         return -ENOMEM;
     return to->dns || !m->dns || (to->dns = strv_copy(m->dns)) ? 0 : -ENOMEM;
 }

@@ -33,7 +33,7 @@ def taps():
     for line in ip("link", "show").splitlines():
         if not line.startswith(" "):
             name = line.split()[1].rstrip(":")
-        elif name.startswith("pv") and "alias" in line:
+        elif name.startswith("pv") and "alias podvisor pod" in line:
             found[name] = line.split("alias ")[1]
     return found
 
@@ -354,9 +354,9 @@ class OrdinaryUser(unittest.TestCase):
         host.write("web", pod('bridge = "br0"; address = "10.0.0.2/24";'))
         self.assertEqual(failure(host, "web"), "its network cannot be made: to make an interface on the bridge br0 takes root's rights, and "
                                                "podvisord was not started with them")
-        (host.root / "pods.d/lan.network").write_text('subnet = "10.89.9.0/24";')
-        host.write("managed", pod('network = "lan";'))
-        self.assertEqual(failure(host, "managed"), "its network cannot be made: to make the bridge pv-lan takes root's rights, and podvisord was not "
+        (host.root / "pods.d/own.network").write_text('subnet = "10.89.9.0/24";')
+        host.write("managed", pod('network = "own";'))
+        self.assertEqual(failure(host, "managed"), "its network cannot be made: to make the bridge pv-own takes root's rights, and podvisord was not "
                                                    "started with them")
 
 
