@@ -22,7 +22,7 @@ struct BridgeSweep {
     sd_event_source *answer, *deadline;
     int pidfd; /* the child; -1: none */
     sd_event_source *child;
-    bool again;
+    bool again; /* something was left over since it was asked: what is answered says nothing about that */
 };
 
 static void let_go(BridgeSweep *b)
@@ -37,7 +37,7 @@ static void finish(BridgeSweep *b, const char *why)
 {
     if (why)
         log_warning("Bridges of networks that are gone stay for now: %s", why);
-    else
+    else if (!b->again)
         b->done(b->userdata, &b->asked);
     let_go(b);
     if (b->again)
@@ -154,9 +154,11 @@ static int on_begin(sd_event_source *source, void *userdata)
 {
     BridgeSweep *b = userdata;
 
-    b->again = b->socket >= 0 || b->child;
-    if (b->again)
+    if (b->socket >= 0 || b->child) {
+        b->again = true;
         return 0;
+    }
+    b->again = false;
     int r = schema_init(&uplink_sweep_schema, &b->asked);
     if (r >= 0)
         r = b->list(b->userdata, &b->asked);
@@ -171,6 +173,7 @@ static int on_begin(sd_event_source *source, void *userdata)
 
 void bridge_sweep_begin(BridgeSweep *b)
 {
+    b->again |= b->socket >= 0;
     (void)sd_event_source_set_enabled(b->begin, SD_EVENT_ONESHOT);
 }
 
