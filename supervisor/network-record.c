@@ -55,6 +55,9 @@ int network_record_allot(NetworkRecord *r, const char *pod, const char *address)
 
 void network_record_release(NetworkRecord *r, Allotment *allotment)
 {
+    size_t behind = (size_t)(r->allotments + r->n_allotments - (allotment + 1));
+
     schema_done(&allotment_schema, allotment);
-    *allotment = r->allotments[--r->n_allotments];
+    memmove(allotment, allotment + 1, behind * sizeof *allotment);
+    r->n_allotments--;
 }
