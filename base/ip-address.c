@@ -58,6 +58,56 @@ bool ip_within(const IpAddress *a, const IpAddress *network)
     return rest == 0 || (x[whole] ^ y[whole]) >> (8 - rest) == 0;
 }
 
+/* --- places in a network --------------------------------------------------------------------------------------------------------- */
+
+enum { PLACE_BYTES = 8, PLACE_BITS = 64 };
+
+bool ip_overlap(const IpAddress *a, const IpAddress *b)
+{
+    return ip_within(a, b) || ip_within(b, a);
+}
+
+uint64_t ip_count(const IpAddress *a)
+{
+    unsigned host = bits_of(a) - a->bits;
+
+    return host >= PLACE_BITS ? UINT64_MAX : UINT64_C(1) << host;
+}
+
+uint64_t ip_place(const IpAddress *a)
+{
+    size_t size = bits_of(a) / 8, first = size > PLACE_BYTES ? size - PLACE_BYTES : 0;
+    unsigned host = bits_of(a) - a->bits;
+    uint64_t place = 0;
+
+    for (size_t i = first; i < size; i++)
+        place = place << 8 | bytes_of(a)[i];
+    return host >= PLACE_BITS ? place : place & ((UINT64_C(1) << host) - 1);
+}
+
+IpAddress ip_at(const IpAddress *network, uint64_t place)
+{
+    IpAddress a = *network;
+    uint8_t *bytes = a.family == AF_INET ? (uint8_t *)&a.v4 : (uint8_t *)&a.v6;
+    unsigned size = bits_of(&a) / 8;
+
+    for (unsigned i = size; i-- > 0;) {
+        /* How many bits of this byte are the host's. */
+        int host = MIN(MAX((int)((i + 1) * 8) - (int)a.bits, 0), 8);
+        uint8_t mask = (uint8_t)((1U << host) - 1);
+        bytes[i] = (uint8_t)((bytes[i] & ~mask) | ((uint8_t)place & mask));
+        place >>= 8;
+    }
+    return a;
+}
+
+char *ip_format(const IpAddress *a)
+{
+    char text[INET6_ADDRSTRLEN];
+
+    return strdup(inet_ntop(a->family, bytes_of(a), text, sizeof text) ?: "");
+}
+
 /* --- IPv4 ---------------------------------------------------------------------------------------------------------------------- */
 
 static uint32_t mask4(const IpAddress *a)
@@ -82,6 +132,11 @@ bool ip_is_host(const IpAddress *a)
         return is_host4(a);
     return !IN6_IS_ADDR_MULTICAST(&a->v6) && !IN6_IS_ADDR_LOOPBACK(&a->v6) &&
            !IN6_IS_ADDR_UNSPECIFIED(&a->v6) && !IN6_IS_ADDR_V4MAPPED(&a->v6);
+}
+
+bool ip_is_link_local(const IpAddress *a)
+{
+    return a->family == AF_INET6 && IN6_IS_ADDR_LINKLOCAL(&a->v6);
 }
 
 bool mac_address_parse(const char *text, uint8_t ret[MAC_ADDRESS_SIZE])

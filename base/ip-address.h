@@ -26,5 +26,17 @@ bool ip_text_equal(const char *a, const char *b);
 bool ip_within(const IpAddress *a, const IpAddress *network);
 /* One that a host of its network can have: not the network's own, nor its broadcast address, nor multicast, loopback or none. */
 bool ip_is_host(const IpAddress *a);
+/* Do the networks that the bits of both say have an address in common? */
+bool ip_overlap(const IpAddress *a, const IpAddress *b);
+/* How many addresses the network of a has; UINT64_MAX: as many or more. */
+uint64_t ip_count(const IpAddress *a);
+/* Which one of its network a is: 0 is the network's own. Of networks with more than 64 bits for hosts, by the last 64. */
+uint64_t ip_place(const IpAddress *a);
+/* The one at this place, below ip_count(), with the bits of the network. */
+IpAddress ip_at(const IpAddress *network, uint64_t place);
+/* "10.0.2.15", without bits (malloc'ed; NULL = no memory). */
+char *ip_format(const IpAddress *a);
+/* Of IPv6, and only for the link that it is on. */
+bool ip_is_link_local(const IpAddress *a);
 /* "02:00:00:00:00:01"; text may be NULL, which is none. */
 bool mac_address_parse(const char *text, uint8_t ret[MAC_ADDRESS_SIZE]);

@@ -38,17 +38,33 @@ static int admit(UplinkBegin *ret)
     return r;
 }
 
+static int take_sweep(UplinkOrder *order)
+{
+    int r = uplink_order_receive(STDIN_FILENO, order);
+
+    if (r < 0 || order->sweep)
+        return r;
+    uplink_refuse(STDIN_FILENO, strdup("a pod's runner is never root's process"));
+    return -EACCES;
+}
+
 /* Of what the runner says only its descriptors are taken, where there is a record of its pod. */
 static int take_order(bool direct, UplinkOrder *order)
 {
     UplinkBegin recorded;
 
+    if (!direct && uplink_door_is_host(STDIN_FILENO))
+        return take_sweep(order);
     int r = direct ? 0 : admit(&recorded);
     if (r < 0)
         return r;
     r = uplink_order_receive(STDIN_FILENO, order);
     if (direct)
         return r;
+    if (r >= 0 && order->sweep) {
+        uplink_refuse(STDIN_FILENO, strdup("only podvisord says which bridges are gone"));
+        r = -EACCES;
+    }
     schema_done(&uplink_begin_schema, &order->begin);
     order->begin = recorded;
     return r;

@@ -150,6 +150,24 @@ int client_get(Client *client, const char *pod, PodStatus *ret, bool *ret_absent
     return STATUS_OK;
 }
 
+int client_networks(Client *client, NetworkList *ret)
+{
+    _cleanup_(reply_done) Reply reply = { 0 };
+    NetworkList list = { 0 };
+
+    int r = sd_bus_call_method(client->bus, client->destination, BUS_PATH, BUS_INTERFACE, "ListNetworks",
+                               &reply.error, &reply.message, "");
+    if (r < 0)
+        return client_complain(client, NULL, &reply.error, r);
+    r = schema_bus_read(reply.message, &network_list_schema, &list);
+    if (r < 0) {
+        schema_done(&network_list_schema, &list);
+        return client_complain_reading(r);
+    }
+    *ret = list;
+    return STATUS_OK;
+}
+
 /* --- acting ----------------------------------------------------------------------------------------------------- */
 
 /* The same call once more, for which a human may be asked, who takes his time. */

@@ -11,6 +11,7 @@
 #include <systemd/sd-bus.h>
 
 #include "cli/verb.h"
+#include "schemas/network-status.h"
 #include "schemas/pod-status.h"
 #include "schemas/task.h"
 
@@ -36,6 +37,9 @@ void pod_list_done(PodList *list);
 
 /* One pod; with ret_absent, a pod that is not there is STATUS_OK and told so. On success and !*ret_absent the caller owns *ret. */
 int client_get(Client *client, const char *pod, PodStatus *ret, bool *ret_absent);
+
+/* The networks that podvisord manages; for schema_done(). */
+int client_networks(Client *client, NetworkList *ret);
 
 /* Calls a method without arguments of a pod, or of podvisord itself (pod NULL). */
 int client_call(Client *client, const char *pod, const char *method);

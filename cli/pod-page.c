@@ -145,19 +145,30 @@ static void page_lease(const Page *p)
                   colour_end(COLOUR_WARNING, p->colours)));
 }
 
+/* "user, 10.0.2.15", "bridge br0, 10.0.0.2", "lan, 10.89.0.2 (bridge pv-lan)" */
+static char *network_text(const PodStatus *s)
+{
+    _cleanup_(freep) char *address = text_safe(s->address), *bridge = text_safe(s->bridge),
+                          *network = text_safe(s->network);
+
+    if (!str_empty(network))
+        return strf("%s, %s (bridge %s)", network, address, bridge);
+    return str_empty(bridge) ? strf("user, %s", address)
+                             : strf("bridge %s, %s", bridge, str_empty(address) ? "no address" : address);
+}
+
 static void page_network(const Page *p)
 {
     const PodStatus *s = p->status;
-    _cleanup_(freep) char *address = text_safe(s->address), *bridge = text_safe(s->bridge),
-                          *lost = text_safe(s->network_lost);
+    _cleanup_(freep) char *lost = text_safe(s->network_lost), *stale = text_safe(s->names_stale);
 
-    if (str_empty(address) && str_empty(bridge))
+    if (str_empty(s->address) && str_empty(s->bridge))
         return;
-    line(p, "Network",
-         str_empty(bridge) ? strf("user, %s", address)
-                           : strf("bridge %s, %s", bridge, str_empty(address) ? "no address" : address));
+    line(p, "Network", network_text(s));
     page_lease(p);
     page_lines(p, "Published", s->published);
+    if (!str_empty(stale))
+        line(p, "", strf("the names of other pods there are old ones in its containers: %s", stale));
     if (!str_empty(lost))
         line(p, "",
              strf("%sthe network is gone: %s; it is made again%s", colour_begin(COLOUR_WARNING, p->colours),

@@ -10,6 +10,7 @@
 #include "base/strings.h"
 #include "cli/daemon-settings.h"
 #include "cli/exit-status.h"
+#include "cli/networks.h"
 #include "cli/published.h"
 #include "cli/verbs.h"
 #include "images/image-store.h"
@@ -26,6 +27,7 @@ typedef struct Check {
     ImageStore *images;   /* NULL: this host has none */
     Order *order;         /* of the pods that were read */
     PublishedPorts published;
+    CheckedNetworks networks;
     AbilitySettings settings;
     bool complete; /* whole directories were read, so that a pod which is not among them is missing */
 } Check;
@@ -48,7 +50,8 @@ static void check_name(Check *c, const char *path)
         diagnostics_add(&c->diagnostics, path, 0, "the file's name is the pod's name and .pod; expected %s",
                         format_name.accepted);
     else
-        diagnostics_add(&c->diagnostics, path, 0, "podvisord reads only files whose name ends in .pod");
+        diagnostics_add(&c->diagnostics, path, 0,
+                        "podvisord reads only files whose name ends in .pod or .network");
 }
 
 /* The file is right all the same: images come and go, and a file may be checked elsewhere than where it is to run. */
@@ -88,6 +91,32 @@ static void note_published(Check *c, const char *path, const PodDefinition *pod,
         c->diagnostics.lost = true;
 }
 
+static void note_network(Check *c, const char *path, const PodDefinition *pod, PodLines lines)
+{
+    _cleanup_(freep) char *name = pod_name_from_file(file_name_of(path));
+
+    if (name && networks_use(&c->networks, name, path, lines, pod) < 0)
+        c->diagnostics.lost = true;
+}
+
+/* False: it is no network's file. */
+static bool check_network(Check *c, const char *path, const Bytes *text)
+{
+    _cleanup_(freep) char *name = NULL;
+
+    if (!str_ends_with(path, ".network"))
+        return false;
+    name = managed_network_name_from_file(file_name_of(path));
+    if (!name)
+        diagnostics_add(&c->diagnostics, path, 0,
+                        "the file's name is the network's name and .network; expected %s",
+                        format_name.accepted);
+    else if (networks_add(&c->networks, name, path, text->data ?: (const uint8_t *)"", text->size,
+                          &c->diagnostics) < 0)
+        c->diagnostics.lost = true;
+    return true;
+}
+
 static void check_text(Check *c, const char *path, const Bytes *text)
 {
     size_t before = c->diagnostics.n_items;
@@ -102,6 +131,7 @@ static void check_text(Check *c, const char *path, const Bytes *text)
         check_images(c, path, &pod);
         note_order(c, path, &pod, lines);
         note_published(c, path, &pod, lines);
+        note_network(c, path, &pod, lines);
     }
     pod_definition_done(&pod);
 }
@@ -125,7 +155,7 @@ static void check_file(Check *c, const char *path)
     int r = file_read_at(AT_FDCWD, path, POD_FILE_SIZE_MAX, &text);
     if (r < 0)
         refuse_file(c, path, r);
-    else {
+    else if (!check_network(c, path, &text)) {
         check_name(c, path);
         check_text(c, path, &text);
     }
@@ -134,7 +164,7 @@ static void check_file(Check *c, const char *path)
         c->diagnostics.lost = true;
 }
 
-/* What podvisord would take from a directory: *.pod without dotfiles, and no masks. */
+/* What podvisord would take from a directory: *.pod and *.network without dotfiles, and no masks. */
 static bool is_candidate(const char *directory, const char *name)
 {
     char target[16];
@@ -142,7 +172,7 @@ static bool is_candidate(const char *directory, const char *name)
     ssize_t n = path ? readlink(path, target, sizeof target) : -1;
     bool masked = n == (ssize_t)strlen("/dev/null") && memcmp(target, "/dev/null", (size_t)n) == 0;
 
-    return *name != '.' && str_ends_with(name, ".pod") && !masked;
+    return *name != '.' && (str_ends_with(name, ".pod") || str_ends_with(name, ".network")) && !masked;
 }
 
 static void check_directory(Check *c, const char *path)
@@ -228,6 +258,7 @@ static void check_order(Check *c)
     order_each(c->order, check_circle, c);
     order_each(c->order, check_missing, c);
     published_check(&c->published, &c->diagnostics);
+    networks_check(&c->networks, c->complete, &c->diagnostics);
     STRV_FOREACH (file, c->read)
         if (!complained_about(&c->diagnostics, *file) && strv_append(&c->good, *file) < 0)
             c->diagnostics.lost = true;
@@ -303,6 +334,7 @@ static void check_done(Check *c)
     strv_free(c->good);
     order_free(c->order);
     published_done(&c->published);
+    networks_done(&c->networks);
     image_store_free(c->images);
 }
 

@@ -436,6 +436,17 @@ const Verb verbs[] = {
                      "is there. What counts is the pod file as it is now. Without this, a template is made "
                      "when the first pod "
                      "that wants it starts, and that one boots." },
+    { .name = "network list",
+      .synopsis = "",
+      .options = OPTIONS_SHOW,
+      .run = verb_network_list,
+      .help = "list networks and the addresses of their pods",
+      .description =
+          "Shows the networks that podvisord manages, which podvisor.pod(5) describes: the bridge, whether "
+          "it "
+          "is in use, and each pod that has an address there, also while it is stopped. A network that is "
+          "gone "
+          "goes on for the pods that are on it; one that is changed is as its file says when none is." },
     { .name = "checkpoint show",
       .synopsis = "POD",
       .min = 1,

@@ -22,6 +22,7 @@ int verb_agent(Context *c);
 int verb_image_import(Context *c);
 int verb_image_pull(Context *c);
 int verb_image_list(Context *c);
+int verb_network_list(Context *c);
 int verb_image_remove(Context *c);
 int verb_image_prune(Context *c);
 int verb_image_tag(Context *c);

@@ -109,7 +109,7 @@ static int network_fill(const RunDefinition *d, AgentNetwork *n)
 {
     char mac[USER_NETWORK_MAC_SIZE];
 
-    if (strings_copy(d->pod.network.hosts, &n->hosts) < 0)
+    if (strings_copy(d->pod.network.hosts, &n->hosts) < 0 || strings_copy(d->peers, &n->peers) < 0)
         return -ENOMEM;
     n->dhcp = network_is_leased(&d->pod.network);
     n->lease_timeout = n->dhcp ? d->pod.network.lease_timeout : 0;

@@ -20,9 +20,10 @@ struct AgentGlue {
     /* Of the definition whose limits the agent was given: by configure, or last, with limits_asked while it has not answered. */
     uint64_t limits_generation;
     bool limits_asked;
-    uint64_t version;   /* that the agent speaks */
-    bool configure_due; /* when the clock has been seen to */
-    bool files_due;     /* it is configured when it has got all files */
+    bool hosts_asked, hosts_again; /* the agent has not answered yet; and is to be told more */
+    uint64_t version;              /* that the agent speaks */
+    bool configure_due;            /* when the clock has been seen to */
+    bool files_due;                /* it is configured when it has got all files */
     bool
         report_due; /* it was configured by an earlier runner or session: its pod is what its first report says */
     bool stop_sent;
@@ -48,6 +49,10 @@ void agent_glue_files_go_on(AgentGlue *g);
 /* runner/agent-limits.c */
 /* There are containers: their limits are told where they are others than those by which they were made. */
 void agent_glue_limits_begin(AgentGlue *g);
+
+/* runner/agent-hosts.c */
+/* There are containers: the names of other pods are told, where podvisord has said them. */
+void agent_glue_hosts_begin(AgentGlue *g);
 
 /* runner/agent-reports.c */
 void agent_glue_on_report(void *userdata, void *body);

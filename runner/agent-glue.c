@@ -18,7 +18,7 @@ static void channel_close(AgentGlue *g, const char *why)
     g->client = agent_client_free(g->client);
     g->retry = sd_event_source_disable_unref(g->retry);
     g->welcome = g->has_clock = g->has_files = false;
-    g->configured = g->limits_asked = false;
+    g->configured = g->limits_asked = g->hosts_asked = false;
     g->configure_due = g->files_due = g->report_due = false;
     g->stop_sent = false;
 }

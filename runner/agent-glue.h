@@ -39,6 +39,8 @@ int agent_glue_stop(Runner *r, usec_t timeout);
 int agent_glue_file(Runner *r, const RunnerFile *file, int *fd);
 /* The definition has other limits of containers than before: the agent is told. */
 void agent_glue_limits_changed(Runner *r);
+/* There are other names of other pods: runner->peers. */
+void agent_glue_hosts_changed(Runner *r);
 /* For pod_files_new(), with the Runner. */
 void agent_glue_file_refused(void *userdata, const char *kind, const char *name, int error,
                              const char *message);

@@ -43,6 +43,7 @@ static void on_configured(void *userdata, int error, const char *message)
         g->runner->record.report.limits_generation = g->limits_generation;
         runner_dispatch(g->runner, RUNNER_EVENT_WORKING);
         agent_glue_limits_begin(g);
+        agent_glue_hosts_begin(g);
     }
 }
 
@@ -241,6 +242,7 @@ void agent_glue_on_welcome(void *userdata, void *body)
     if (w->configured) {
         (void)files_send(g);
         agent_glue_limits_begin(g);
+        agent_glue_hosts_begin(g);
     }
     if (!w->configured && !g->configure_due)
         configure(g);

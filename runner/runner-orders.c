@@ -122,3 +122,16 @@ void runner_limit(Runner *r, const RunnerLimits *limits)
     runner_save(r);
     runner_report_changed(r);
 }
+
+int runner_name_hosts(Runner *r, const RunnerHosts *hosts)
+{
+    char **copy = strv_copy(hosts->peers);
+
+    if (!copy && strv_length(hosts->peers) > 0)
+        return -ENOMEM;
+    strv_free(r->peers);
+    r->peers = copy;
+    r->peers_known = true;
+    agent_glue_hosts_changed(r);
+    return 0;
+}

@@ -44,6 +44,11 @@ static int request_limits(Runner *r, const void *body, int *fd, char **ret_messa
     return 0;
 }
 
+static int request_hosts(Runner *r, const void *body, int *fd, char **ret_message)
+{
+    return runner_name_hosts(r, body);
+}
+
 static int request_adopt(Runner *r, const void *body, int *fd, char **ret_message)
 {
     return runner_adopt(r, ret_message);
@@ -60,10 +65,10 @@ static int request_bye(Runner *r, const void *body, int *fd, char **ret_message)
 }
 
 static const RequestHandler handlers[RUNNER_MESSAGE_MAX] = {
-    [RUNNER_STOP] = request_stop,     [RUNNER_KILL] = request_kill, [RUNNER_PAUSE] = request_pause,
-    [RUNNER_RESUME] = request_resume, [RUNNER_EXEC] = request_exec, [RUNNER_ADOPT] = request_adopt,
-    [RUNNER_FORGET] = request_forget, [RUNNER_BYE] = request_bye,   [RUNNER_FILE] = request_file,
-    [RUNNER_LIMITS] = request_limits,
+    [RUNNER_STOP] = request_stop,     [RUNNER_KILL] = request_kill,   [RUNNER_PAUSE] = request_pause,
+    [RUNNER_RESUME] = request_resume, [RUNNER_EXEC] = request_exec,   [RUNNER_ADOPT] = request_adopt,
+    [RUNNER_FORGET] = request_forget, [RUNNER_BYE] = request_bye,     [RUNNER_FILE] = request_file,
+    [RUNNER_LIMITS] = request_limits, [RUNNER_HOSTS] = request_hosts,
 };
 
 /* Such a request is accepted first, and may still come to nothing. */

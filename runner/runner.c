@@ -191,6 +191,7 @@ Runner *runner_free(Runner *r)
         r->vm = r->backend->free(r->vm);
     r->logs = log_writer_free(r->logs);
     r->files = pod_files_free(r->files);
+    strv_free(r->peers);
     journal_log_close();
     schema_done(&runner_record_schema, &r->record);
     schema_done(&run_definition_schema, &r->definition);

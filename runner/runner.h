@@ -47,14 +47,16 @@ typedef struct Runner {
     RunnerRecord record;
     uint64_t record_generation; /* of the definition with which the runner before worked; 0: there was none */
     SupervisorLink *link;
-    LogWriter *logs;           /* of the containers, the console and the VMM */
-    struct PodFiles *files;    /* secrets and config files */
-    AgentGlue *glue;           /* NULL: there is no agent to speak with */
-    bool machine;              /* between BACKEND_STARTED and BACKEND_ENDED */
-    bool begun;                /* start or adopt has been called, and its last event has not come */
-    usec_t looking_since;      /* when recovery began; 0: not yet */
-    bool copy;                 /* it goes on from a template */
-    bool paused;               /* its processors stand still */
+    LogWriter *logs;        /* of the containers, the console and the VMM */
+    struct PodFiles *files; /* secrets and config files */
+    AgentGlue *glue;        /* NULL: there is no agent to speak with */
+    bool machine;           /* between BACKEND_STARTED and BACKEND_ENDED */
+    bool begun;             /* start or adopt has been called, and its last event has not come */
+    usec_t looking_since;   /* when recovery began; 0: not yet */
+    bool copy;              /* it goes on from a template */
+    bool paused;            /* its processors stand still */
+    char **peers;           /* the other pods of its network, once podvisord has said them: peers_known */
+    bool peers_known;
     usec_t stop_timeout;       /* of the stop that was asked for */
     sd_event_source *saving;   /* tries again to write runner.msgpack */
     sd_event_source *leaving;  /* an end waits for podvisord no longer than this */
@@ -92,5 +94,7 @@ int runner_adopt(Runner *r, char **ret_message);
 int runner_forget(Runner *r, char **ret_message);
 /* The definition has these limits of containers now. */
 void runner_limit(Runner *r, const RunnerLimits *limits);
+/* The other pods of its network, from now on. 0 or -ENOMEM. */
+int runner_name_hosts(Runner *r, const RunnerHosts *hosts);
 /* The end has been recorded: cleans up and leaves the loop. -EBUSY when there is no end yet. */
 int runner_bye(Runner *r);

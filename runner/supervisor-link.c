@@ -255,6 +255,7 @@ static int link_open(SupervisorLink *l)
         .tasks = true,
         .limits = true,
         .attach = true,
+        .hosts = true,
         .name = d->name,
         .uuid = d->uuid,
         .generation = d->generation,

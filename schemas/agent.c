@@ -63,6 +63,8 @@ static const Field network_fields[] = {
     { F_STRV(AgentNetwork, gateways), .max = 8, .doc = "Where all else is reached by." },
     { F_STRV(AgentNetwork, nameservers), .max = 8, .doc = "What resolves names." },
     { F_STRV(AgentNetwork, hosts), .max = HOSTS_MAX, .format = &format_host, .doc = "Names of other hosts." },
+    { F_STRV(AgentNetwork, peers), .max = NETWORK_PEERS_MAX, .format = &format_host,
+      .doc = "Names of other pods, as they are at first." },
     { F_UNSIGNED(AgentNetwork, mtu), .max = 65535, .doc = "The largest packet; 0 leaves it." },
     { F_BOOL(AgentNetwork, dhcp), .doc = "Whether a DHCP server says the rest." },
     { F_DURATION(AgentNetwork, lease_timeout), .doc = "How long that may take." },
@@ -199,6 +201,7 @@ static const MessageType types[] = {
     [AGENT_REPORT] = { "report", &agent_report_schema, "what the containers do" },
     [AGENT_LOG] = { "log", &log_record_schema, "a line of output" },
     [AGENT_EXIT] = { "exit", &agent_exit_schema, "how a program ended" },
+    [AGENT_HOSTS] = { "hosts", &runner_hosts_schema, "other pods come and go" },
 };
 _Static_assert(ELEMENTSOF(types) == AGENT_MESSAGE_MAX, "every message has a row");
 

@@ -23,6 +23,8 @@
  *                <-------- log{seq, ...}                up to LOG_WINDOW bytes beyond what is acknowledged
  *     limits{containers, ...} ------------->            from version 3 on; after configure, when they have changed
  *                <-------- reply
+ *     hosts{peers} ------------------------>            from version 4 on; after configure, whenever others come and go
+ *                <-------- reply
  *     log_ack{seq} ------------------------>            what is safe on the host; the ring forgets it
  *     exec{stream, task, ...} ------------->            a program, or what the agent does itself: schemas/task.h
  *                <-------- reply                        started, or why not
@@ -61,6 +63,7 @@ enum {
     AGENT_PROTOCOL_SHARES = 4, /* the first with `shares` in `configure` */
     AGENT_PROTOCOL_RESOURCES = 4, /* the first with devices, umask, limits of io, and swap */
     AGENT_PROTOCOL_DHCP = 4,      /* the first that leases the machine's address, where `network` says so */
+    AGENT_PROTOCOL_HOSTS = 4,     /* the first with `hosts`, and with peers in `configure` */
     AGENT_MESSAGE_SIZE_MAX = FRAME_PAYLOAD_MAX,
     AGENT_STREAM_CREDIT = 128 * 1024,
     AGENT_LOG_WINDOW = 256 * 1024,
@@ -94,6 +97,8 @@ typedef enum AgentMessageType {
     AGENT_REPORT,
     AGENT_LOG,
     AGENT_EXIT,
+    /* runner -> agent, of version 4 */
+    AGENT_HOSTS, /* RunnerHosts */
     AGENT_MESSAGE_MAX,
 } AgentMessageType;
 extern const MessageTable agent_protocol;
@@ -156,6 +161,7 @@ typedef struct AgentNetwork {
     char **gateways;  /* of the default routes: "10.0.2.2" */
     char **nameservers;
     char **hosts;         /* "name:address" */
+    char **peers;         /* the same, of other pods, until the first `hosts` */
     uint64_t mtu;         /* 0: the interface's own */
     bool dhcp;            /* addresses and gateways come from a DHCP server, and what is not said here else */
     usec_t lease_timeout; /* how long the answer to `configure` waits for that */

@@ -3,6 +3,13 @@
 #include "base/strings.h"
 #include "schemas/bridge-link.h"
 
+static const Field make_fields[] = {
+    { F_STRING(BridgeMake, mac), .doc = "Its hardware address." },
+    { F_STRING(BridgeMake, address), .doc = "The host's own address on it." },
+    { F_UNSIGNED(BridgeMake, mtu), .max = 65535, .doc = "The largest packet." },
+};
+DEFINE_SCHEMA(bridge_make_schema, BridgeMake, "make", "How a bridge is made.", make_fields);
+
 static const Field fields[] = {
     { F_STRING(BridgeLink, pod), .doc = "The pod's name." },
     { F_STRING(BridgeLink, bridge), .doc = "The host's bridge." },
@@ -12,6 +19,8 @@ static const Field fields[] = {
     { F_STRING(BridgeLink, gateway), .doc = "Where all else is reached by." },
     { F_STRV(BridgeLink, dns), .max = DNS_MAX, .doc = "What resolves names." },
     { F_UNSIGNED(BridgeLink, mtu), .fallback = "1500", .max = 65535, .doc = "The largest packet." },
+    { F_STRING(BridgeLink, network), .doc = "The network of podvisor's that the bridge is of." },
+    { F_GROUP(BridgeLink, make, bridge_make_schema), .doc = "How that bridge is made." },
 };
 DEFINE_SCHEMA(bridge_link_schema, BridgeLink, "link", "How the machine is on a bridge.", fields);
 
@@ -29,6 +38,18 @@ static int make_names(const char *instance, const char *pod, BridgeLink *l)
     return l->tap && l->mac ? 0 : -ENOMEM;
 }
 
+int bridge_make_mac(const char *instance, const char *network, char **ret)
+{
+    uint8_t d[SHA256_SIZE];
+    _cleanup_(freep) char *text = strf("podvisor network %s at %s", network, instance);
+
+    if (!text)
+        return -ENOMEM;
+    sha256(text, strlen(text), d);
+    *ret = strf("02:%02x:%02x:%02x:%02x:%02x", d[0], d[1], d[2], d[3], d[4]);
+    return *ret ? 0 : -ENOMEM;
+}
+
 static int fill(const char *instance, const char *pod, const NetworkDefinition *network, BridgeLink *l)
 {
     int r = make_names(instance, pod, l);
@@ -36,7 +57,8 @@ static int fill(const char *instance, const char *pod, const NetworkDefinition *
     l->mtu = network->mtu ?: BRIDGE_LINK_MTU;
     if (r < 0 || (r = str_replace(&l->pod, pod)) < 0 || (r = str_replace(&l->bridge, network->bridge)) < 0 ||
         (r = str_replace(&l->address, network->address)) < 0 ||
-        (r = str_replace(&l->gateway, network->gateway)) < 0)
+        (r = str_replace(&l->gateway, network->gateway)) < 0 ||
+        (r = str_replace(&l->network, network->network)) < 0)
         return r;
     return network->dns && !(l->dns = strv_copy(network->dns)) ? -ENOMEM : 0;
 }

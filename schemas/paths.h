@@ -12,7 +12,7 @@
  *
  * Below run: pods/NAME/ (the run paths), bus (the API), runners (the socket for runners),
  * pulls/ (what podvisord wants to be pulled), libvirt.socket (the way to libvirt of runners that have units), lock (one podvisord).
- * Below state: images/, volumes/, shares/, log/ and events/ (where there is no journal).
+ * Below state: images/, volumes/, shares/, networks/, log/ and events/ (where there is no journal).
  */
 #include "base/enum-table.h"
 
@@ -53,6 +53,8 @@ void paths_done(Paths *p);
 #define PATHS_IMAGES "images"   /* below state */
 #define PATHS_LOG "log"         /* below state */
 #define PATHS_VOLUMES "volumes" /* below state: disks of volumes that name no source */
-#define PATHS_SHARES "shares"   /* below state: copies of directories that pods share */
+#define PATHS_NETWORKS                                                                                       \
+    "networks"                /* below state: what is remembered of networks (supervisor/network-record.h) */
+#define PATHS_SHARES "shares" /* below state: copies of directories that pods share */
 #define PATHS_SCRATCH "scratch" /* below state: disks that machines lose with their end */
 #define PATHS_EVENTS "events"   /* below state: the log file "events" */

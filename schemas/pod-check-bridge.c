@@ -4,7 +4,9 @@
 #include "schemas/pod-check.h"
 
 /* The keys of network that are about a bridge. */
-static const char *const keys[] = { "bridge", "address", "gateway", "dns", "mtu", "lease_timeout" };
+static const char *const keys[] = {
+    "network", "bridge", "address", "gateway", "dns", "mtu", "lease_timeout"
+};
 
 static void check_other_mode(const Check *c)
 {
@@ -35,11 +37,35 @@ static void check_no_lease(const Check *c)
                        "leases one");
 }
 
+/* What else the network's own file says of it, its pods do not say again. */
+static void check_managed_address(const Check *c)
+{
+    const NetworkDefinition *n = &c->pod->network;
+
+    if (network_is_leased(n))
+        check_complain(c, "network.address",
+                       "\"dhcp\" is of a bridge of the host's: on %s.network podvisor allots addresses; "
+                       "leave the key out",
+                       n->network);
+    if (n->address && strchr(n->address, '/'))
+        check_complain(c, "network.address",
+                       "\"%s\" is to be a single address: the bits are those of the subnet of %s.network",
+                       n->address, n->network);
+    if (n->bridge)
+        check_complain(c, "network.bridge", "network.network has a bridge of its own, which %s.network names",
+                       n->network);
+    if (n->gateway)
+        check_complain(c, "network.gateway", "that of a pod with network.network is the one of %s.network",
+                       n->network);
+}
+
 /* False: nothing can be said about what has to do with it. */
 static bool check_address(const Check *c, IpAddress *ret)
 {
     const char *text = c->pod->network.address;
 
+    if (c->pod->network.network)
+        return check_managed_address(c), false;
     if (!text && locations_given(c->locations, "network.address"))
         return false;
     if (!text) {
@@ -99,15 +125,16 @@ void check_bridge(const Check *c)
         check_other_mode(c);
         return;
     }
-    if (!n->bridge && !locations_given(c->locations, "network.bridge"))
-        check_complain(
-            c, "network.bridge",
-            "is missing: network.mode is \"bridge\", and does not say which of the host's bridges");
+    if (!n->bridge && !n->network && !locations_given(c->locations, "network.bridge") &&
+        !locations_given(c->locations, "network.network"))
+        check_complain(c, "network.bridge",
+                       "is missing: network.mode is \"bridge\", and neither network.network nor this says "
+                       "which one");
     if (n->publish)
         check_complain(c, "network.publish",
                        "a pod on a bridge is reached at its own address, at every port; there is nothing to "
                        "publish");
-    if (network_is_leased(n))
+    if (network_is_leased(n) && !n->network)
         check_lease(c);
     else {
         check_no_lease(c);

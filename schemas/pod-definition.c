@@ -155,7 +155,8 @@ PodLines pod_lines(const Locations *locations)
 {
     return (PodLines){ locations_line(locations, "after"), locations_line(locations, "requires"),
                        locations_line(locations, "network.publish"),
-                       locations_line(locations, "network.address") };
+                       locations_line(locations, "network.address"),
+                       locations_line(locations, "network.network") };
 }
 
 void pod_definition_done(PodDefinition *pod)

@@ -22,7 +22,8 @@ enum {
     ORDER_MAX = 64,                    /* pods that one pod comes after */
     PUBLISH_MAX = 64,
     HOSTS_MAX = 64,
-    DNS_MAX = 3, /* servers of names: what resolv.conf(5) takes */
+    NETWORK_PEERS_MAX = 250, /* pods of one network that run at once: their names go in one message */
+    DNS_MAX = 3,             /* servers of names: what resolv.conf(5) takes */
 };
 
 typedef enum BackendKind {
@@ -263,9 +264,11 @@ extern const EnumTable network_mode_table;
 typedef struct NetworkDefinition {
     NetworkMode mode;
     char **publish; /* as schemas/publish.h reads them */
-    char *bridge;   /* from here on for NETWORK_BRIDGE alone */
-    char *address;  /* "10.0.0.2/24" */
-    char *gateway;  /* NULL: none */
+    char *
+        network; /* one that podvisor manages (schemas/managed-network.h); from here on for NETWORK_BRIDGE alone */
+    char *bridge;  /* or a bridge of the host */
+    char *address; /* "10.0.0.2/24"; of a managed network without bits, and NULL: allotted */
+    char *gateway; /* NULL: none */
     char **dns;
     uint64_t mtu;         /* 0: BRIDGE_LINK_MTU */
     usec_t lease_timeout; /* of an address that is leased */
@@ -368,7 +371,7 @@ int pod_container_find(const PodDefinition *pod, const char *name);
 
 /* Where in its file a pod says something about others; 0: it does not. */
 typedef struct PodLines {
-    unsigned after, requires, publish, address;
+    unsigned after, requires, publish, address, network;
 } PodLines;
 PodLines pod_lines(const Locations *locations);
 

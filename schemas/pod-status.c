@@ -73,7 +73,12 @@ static const Field fields[] = {
     { F_STRING(PodStatus, kernel), .doc = "The release of the guest's kernel." },
     { F_STRING(PodStatus, address), .doc = "The address of the machine on its network; empty without one." },
     { F_STRV(PodStatus, published), .doc = "Ports of this host that lead into the pod." },
+    { F_STRING(PodStatus, network),
+      .doc = "The network of podvisor's that the machine is on; empty without one." },
     { F_STRING(PodStatus, bridge), .doc = "The host's bridge that the machine is on; empty without one." },
+    { F_STRING(PodStatus, names_stale), .doc = "Why the names of the other pods of its network are old ones "
+                                               "in its containers; empty when they are "
+                                               "not." },
     { F_STRING(PodStatus, network_lost), .doc = "Why its network is gone for now; empty when it is not." },
     { F_STRING(PodStatus, lease_server),
       .doc = "The DHCP server that leases it its address; empty without one." },

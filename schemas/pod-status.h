@@ -69,15 +69,17 @@ typedef struct PodStatus {
     bool isolated;
     char *started_by;
     char *kernel;
-    char *address;                       /* of its machine on its network; NULL: it has none */
-    char **published;                    /* ports of the host that lead into it, as the definition has them */
-    char *bridge;                        /* of the host, that it is on; NULL: none */
-    char *network_lost;                  /* why its network is gone for now */
-    char *lease_server;                  /* who leases it its address; NULL: nobody */
-    usec_t lease_expires;                /* CLOCK_REALTIME; 0: never */
-    char *lease_trouble;                 /* why it has none, or will not have it for long */
-    uint64_t memory;                     /* resident bytes of the VMM */
-    usec_t cpu_time;                     /* used by the VMM so far */
+    char *address;        /* of its machine on its network; NULL: it has none */
+    char **published;     /* ports of the host that lead into it, as the definition has them */
+    char *network;        /* of podvisor's, that it is on; NULL: none */
+    char *bridge;         /* of the host, that it is on; NULL: none */
+    char *names_stale;    /* why its containers have not the present names of the other pods of its network */
+    char *network_lost;   /* why its network is gone for now */
+    char *lease_server;   /* who leases it its address; NULL: nobody */
+    usec_t lease_expires; /* CLOCK_REALTIME; 0: never */
+    char *lease_trouble;  /* why it has none, or will not have it for long */
+    uint64_t memory;      /* resident bytes of the VMM */
+    usec_t cpu_time;      /* used by the VMM so far */
     uint64_t scratch_used, scratch_size; /* bytes of the host's disk */
     ContainerReport *containers;
     size_t n_containers;

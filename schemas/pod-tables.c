@@ -262,14 +262,22 @@ static const Field network_fields[] = {
              "the port or range in the pod, and /udp where it is not TCP. Without an address, all of the "
              "host's; an IPv6 address goes in []. Each port of the host once.",
       .example = "publish = [ \"127.0.0.1:8080:80\", \"5000-5010:5000-5010/udp\" ];" },
+    { F_STRING(NetworkDefinition, network), .format = &format_name, .impact = IMPACT_REBOOT,
+      .doc =
+          "The network that the pod is on, of those that podvisor makes: NAME.network in a directory of pod "
+          "files declares one. Needs a podvisord that runs as root.",
+      .example = "network = { mode = \"bridge\"; network = \"lan\"; };" },
     { F_STRING(NetworkDefinition, bridge), .format = &format_interface, .impact = IMPACT_REBOOT,
-      .doc = "The bridge of the host that the pod is on. It has to be there when the pod starts; podvisor "
-             "makes none. Needs a podvisord that runs as root.",
+      .doc = "Instead of network: the bridge of the host that the pod is on. It has to be there when the pod "
+             "starts. Needs a podvisord that runs as root.",
       .example = "network = { mode = \"bridge\"; bridge = \"br0\"; address = \"10.0.0.2/24\"; };" },
     { F_STRING(NetworkDefinition, address), .format = &format_ip_or_dhcp, .impact = IMPACT_REBOOT,
       .doc =
           "The pod's address there, of IPv4 or IPv6, with how many bits of it are those of the subnet. "
-          "Two pods on one bridge with one address do not run at once. \"dhcp\": a DHCP server of that "
+          "Two pods on one bridge with one address do not run at once. On a network of podvisor's the bits "
+          "are "
+          "left out, or the whole key: then one is allotted, and stays the pod's for as long as its file is "
+          "there. \"dhcp\": a DHCP server of that "
           "network leases it one of IPv4, with the gateway; and with dns, a domain and an mtu where the pod "
           "file has none. Its containers start when it has one.",
       .example = "address = \"10.0.0.2/24\";" },

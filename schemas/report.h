@@ -125,6 +125,7 @@ typedef struct RunnerReport {
     char *kernel;               /* release of the guest's kernel */
     uint64_t limits_generation; /* of the definition whose limits the agent knows; 0: not known */
     char *limits_failed;        /* why it cannot be told a later one's; NULL: it can */
+    char *hosts_failed;         /* why it cannot be told the present names of other pods; NULL: it can */
     Id128 guest_boot;
     ContainerReport *containers;
     size_t n_containers;

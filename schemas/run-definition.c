@@ -51,6 +51,8 @@ static const Field run_definition_fields[] = {
     { F_STRING(RunDefinition, uplink_socket),
       .doc = "The way to a network, where the runner may not make one." },
     { F_GROUP(RunDefinition, link, bridge_link_schema), .doc = "How the machine is on a bridge." },
+    { F_STRV(RunDefinition, peers), .max = NETWORK_PEERS_MAX, .format = &format_host,
+      .doc = "The other pods of its network." },
     { F_STRING(RunDefinition, libvirt_socket), .doc = "The way to libvirt, where it is not libvirt's own." },
     { F_BOOL(RunDefinition, libvirt_xml), .doc = "Whether the pod may add to its domain." },
     { F_ENUM(RunDefinition, mode, paths_mode_table), .fallback = "root", .doc = "Whose podvisord it is." },

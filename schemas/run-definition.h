@@ -82,6 +82,7 @@ typedef struct RunDefinition {
     char *
         uplink_socket; /* absolute path of whoever starts one, where the runner may not; NULL: the runner does */
     BridgeLink link;      /* for network.mode = "bridge" */
+    char **peers;         /* the other pods of its network when it was launched, as format_host has them */
     char *libvirt_socket; /* absolute path of the way to libvirt; NULL: libvirt's own */
     bool libvirt_xml;     /* the pod may add to its domain */
     PathsMode mode;       /* of podvisord's paths */

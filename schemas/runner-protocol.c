@@ -12,6 +12,7 @@ static const Field hello_fields[] = {
     { F_ID128(RunnerHello, token), .doc = "The token of the frozen definition." },
     { F_STRING(RunnerHello, version), .doc = "The runner's version of podvisor." },
     { F_BOOL(RunnerHello, limits), .doc = "Whether it takes limits of containers while they run." },
+    { F_BOOL(RunnerHello, hosts), .doc = "Whether it takes names of other pods while containers run." },
     { F_BOOL(RunnerHello, tasks), .doc = "Whether it knows other tasks than to run programs." },
     { F_BOOL(RunnerHello, attach), .doc = "Whether it can attach to the program of a container." },
 };
@@ -109,6 +110,13 @@ int runner_limits_fill(const PodDefinition *pod, uint64_t generation, RunnerLimi
     return 0;
 }
 
+static const Field hosts_fields[] = {
+    { F_STRV(RunnerHosts, peers), .max = NETWORK_PEERS_MAX, .format = &format_host,
+      .doc = "The names, each with its address." },
+};
+DEFINE_SCHEMA(runner_hosts_schema, RunnerHosts, "hosts", "The other pods of the pod's network.",
+              hosts_fields);
+
 static const Field refusal_fields[] = {
     { F_STRING(RunnerRefusal, message), .doc = "Why not, in words." },
 };
@@ -139,6 +147,7 @@ static const MessageType types[] = {
     [RUNNER_IMAGE] = { "image", &runner_image_schema, "the descriptor that comes along is of this image" },
     [RUNNER_ADMIT] = { "admit", &runner_admission_schema, "the run path holds the definition" },
     [RUNNER_REFUSE] = { "refuse", &runner_refusal_schema, "there is nothing to do for this runner" },
+    [RUNNER_HOSTS] = { "hosts", &runner_hosts_schema, "the other pods of the pod's network, by name" },
 };
 _Static_assert(ELEMENTSOF(types) == RUNNER_MESSAGE_MAX, "every message has a row");
 

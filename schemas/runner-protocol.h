@@ -48,6 +48,8 @@ typedef enum RunnerMessageType {
     RUNNER_IMAGE,     /* with the descriptor of an image, or of what the machine boots from */
     RUNNER_ADMIT,
     RUNNER_REFUSE,
+    /* podvisord -> runner, since networks are managed */
+    RUNNER_HOSTS, /* gets no reply: what came of it is in the report */
     RUNNER_MESSAGE_MAX,
 } RunnerMessageType;
 extern const MessageTable runner_protocol;
@@ -63,6 +65,7 @@ typedef struct RunnerHello {
     bool tasks;    /* it knows what an exec is for (schemas/task.h) */
     bool limits;   /* it takes limits of containers while they run */
     bool attach;   /* it knows the task of this name */
+    bool hosts;    /* it takes names of other pods while they run */
 } RunnerHello;
 extern const Schema runner_hello_schema;
 
@@ -122,6 +125,12 @@ typedef struct RunnerLimits {
 extern const Schema runner_limits_schema;
 /* Of all containers of a pod; for schema_done(). 0 or -ENOMEM. */
 int runner_limits_fill(const PodDefinition *pod, uint64_t generation, RunnerLimits *ret);
+
+/* The other pods of the pod's network, all of them. The same for runner and agent. */
+typedef struct RunnerHosts {
+    char **peers; /* as format_host */
+} RunnerHosts;
+extern const Schema runner_hosts_schema;
 
 typedef struct RunnerIntroduction {
     uint64_t protocol;

@@ -62,13 +62,11 @@ static int append_id128(sd_bus_message *m, Id128 id)
     return sd_bus_message_append(m, "s", id128_is_null(id) ? "" : id128_format(id, text));
 }
 
-static int append_struct(sd_bus_message *m, const Schema *schema, const void *object);
-
 static int append_list(sd_bus_message *m, const Field *field, const void *object)
 {
     int r = sd_bus_message_open_container(m, 'a', "a{sv}");
     for (size_t i = 0; r >= 0 && i < field_count(field, object); i++)
-        r = append_struct(m, field->schema, field_item(field, object, i));
+        r = schema_bus_append(m, field->schema, field_item(field, object, i));
     return r < 0 ? r : sd_bus_message_close_container(m);
 }
 
@@ -97,7 +95,7 @@ int schema_bus_append_field(sd_bus_message *m, const Field *field, const void *o
     case FIELD_BYTES:
         return sd_bus_message_append_array(m, 'y', ((const Bytes *)at)->data, ((const Bytes *)at)->size);
     case FIELD_GROUP:
-        return append_struct(m, field->schema, at);
+        return schema_bus_append(m, field->schema, at);
     case FIELD_LIST:
         return append_list(m, field, object);
     case FIELD_TYPE_MAX:
@@ -122,7 +120,7 @@ static int append_entry(sd_bus_message *m, const Field *field, const void *objec
     return r < 0 ? r : sd_bus_message_close_container(m);
 }
 
-static int append_struct(sd_bus_message *m, const Schema *schema, const void *object)
+int schema_bus_append(sd_bus_message *m, const Schema *schema, const void *object)
 {
     int r = sd_bus_message_open_container(m, 'a', "{sv}");
     for (size_t i = 0; r >= 0 && i < schema->n_fields; i++)

@@ -23,6 +23,9 @@ const Field *schema_bus_field(const Schema *schema, const char *name);
 /* Appends the bare value, as a property's getter does. */
 int schema_bus_append_field(sd_bus_message *m, const Field *field, const void *object);
 
+/* Appends an a{sv} with an entry for each field. */
+int schema_bus_append(sd_bus_message *m, const Schema *schema, const void *object);
+
 /* Reads an a{sv} at the message's position into an object that schema_init() has made. */
 int schema_bus_read(sd_bus_message *m, const Schema *schema, void *object);
 

@@ -10,6 +10,18 @@ static const Field begin_fields[] = {
 };
 DEFINE_SCHEMA(uplink_begin_schema, UplinkBegin, "begin", "Which network is to be made.", begin_fields);
 
+static const Field bridge_fields[] = {
+    { F_STRING(UplinkBridge, bridge), .flags = FIELD_KEY, .format = &format_interface, .doc = "Its name." },
+    { F_STRING(UplinkBridge, mac), .doc = "Its hardware address." },
+};
+DEFINE_SCHEMA(uplink_bridge_schema, UplinkBridge, "bridge", "A bridge that podvisor made.", bridge_fields);
+
+static const Field sweep_fields[] = {
+    { F_LIST(UplinkSweep, bridges, uplink_bridge_schema), .max = UPLINK_BRIDGES_MAX,
+      .doc = "The bridges that are not wanted any more." },
+};
+DEFINE_SCHEMA(uplink_sweep_schema, UplinkSweep, "sweep", "What is to be taken away.", sweep_fields);
+
 static const Field ended_fields[] = {
     { F_STRING(UplinkEnded, message), .doc = "Why, in words." },
 };
@@ -23,6 +35,7 @@ static const MessageType types[] = {
     [UPLINK_ENDED] = { "ended", &uplink_ended_schema, "the network is gone, or could not be made" },
     [UPLINK_JOIN] = { "join", &uplink_begin_schema, "the machine is to be on a bridge" },
     [UPLINK_TAP] = { "tap", NULL, "the descriptor that comes along is the machine's end" },
+    [UPLINK_SWEEP] = { "sweep", &uplink_sweep_schema, "bridges of networks that are gone" },
 };
 _Static_assert(ELEMENTSOF(types) == UPLINK_MESSAGE_MAX, "every message has a row");
 
@@ -30,5 +43,5 @@ const MessageTable uplink_protocol = {
     .what = "uplink protocol",
     .types = types,
     .n_types = UPLINK_MESSAGE_MAX,
-    .limits = { .size = UPLINK_PACKET_MAX, .depth = 4, .count = 256 },
+    .limits = { .size = UPLINK_PACKET_MAX, .depth = 4, .count = 2048 },
 };

@@ -13,6 +13,11 @@
  *                <-------- tap + descriptor            the tap is on the bridge; nothing follows
  *                <-------- ended{message}              or why not; nothing follows
  *
+ *     podvisord                            podvisor-uplink
+ *     sweep{bridges} -------------------->             these are not wanted any more
+ *                <-------- ready                       each that was podvisor's, and had no port, is gone
+ *                <-------- ended{message}              or what went wrong; nothing follows
+ *
  * The runner may go away at any time after that; the uplink stays for as long as the machine does. Where the
  * runner has a unit, what it says in `begin` or `join` counts for nothing: podvisord's record does (supervisor/uplink-door.h).
  */
@@ -27,7 +32,8 @@ typedef enum UplinkMessageType {
     UPLINK_READY,
     UPLINK_ENDED,
     UPLINK_JOIN,
-    UPLINK_TAP, /* with the descriptor of the tap */
+    UPLINK_TAP,   /* with the descriptor of the tap */
+    UPLINK_SWEEP, /* podvisord's alone */
     UPLINK_MESSAGE_MAX,
 } UplinkMessageType;
 extern const MessageTable uplink_protocol;
@@ -39,6 +45,21 @@ typedef struct UplinkBegin {
     BridgeLink link;
 } UplinkBegin;
 extern const Schema uplink_begin_schema;
+
+/* A bridge that podvisor has made. */
+typedef struct UplinkBridge {
+    char *bridge;
+    char *mac; /* that it has if it is podvisor's */
+} UplinkBridge;
+extern const Schema uplink_bridge_schema;
+
+enum { UPLINK_BRIDGES_MAX = 256 };
+
+typedef struct UplinkSweep {
+    UplinkBridge *bridges;
+    size_t n_bridges;
+} UplinkSweep;
+extern const Schema uplink_sweep_schema;
 
 typedef struct UplinkEnded {
     char *message;

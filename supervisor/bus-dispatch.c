@@ -189,6 +189,9 @@ const BusMethod bus_methods[] = {
     { BUS_NAME, "Reload", EFFECT_MANAGE, "", call_vtable,
       "Reads all definitions again, at once. Without it, a change takes effect soon after the file is "
       "written." },
+    { BUS_NAME, "ListNetworks", EFFECT_READ, "", call_vtable,
+      "The networks that podvisord manages, which podvisor network list shows: \"Networks\", an array of "
+      "dictionaries, with the pods that have an address on each." },
     { BUS_POD_INTERFACE, "Start", EFFECT_MANAGE, "", call_vtable,
       "Lifts a hold and starts the pod; a back-off is over." },
     { BUS_POD_INTERFACE, "Stop", EFFECT_MANAGE, "", call_vtable, "Stops the pod and holds it." },

@@ -3,6 +3,7 @@
 #include "base/strings.h"
 #include "schemas/schema-bus.h"
 #include "supervisor/bus-internal.h"
+#include "supervisor/networks.h"
 
 /* --- the object of podvisord --------------------------------------------------------------------------------------- */
 
@@ -44,6 +45,25 @@ static int on_reload(sd_bus_message *m, void *userdata, sd_bus_error *error)
         "All definitions were read; these have errors, and what was right before goes on:\n%s", text ?: "");
 }
 
+static int on_list_networks(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+    Bus *b = userdata;
+    sd_bus_message *reply = NULL;
+    NetworkList list;
+
+    int r = networks_show(b->supervisor->networks, &list);
+    if (r < 0)
+        return r;
+    r = sd_bus_message_new_method_return(m, &reply);
+    if (r >= 0)
+        r = schema_bus_append(reply, &network_list_schema, &list);
+    if (r >= 0)
+        r = sd_bus_message_send(reply);
+    sd_bus_message_unref(reply);
+    schema_done(&network_list_schema, &list);
+    return r < 0 ? r : 1;
+}
+
 static int get_number(sd_bus *bus, const char *path, const char *interface, const char *property,
                       sd_bus_message *reply, void *userdata, sd_bus_error *error)
 {
@@ -68,6 +88,8 @@ const sd_bus_vtable bus_manager_vtable[] = {
                             SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD_WITH_ARGS("Reload", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, on_reload,
                             SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD_WITH_ARGS("ListNetworks", SD_BUS_NO_ARGS, SD_BUS_RESULT("a{sv}", networks),
+                            on_list_networks, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_VTABLE_END,
 };
 

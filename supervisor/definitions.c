@@ -14,7 +14,17 @@ typedef struct Entry {
     bool changed;
 } Entry;
 
+typedef struct Kind {
+    const char *word;
+    const Schema *schema;
+    char *(*name_from_file)(const char *file_name);
+    /* Into uninitialised *ret: as pod_definition_read(). */
+    int (*read)(const Definitions *owner, const char *name, DefinitionContent *ret, const char *file,
+                const Bytes *text, Diagnostics *diagnostics, PodLines *ret_lines);
+} Kind;
+
 struct Definitions {
+    const Kind *kind;
     char **directories;
     bool trusted_only;
     AbilitySettings settings;
@@ -25,10 +35,10 @@ struct Definitions {
     char **strays; /* "FILE: why it is no pod's" */
 };
 
-int definition_digest(const PodDefinition *pod, char ret[SHA256_TEXT_SIZE])
+static int digest(const Schema *schema, const void *object, char ret[SHA256_TEXT_SIZE])
 {
     Bytes bytes = { 0 };
-    int r = schema_to_bytes(&pod_schema, pod, &bytes);
+    int r = schema_to_bytes(schema, object, &bytes);
 
     if (r < 0)
         return r;
@@ -37,19 +47,44 @@ int definition_digest(const PodDefinition *pod, char ret[SHA256_TEXT_SIZE])
     return 0;
 }
 
+int definition_digest(const PodDefinition *pod, char ret[SHA256_TEXT_SIZE])
+{
+    return digest(&pod_schema, pod, ret);
+}
+
+/* --- kinds -------------------------------------------------------------------------------------------------------- */
+
+static int read_pod(const Definitions *owner, const char *name, DefinitionContent *ret, const char *file,
+                    const Bytes *text, Diagnostics *diagnostics, PodLines *ret_lines)
+{
+    return pod_file_read(&ret->pod, &owner->settings, file, text, diagnostics, ret_lines);
+}
+
+static int read_network(const Definitions *owner, const char *name, DefinitionContent *ret, const char *file,
+                        const Bytes *text, Diagnostics *diagnostics, PodLines *ret_lines)
+{
+    return managed_network_read(&ret->network, name, file, text->data ?: (const uint8_t *)"", text->size,
+                                diagnostics);
+}
+
+static const Kind kinds[DEFINITION_KIND_MAX] = {
+    [DEFINITION_POD] = { "pod", &pod_schema, pod_name_from_file, read_pod },
+    [DEFINITION_NETWORK] = { "network", &managed_network_schema, managed_network_name_from_file,
+                             read_network },
+};
+
 /* --- the table of names ----------------------------------------------------------------------------------------- */
 
-static Entry *entry_free(Entry *e)
+static Entry *entry_free(const Definitions *d, Entry *e)
 {
     free(e->definition.name);
     free(e->definition.file);
     if (e->definition.defined)
-        pod_definition_done(&e->definition.pod);
+        schema_done(d->kind->schema, &e->definition.content);
     strv_free(e->definition.errors);
     free(e);
     return NULL;
 }
-DEFINE_CLEANUP(Entry *, entry_free)
 
 /* Where name is, or is to be put. */
 static size_t position(const Definitions *d, const char *name, bool *ret_found)
@@ -77,7 +112,7 @@ static Entry *entry_add(Definitions *d, const char *name)
     if (found)
         return d->entries[i];
 
-    _cleanup_(entry_freep) Entry *e = calloc(1, sizeof *e);
+    _cleanup_(freep) Entry *e = calloc(1, sizeof *e);
     Entry **longer = reallocarray(d->entries, d->n_entries + 1, sizeof *longer);
     if (longer)
         d->entries = longer;
@@ -96,7 +131,7 @@ static void entry_remove(Definitions *d, Entry *e)
 
     memmove(d->entries + i, d->entries + i + 1, (d->n_entries - i - 1) * sizeof *d->entries);
     d->n_entries--;
-    entry_free(e);
+    entry_free(d, e);
 }
 
 /* --- one file ---------------------------------------------------------------------------------------------------- */
@@ -134,21 +169,22 @@ static int set_place(Entry *e, ssize_t directory, const char *file)
     return str_replace(&e->definition.file, file);
 }
 
-/* Takes pod. */
-static int set_pod(Entry *e, PodDefinition *pod)
+/* Takes content. */
+static int set_content(const Definitions *d, Entry *e, DefinitionContent *content)
 {
-    char digest[SHA256_TEXT_SIZE];
-    int r = definition_digest(pod, digest);
+    const Schema *schema = d->kind->schema;
+    char hash[SHA256_TEXT_SIZE];
+    int r = digest(schema, content, hash);
 
-    if (r < 0 || (e->definition.defined && streq(digest, e->definition.digest))) {
-        pod_definition_done(pod);
+    if (r < 0 || (e->definition.defined && streq(hash, e->definition.digest))) {
+        schema_done(schema, content);
         return r;
     }
     if (e->definition.defined)
-        pod_definition_done(&e->definition.pod);
-    e->definition.pod = *pod;
+        schema_done(schema, &e->definition.content);
+    e->definition.content = *content;
     e->definition.defined = true;
-    memcpy(e->definition.digest, digest, sizeof digest);
+    memcpy(e->definition.digest, hash, sizeof hash);
     e->changed = true;
     return 0;
 }
@@ -157,16 +193,16 @@ static int parse(const Definitions *d, Entry *e, const char *file, const Bytes *
 {
     Diagnostics diagnostics = { 0 };
     _cleanup_(strv_freep) char **errors = NULL;
-    PodDefinition pod;
-    PodLines lines;
+    DefinitionContent content;
+    PodLines lines = { 0 };
 
-    int r = pod_file_read(&pod, &d->settings, file, text, &diagnostics, &lines);
+    int r = d->kind->read(d, e->definition.name, &content, file, text, &diagnostics, &lines);
     if (r == 0) {
         e->changed |= memcmp(&lines, &e->definition.lines, sizeof lines) != 0;
         e->definition.lines = lines;
-        r = set_pod(e, &pod);
+        r = set_content(d, e, &content);
     } else if (r > 0) {
-        pod_definition_done(&pod);
+        schema_done(d->kind->schema, &content);
         diagnostics_sort(&diagnostics);
         r = diagnostics.lost ? -ENOMEM : 0;
         for (size_t i = 0; r >= 0 && i < diagnostics.n_items; i++) {
@@ -343,7 +379,7 @@ static int scan_entry(Definitions *d, Entry *e, const char *file_name)
 
 int definitions_scan_file(Definitions *d, const char *file_name)
 {
-    _cleanup_(freep) char *name = pod_name_from_file(file_name);
+    _cleanup_(freep) char *name = d->kind->name_from_file(file_name);
 
     if (!name)
         return 0;
@@ -360,8 +396,16 @@ static int add_stray(Definitions *d, size_t i, const char *file_name)
 
     if (!shown)
         return -ENOMEM;
-    return strv_appendf(&d->strays, "%s/%s: a pod's file is named after its pod: %s, with .pod behind it",
-                        d->directories[i], shown, "a-z, 0-9 and -, at most 63 characters, no - at the ends");
+    return strv_appendf(&d->strays, "%s/%s: a %s's file is named after its %s: %s, with .%s behind it",
+                        d->directories[i], shown, d->kind->word, d->kind->word,
+                        "a-z, 0-9 and -, at most 63 characters, no - at the ends", d->kind->word);
+}
+
+static bool has_ending(const char *file_name, const Kind *kind)
+{
+    const char *dot = strrchr(file_name, '.');
+
+    return dot && streq(dot + 1, kind->word);
 }
 
 /* Entries for all names of a directory; what looks like a pod and is none becomes a stray. */
@@ -380,10 +424,10 @@ static int collect(Definitions *d, size_t i)
 
     int r = 0;
     for (struct dirent *entry; r >= 0 && (entry = readdir(dir));) {
-        _cleanup_(freep) char *name = pod_name_from_file(entry->d_name);
+        _cleanup_(freep) char *name = d->kind->name_from_file(entry->d_name);
         if (name)
             r = entry_add(d, name) ? 0 : -ENOMEM;
-        else if (*entry->d_name != '.' && str_ends_with(entry->d_name, ".pod"))
+        else if (*entry->d_name != '.' && has_ending(entry->d_name, d->kind))
             r = add_stray(d, i, entry->d_name);
     }
     return r;
@@ -398,7 +442,7 @@ int definitions_scan(Definitions *d)
         r = collect(d, i);
     for (size_t i = 0; r >= 0 && i < d->n_entries;) {
         Entry *e = d->entries[i];
-        _cleanup_(freep) char *file_name = strf("%s.pod", e->definition.name);
+        _cleanup_(freep) char *file_name = strf("%s.%s", e->definition.name, d->kind->word);
         r = file_name ? scan_entry(d, e, file_name) : -ENOMEM;
         /* One that is not declared any more has left the table. */
         if (i < d->n_entries && d->entries[i] == e)
@@ -422,9 +466,9 @@ int definitions_know(Definitions *d, const char *name, const char *file, const P
     int r = str_replace(&e->definition.file, file);
     if (r < 0 || !pod)
         return r;
-    PodDefinition copy;
+    DefinitionContent copy;
     r = schema_copy(&pod_schema, pod, &copy);
-    return r < 0 ? r : set_pod(e, &copy);
+    return r < 0 ? r : set_content(d, e, &copy);
 }
 
 char **definitions_errors(const Definitions *d)
@@ -437,8 +481,8 @@ char **definitions_errors(const Definitions *d)
     return all;
 }
 
-int definitions_new(Definitions **ret, char *const *directories, bool trusted_only, DefinitionsFunc func,
-                    void *userdata)
+int definitions_new(Definitions **ret, DefinitionKind kind, char *const *directories, bool trusted_only,
+                    DefinitionsFunc func, void *userdata)
 {
     _cleanup_(definitions_freep) Definitions *d = calloc(1, sizeof *d);
 
@@ -447,6 +491,7 @@ int definitions_new(Definitions **ret, char *const *directories, bool trusted_on
     /* See being_written(). */
     if (signal(SIGIO, SIG_IGN) == SIG_ERR)
         return -errno;
+    d->kind = &kinds[kind];
     d->trusted_only = trusted_only;
     d->func = func;
     d->userdata = userdata;
@@ -464,7 +509,7 @@ Definitions *definitions_free(Definitions *d)
     if (!d)
         return NULL;
     for (size_t i = 0; i < d->n_entries; i++)
-        entry_free(d->entries[i]);
+        entry_free(d, d->entries[i]);
     free(d->entries);
     strv_free(d->directories);
     strv_free(d->strays);

@@ -16,18 +16,36 @@
  *                                   (doc/decisions/: a directory that is gone says nothing)
  *
  * A definition that was never right is declared and not defined: it is shown, with its errors.
+ *
+ * Networks that podvisor manages are declared in the same directories, as NAME.network, and by the same rules.
  */
 #include "backends/abilities.h"
 #include "base/digest.h"
+#include "schemas/managed-network.h"
 #include "schemas/pod-definition.h"
+
+typedef enum DefinitionKind {
+    DEFINITION_POD,
+    DEFINITION_NETWORK,
+    DEFINITION_KIND_MAX,
+} DefinitionKind;
+
+typedef union DefinitionContent {
+    PodDefinition pod;
+    ManagedNetwork network;
+} DefinitionContent;
 
 typedef struct Definition {
     char *name;
-    char *file;                    /* absolute path; of the one that decides */
-    bool declared;                 /* false only in the last call about it */
-    bool defined;                  /* pod and digest are valid */
-    PodDefinition pod;             /* last good */
-    char digest[SHA256_TEXT_SIZE]; /* of pod, packed */
+    char *file;    /* absolute path; of the one that decides */
+    bool declared; /* false only in the last call about it */
+    bool defined;  /* pod and digest are valid */
+    union {
+        DefinitionContent content; /* last good */
+        PodDefinition pod;
+        ManagedNetwork network;
+    };
+    char digest[SHA256_TEXT_SIZE]; /* of that, packed */
     PodLines lines;                /* of pod, in file */
     char **errors;                 /* "FILE:LINE: what is wrong" */
 } Definition;
@@ -38,11 +56,11 @@ typedef struct Definitions Definitions;
 typedef void (*DefinitionsFunc)(void *userdata, const Definition *definition);
 
 /*
- * directories: absolute, first wins; copied. trusted_only: files and directories must belong to root or to us, and be
+ * Of one kind. directories: absolute, first wins; copied. trusted_only: files and directories must belong to root or to us, and be
  * writable by nobody else.
  */
-int definitions_new(Definitions **ret, char *const *directories, bool trusted_only, DefinitionsFunc func,
-                    void *userdata);
+int definitions_new(Definitions **ret, DefinitionKind kind, char *const *directories, bool trusted_only,
+                    DefinitionsFunc func, void *userdata);
 /* Before the first scan: what podvisord.conf allows pod files; without it, nothing that must be allowed. */
 void definitions_allow(Definitions *d, AbilitySettings settings);
 Definitions *definitions_free(Definitions *d);
@@ -53,7 +71,7 @@ int definitions_know(Definitions *d, const char *name, const char *file, const P
 
 /* Looks at all files. 0 or -ENOMEM. */
 int definitions_scan(Definitions *d);
-/* Looks at one file name in all directories ("web.pod"; other names are passed over). 0 or -ENOMEM. */
+/* Looks at one file name in all directories ("web.pod"; names of another kind are passed over). 0 or -ENOMEM. */
 int definitions_scan_file(Definitions *d, const char *file_name);
 
 /* What is wrong now, with files that are no pod's too: one line each. The caller frees; NULL: nothing, or no memory. */

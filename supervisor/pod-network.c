@@ -5,6 +5,7 @@
 #include "base/ip-address.h"
 #include "base/strings.h"
 #include "schemas/publish.h"
+#include "supervisor/networks.h"
 #include "supervisor/pod-network.h"
 
 static int copy_link(const BridgeLink *from, BridgeLink *to)
@@ -26,7 +27,7 @@ int pod_network_describe(const Pod *pod, RunDefinition *d)
     if (d->pod.network.mode == NETWORK_NONE)
         return 0;
     int r = str_replace(&d->passt, d->pod.network.mode == NETWORK_USER ? s->config->passt : NULL);
-    if (r < 0 || (r = copy_link(&pod->record.link, &d->link)) < 0)
+    if (r < 0 || (r = copy_link(&pod->record.link, &d->link)) < 0 || (r = networks_hosts(pod, &d->peers)) < 0)
         return r;
     /* A unit has no network that a child of its runner could use. */
     char **way = s->units ? &d->uplink_socket : &d->uplink;
@@ -37,7 +38,7 @@ int pod_network_describe(const Pod *pod, RunDefinition *d)
 }
 
 /* A host without an identity has its name. */
-static char *instance_name(const Paths *paths)
+char *pod_network_instance(const Paths *paths)
 {
     char host[HOST_NAME_MAX + 1] = "", text[SD_ID128_STRING_MAX];
     sd_id128_t id;
@@ -48,10 +49,10 @@ static char *instance_name(const Paths *paths)
     return strf("%s %s", host, paths->run);
 }
 
-static int record_link(Pod *pod)
+/* network: as the definition has it, with what its network adds to that. */
+static int record_link(Pod *pod, const NetworkDefinition *network, BridgeMake *make)
 {
-    const NetworkDefinition *network = &pod->definition.network;
-    _cleanup_(freep) char *instance = instance_name(pod->supervisor->paths);
+    _cleanup_(freep) char *instance = pod_network_instance(pod->supervisor->paths);
     BridgeLink link;
 
     if (!instance)
@@ -60,25 +61,43 @@ static int record_link(Pod *pod)
                                             : schema_init(&bridge_link_schema, &link);
     if (r < 0)
         return r;
+    schema_done(&bridge_make_schema, &link.make);
+    link.make = take_struct(*make);
     schema_done(&bridge_link_schema, &pod->record.link);
     pod->record.link = link;
     return 0;
 }
 
-int pod_network_record(Pod *pod)
+static int record_network(Pod *pod, NetworkDefinition *network, char **ret_error)
+{
+    BridgeMake make = { 0 };
+    int r = 0;
+
+    if (network->mode == NETWORK_BRIDGE && network->network)
+        r = networks_choose(pod, network, &make, ret_error);
+    if (r >= 0)
+        r = record_link(pod, network, &make);
+    schema_done(&bridge_make_schema, &make);
+    return r;
+}
+
+int pod_network_record(Pod *pod, char **ret_error)
 {
     PodRecord *record = &pod->record;
-    const NetworkDefinition *network = &pod->definition.network;
     NetworkDefinition copy;
 
-    int r = schema_copy(&network_schema, network, &copy);
+    /* Of what the machine before had, nothing is left. */
+    schema_done(&bridge_link_schema, &record->link);
+    int r = schema_copy(&network_schema, &pod->definition.network, &copy);
     if (r < 0)
         return r;
+    if ((r = record_network(pod, &copy, ret_error)) < 0) {
+        schema_done(&network_schema, &copy);
+        return r;
+    }
     schema_done(&network_schema, &record->network);
     record->network = copy;
-    if ((r = record_link(pod)) < 0)
-        return r;
-    return str_replace(&record->passt, network->mode == NETWORK_USER ? pod->supervisor->config->passt : NULL);
+    return str_replace(&record->passt, copy.mode == NETWORK_USER ? pod->supervisor->config->passt : NULL);
 }
 
 static bool same_address(const BridgeLink *a, const BridgeLink *b)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A pod's turn: decide, act, and show the state that follows. */
 #include "base/strings.h"
+#include "supervisor/networks.h"
 #include "supervisor/pod-live.h"
 #include "supervisor/pod-order.h"
 #include "supervisor/supervisor.h"
@@ -156,6 +157,8 @@ bool pod_reconcile(Pod *pod)
         pod_live_take(pod);
     if (pod->limits_due)
         pod_live_send(pod);
+    if (pod->hosts_due)
+        networks_send(pod);
     pod_order_look(pod);
     for (int i = 0; i < STEPS_MAX; i++) {
         Decision d = reconcile(&pod->wanted, &pod->observed, &pod->in_flight, now_usec(CLOCK_BOOTTIME));

@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "base/strings.h"
 #include "schemas/user-network.h"
+#include "supervisor/networks.h"
 #include "supervisor/pod-live.h"
 #include "supervisor/pod-order.h"
 #include "supervisor/supervisor.h"
@@ -106,7 +107,9 @@ static int show_bridge(const Pod *pod, PodStatus *s)
     const char *address = (leased ? lease->address : link->address) ?: "";
 
     s->address = strndup(address, strcspn(address, "/"));
-    if (!s->address || str_replace(&s->bridge, link->bridge) < 0)
+    if (!s->address || str_replace(&s->bridge, link->bridge) < 0 ||
+        str_replace(&s->network, link->network) < 0 ||
+        str_replace(&s->names_stale, networks_names_stale(pod)) < 0)
         return -ENOMEM;
     if (!leased)
         return 0;

@@ -5,6 +5,7 @@
 
 #include "base/file.h"
 #include "base/strings.h"
+#include "supervisor/networks.h"
 #include "supervisor/pod-files.h"
 #include "supervisor/pod-live.h"
 #include "supervisor/pod-images.h"
@@ -99,6 +100,7 @@ static void record_end(Pod *pod, bool as_asked)
     pod_files_forget(pod);
     pod_live_forget(pod);
     volume_sweep(pod);
+    networks_leave(pod);
     pod->observed.as_asked = as_asked;
     pod->observed.succeeded = record->succeeded;
     pod->observed.next_start = record->next_start;
@@ -203,7 +205,7 @@ static StepOutcome step_queue(Pod *pod, Rule rule)
 }
 
 /* The identity of the next machine, recorded before anything of it is there. */
-static int record_intent(Pod *pod)
+static int record_intent(Pod *pod, char **ret_error)
 {
     PodRecord *record = &pod->record;
 
@@ -216,8 +218,9 @@ static int record_intent(Pod *pod)
         record->restarts++;
     record->attempt++;
     record->backend = pod->definition.backend;
-    if ((r = pod_network_record(pod)) < 0)
+    if ((r = pod_network_record(pod, ret_error)) < 0)
         return r;
+    networks_join(pod);
     record->running_since = 0;
     record->runner_pid = 0;
     record->stop_rule = (free(record->stop_rule), NULL);
@@ -263,7 +266,7 @@ static StepOutcome step_launch(Pod *pod, Rule rule)
         launch_failed(pod, r, NULL);
         return STEP_AGAIN;
     }
-    r = record_intent(pod);
+    r = record_intent(pod, &error);
     if (r >= 0 && making < 0)
         r = making;
     else if (r < 0 && !error)

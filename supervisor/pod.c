@@ -2,6 +2,7 @@
 /* The facts about a pod: how they come in. */
 #include "base/strings.h"
 #include "supervisor/introduction.h"
+#include "supervisor/networks.h"
 #include "supervisor/pod-files.h"
 #include "supervisor/pod-live.h"
 #include "supervisor/pod-order.h"
@@ -312,6 +313,7 @@ static const char *take_runner(Pod *pod, RunnerLink *link, const RunnerHello *he
     pod->link_tasks = hello->tasks;
     pod->link_attach = hello->attach;
     pod->link_limits = hello->limits;
+    pod->link_hosts = hello->hosts;
     pod->link_generation = hello->generation;
     pod->observed.linked = true;
     pod->observed.alone_since = pod->linked_since;
@@ -365,6 +367,7 @@ static void on_report(void *owner, RunnerReport *report)
         pod->observed.barren = 0;
     pod->files_due |= first;
     pod->limits_due |= first;
+    pod->hosts_due |= first && pod->network;
     pod_live_note(pod);
     if (first && pod->state == POD_RECOVERING)
         pod_log_event(pod, EVENT_ADOPTED, 0, "%s: its runner is back: %s", pod->name,
@@ -455,6 +458,8 @@ void pod_recover(Pod *pod, Recovered *r, const ProcessId *runner)
         pod_set_phase(pod, MACHINE_NONE);
     if (r->verdict == RUN_PATH_ALIVE)
         pod_set_state(pod, POD_EVENT_FOUND);
+    if (reconcile_alive(&pod->observed))
+        networks_join(pod);
     if (pod->observed.phase != MACHINE_NONE)
         recover_runner(pod, runner);
     if (pod->observed.phase == MACHINE_ENDED && pod->observed.runner)

@@ -46,6 +46,7 @@ struct Pod {
     bool has_running;
     uint64_t running_generation; /* of running */
     bool live_due;   /* definition differs from running in what can be changed live, and in nothing else */
+    bool hosts_due;  /* a runner has not been told the names of the other pods of its network (networks.h) */
     bool limits_due; /* a runner has not been told the limits that running has now */
     char **live_changes;               /* as pending, of what the containers do not have yet; NULL: nothing */
     char **pending;                    /* what differs between running and definition */
@@ -75,12 +76,15 @@ struct Pod {
     usec_t oom_told;          /* CLOCK_BOOTTIME, when a container's want of memory was told last; 0: never */
     uint64_t link_generation; /* of the definition that its runner began with */
     bool link_limits;         /* its runner takes other limits of containers */
+    bool link_hosts;          /* its runner takes names of other pods */
     bool link_tasks;          /* its runner knows other tasks than to run programs */
     bool link_attach;         /* and that one, too */
     bool fresh;               /* no runner of this attempt was seen yet, so no machine can be there */
     int runner_pidfd;
     sd_event_source *runner_source; /* the runner's process ended */
     sd_event_source *timer;         /* the decision's wake-up */
+
+    struct Network *network; /* that it is a member of; NULL: none. Belongs to supervisor/networks.h */
 
     PodStatus status; /* built on demand by pod_status() */
     bool status_built;
@@ -90,7 +94,7 @@ struct Pod {
     bool glimpsed; /* properties were read while the pod was due, and so perhaps ones that were never told */
 
     bool due, queued, unsaved;
-    TAILQ_ENTRY(Pod) due_entry, queue_entry, unsaved_entry, image_entry;
+    TAILQ_ENTRY(Pod) due_entry, queue_entry, unsaved_entry, image_entry, network_entry;
 };
 
 /* An undeclared pod of this name, of which nothing is known. name is copied. */

@@ -11,6 +11,7 @@
 #include "schemas/bus-address.h"
 #include "supervisor/bus.h"
 #include "supervisor/introduction.h"
+#include "supervisor/networks.h"
 #include "supervisor/pod-order.h"
 #include "supervisor/run-path.h"
 #include "supervisor/supervisor.h"
@@ -86,6 +87,8 @@ void supervisor_remove(Supervisor *s, Pod *pod)
     notify_pod_gone(s->notify, pod);
     machined_pod_gone(s->machined, pod);
     bus_pod_removed(s->bus, pod);
+    networks_leave(pod);
+    networks_forget(s->networks, pod->name);
     pod_free(pod);
 }
 
@@ -204,25 +207,34 @@ static void on_watch(void *userdata, const char *name)
 {
     Supervisor *s = userdata;
 
-    int r = name ? definitions_scan_file(s->definitions, name) : definitions_scan(s->definitions);
+    /* Networks first: a pod may come with one. */
+    int r = name ? networks_scan_file(s->networks, name) : networks_scan(s->networks);
+    if (r >= 0)
+        r = name ? definitions_scan_file(s->definitions, name) : definitions_scan(s->definitions);
     if (r < 0)
         log_error_errno(r, "The definitions cannot be read");
 }
 
 int supervisor_reload(Supervisor *s, char ***ret_errors)
 {
-    int r = definitions_scan(s->definitions);
+    int r = networks_scan(s->networks);
 
+    if (r >= 0)
+        r = definitions_scan(s->definitions);
     if (r < 0)
         return r;
     *ret_errors = definitions_errors(s->definitions);
+    _cleanup_(strv_freep) char **networks = networks_errors(s->networks);
+    STRV_FOREACH (error, networks)
+        if ((r = strv_append(ret_errors, *error)) < 0)
+            return r;
     return 0;
 }
 
 static int definitions_start(Supervisor *s)
 {
-    int r = definitions_new(&s->definitions, s->paths->definitions, s->paths->mode == PATHS_SYSTEM,
-                            on_definition, s);
+    int r = definitions_new(&s->definitions, DEFINITION_POD, s->paths->definitions,
+                            s->paths->mode == PATHS_SYSTEM, on_definition, s);
     if (r >= 0)
         definitions_allow(s->definitions, (AbilitySettings){ .libvirt_xml = s->config->libvirt_xml });
     for (size_t i = 0; r >= 0 && i < s->n_pods; i++) {
@@ -241,6 +253,8 @@ static int definitions_start(Supervisor *s)
         r = watch_new(&s->watch, s->event, s->paths->definitions, on_watch, s);
     if (r >= 0)
         r = definitions_scan(s->definitions);
+    if (r >= 0)
+        r = networks_start(s->networks);
     if (r < 0)
         return r;
     _cleanup_(strv_freep) char **errors = definitions_errors(s->definitions);
@@ -506,6 +520,8 @@ int supervisor_new(Supervisor **ret, sd_event *event, const Paths *paths, const 
     if (r >= 0)
         r = machined_new(&s->machined, s);
     if (r >= 0)
+        r = networks_new(&s->networks, s);
+    if (r >= 0)
         r = recover_all(s);
     if (r >= 0)
         volume_sweep_all(s);
@@ -533,6 +549,7 @@ Supervisor *supervisor_free(Supervisor *s)
     for (size_t i = 0; i < s->n_pods; i++)
         pod_free(s->pods[i]);
     free(s->pods);
+    networks_free(s->networks);
     order_free(s->order);
     inhibitor_free(s->inhibitor);
     listener_free(s->runners);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/file.h"
+#include "base/socket.h"
 #include "base/strings.h"
 #include "schemas/user-network.h"
 #include "supervisor/pod-record.h"
@@ -56,6 +57,18 @@ static int read_network(const Paths *paths, const char *pod, UplinkBegin *ret, c
         *ret_why = strdup("its definition gives it no network");
     schema_done(&pod_record_schema, &record);
     return r;
+}
+
+bool uplink_door_is_host(int socket)
+{
+    _cleanup_(freep) char *pod = NULL;
+    pid_t pid;
+    uid_t user;
+
+    if (socket_peer(socket, &pid, &user) < 0 || user != 0)
+        return false;
+    pod = unit_pod_of_peer(socket, &pid);
+    return !pod;
 }
 
 int uplink_door_admit(const Paths *paths, int socket, UplinkBegin *ret, char **ret_pod, char **ret_why)

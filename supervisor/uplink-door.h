@@ -14,6 +14,10 @@
 #include "schemas/paths.h"
 #include "schemas/uplink-protocol.h"
 
+/* Whether root's process is at the other end of this socket, as no pod's runner is: podvisord, which has bridges taken away. That only goes
+ * for those that are podvisor's and have no port. */
+bool uplink_door_is_host(int socket);
+
 /* The network of the pod whose runner is at the other end of this socket: 0 with *ret for schema_done() and *ret_pod, or negative errno
  * with *ret_why, a clause (malloc'ed; NULL: out of memory). */
 int uplink_door_admit(const Paths *paths, int socket, UplinkBegin *ret, char **ret_pod, char **ret_why);

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <fcntl.h>
-#include <linux/ethtool.h>
 #include <linux/if_tun.h>
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
@@ -16,6 +15,7 @@
 #include "base/netlink.h"
 #include "base/strings.h"
 #include "base/units.h"
+#include "uplink/bridge-make.h"
 #include "uplink/bridge.h"
 
 #define TUN "/dev/net/tun"
@@ -33,16 +33,6 @@ static struct ifreq request_for(const char *interface)
 
 /* --- the bridge -------------------------------------------------------------------------------------------------------------- */
 
-/* Some interfaces have no driver that could be asked, and are no bridge. */
-static bool is_bridge(int socket, const char *name)
-{
-    struct ethtool_drvinfo driver = { .cmd = ETHTOOL_GDRVINFO };
-    struct ifreq request = request_for(name);
-
-    request.ifr_data = (char *)&driver;
-    return ioctl(socket, SIOCETHTOOL, &request) >= 0 && streq(driver.driver, "bridge");
-}
-
 /* Its MTU, or negative errno with *ret_why. */
 static int check_bridge(const BridgeLink *link, char **ret_why)
 {
@@ -56,7 +46,7 @@ static int check_bridge(const BridgeLink *link, char **ret_why)
         *ret_why = r == -ENODEV ? strf("this host has no bridge %s", link->bridge) : NULL;
         return r;
     }
-    if (!is_bridge(fd, link->bridge)) {
+    if (!bridge_is(fd, link->bridge)) {
         *ret_why = strf("%s is an interface of this host, but no bridge", link->bridge);
         return -ENOTTY;
     }
@@ -242,7 +232,7 @@ static bool is_interface_name(const char *name)
     return name && strlen(name) < IFNAMSIZ;
 }
 
-int bridge_join(const BridgeLink *link, char **ret_why)
+static int join(const BridgeLink *link, char **ret_why)
 {
     Place place = { .link = link };
 
@@ -260,4 +250,16 @@ int bridge_join(const BridgeLink *link, char **ret_why)
     place.bridge = if_nametoindex(link->bridge);
     int r = place.tap > 0 && place.bridge > 0 ? put_in_place(&place, ret_why) : -ENODEV;
     return r < 0 ? r : take_fd(&tap);
+}
+
+int bridge_join(const BridgeLink *link, char **ret_why)
+{
+    if (!link->bridge || !link->tap)
+        return -EINVAL;
+    if (!link->network)
+        return join(link, ret_why);
+    /* Until the tap is on it, one that is not wanted any more could be taken away. */
+    _cleanup_(closep) int lock = bridge_lock();
+    int r = lock < 0 ? lock : bridge_make(link, ret_why);
+    return r < 0 ? r : join(link, ret_why);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /*
- * A tap on a bridge of the host, for one machine.
+ * A tap on a bridge of the host, for one machine. A bridge of a network of podvisor's is made first, where it is not there (bridge-make.h).
  *
  * Theory of operation
  * -------------------

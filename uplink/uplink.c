@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/socket.h"
 #include "base/strings.h"
+#include "uplink/bridge-make.h"
 #include "uplink/bridge.h"
 #include "uplink/guard.h"
 #include "uplink/passt.h"
@@ -27,12 +28,17 @@ enum { NOBODY = 65534 };
 void uplink_order_done(UplinkOrder *order)
 {
     schema_done(&uplink_begin_schema, &order->begin);
+    schema_done(&uplink_sweep_schema, &order->bridges);
     order->lock = safe_close(order->lock);
     order->guest = safe_close(order->guest);
 }
 
 static int take_packet(UplinkOrder *order, const Message *m, int *fd)
 {
+    if (m->type == UPLINK_SWEEP && order->lock < 0 && m->body) {
+        order->sweep = true;
+        return schema_copy(&uplink_sweep_schema, m->body, &order->bridges);
+    }
     if (m->type == UPLINK_JOIN && order->lock < 0)
         order->join = true;
     else if (m->type == UPLINK_LOCK && order->lock < 0 && *fd >= 0)
@@ -79,9 +85,9 @@ int uplink_order_receive(int runner, UplinkOrder *ret)
 {
     *ret = (UplinkOrder){ .lock = -1, .guest = -1 };
     int r = 0;
-    while (r >= 0 && ret->guest < 0 && !ret->join)
+    while (r >= 0 && ret->guest < 0 && !ret->join && !ret->sweep)
         r = receive_packet(runner, ret);
-    if (r < 0 || ret->join)
+    if (r < 0 || ret->join || ret->sweep)
         return r;
     return is_connection(ret->guest) && ret->begin.passt ? 0 : -EPROTO;
 }
@@ -292,8 +298,53 @@ static int join(int runner, const BridgeLink *link)
     return r;
 }
 
+static int tell_ready(int runner)
+{
+    _cleanup_(bytes_done) Bytes packet = { 0 };
+
+    int r = message_to_bytes(&uplink_protocol, UPLINK_READY, 0, NULL, &packet);
+    return r < 0 ? r : packet_send(runner, packet.data, packet.size, -1);
+}
+
+/* 0; -EBUSY: something is on some of them; or negative errno. */
+static int sweep_all(const UplinkSweep *bridges, char **ret_why)
+{
+    _cleanup_(closep) int lock = bridge_lock();
+    bool busy = false;
+    int r = lock < 0 ? lock : 0;
+
+    for (size_t i = 0; r >= 0 && i < bridges->n_bridges; i++) {
+        r = bridge_sweep(&bridges->bridges[i], ret_why);
+        busy |= r == -EBUSY;
+        r = r == -EBUSY ? 0 : r;
+    }
+    return r < 0 ? r : busy ? -EBUSY : 0;
+}
+
+/* The machine that was the last on one may not be taken apart yet. After that time, what is on it is somebody's, and it stays. */
+static int sweep(int asker, const UplinkSweep *bridges)
+{
+    enum { LOOK_AGAIN_MSEC = 50 };
+    _cleanup_(freep) char *why = NULL;
+    usec_t begun = now_usec(CLOCK_MONOTONIC);
+
+    int r = sweep_all(bridges, &why);
+    while (r == -EBUSY && usec_sub(now_usec(CLOCK_MONOTONIC), begun) < BRIDGE_TAP_TIMEOUT) {
+        (void)poll(NULL, 0, LOOK_AGAIN_MSEC);
+        r = sweep_all(bridges, &why);
+    }
+    r = r == -EBUSY ? 0 : r;
+    if (r >= 0)
+        r = tell_ready(asker);
+    if (r < 0)
+        uplink_refuse(asker, take_ptr(why) ?: strdup(strerror(-r)));
+    return r;
+}
+
 int uplink_run(int runner, UplinkOrder *order)
 {
+    if (order->sweep)
+        return sweep(runner, &order->bridges);
     /* Which of both a pod has says its record, and not who asks. */
     if (order->join != (order->begin.network.mode == NETWORK_BRIDGE)) {
         uplink_refuse(runner, strdup("its definition gives it a network of another kind"));

@@ -6,6 +6,8 @@
  *
  * A pod that is on a bridge gets a tap instead (bridge.h): the runner gets its descriptor, and this process ends.
  *
+ * podvisord itself has it take bridges away which no network of pods has any more (bridge-make.h).
+ *
  *     order (the runner's)  -->  ports tried  -->  privileges given away  -->  passt  -->  guard.h, until the end
  *
  * passt keeps its own sandbox, for which it needs namespaces of its own; so what limits it further must leave it those. Of root
@@ -20,7 +22,9 @@ typedef struct UplinkOrder {
     UplinkBegin begin;
     int lock;
     int guest;
-    bool join; /* it asks for a tap: of the others nothing came */
+    bool join;  /* it asks for a tap: of the others nothing came */
+    bool sweep; /* it is podvisord, and wants bridges to be gone: of the others nothing came */
+    UplinkSweep bridges;
 } UplinkOrder;
 
 /* The runner's packets: 0 or negative errno. The caller calls uplink_order_done() either way. */

@@ -16,6 +16,7 @@
 #include "doc/man/manual.h"
 #include "runner/recovery.h"
 #include "schemas/daemon-config.h"
+#include "schemas/managed-network.h"
 #include "schemas/log-fields.h"
 #include "schemas/operator-events.h"
 #include "schemas/pod-status.h"
@@ -134,6 +135,11 @@ static void pod_keys(void)
 static void daemon_keys(void)
 {
     (void)schema_manual(&daemon_config_schema, stdout);
+}
+
+static void network_keys(void)
+{
+    (void)schema_manual(&managed_network_schema, stdout);
 }
 
 static void pod_states(void)
@@ -316,6 +322,7 @@ static const struct {
     { "@exit-statuses@", all_exit_statuses },
     { "@pod-keys@", pod_keys },
     { "@daemon-keys@", daemon_keys },
+    { "@network-keys@", network_keys },
     { "@pod-states@", pod_states },
     { "@runner-states@", runner_states },
     { "@container-states@", container_states },

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "guest/agent/agent.h"
+#include "guest/agent/rootfs.h"
 
 /* 0 or negative errno, with f where there is more to say; REPLY_LATER: the handler answers itself. */
 enum { REPLY_LATER = AGENT_LATER };
@@ -85,6 +86,16 @@ static int on_limits(Agent *a, uint64_t id, const void *body, Failure *f)
     return r;
 }
 
+static int on_hosts(Agent *a, uint64_t id, const void *body, Failure *f)
+{
+    const RunnerHosts *hosts = body;
+
+    if (!a->configured)
+        return failure_say(f, -EAGAIN, "there are no containers yet");
+    int r = rootfs_name_hosts(a->platform, &a->configure, hosts->peers);
+    return r < 0 ? failure_set(f, r, "/etc/hosts could not be written") : 0;
+}
+
 static int on_signal(Agent *a, uint64_t id, const void *body, Failure *f)
 {
     const AgentStreamSignal *signal = body;
@@ -138,7 +149,7 @@ static const Handler handlers[AGENT_MESSAGE_MAX] = {
     [AGENT_LOG_ACK] = on_log_ack,     [AGENT_EXEC] = on_exec,         [AGENT_SIGNAL] = on_signal,
     [AGENT_RESIZE] = on_resize,       [AGENT_HANGUP] = on_hangup,     [AGENT_DATA] = on_data,
     [AGENT_CREDIT] = on_credit,       [AGENT_CLOCK] = on_clock,       [AGENT_FILE] = on_file,
-    [AGENT_LIMITS] = on_limits,       [AGENT_TEMPLATE] = on_template,
+    [AGENT_LIMITS] = on_limits,       [AGENT_TEMPLATE] = on_template, [AGENT_HOSTS] = on_hosts,
 };
 
 void agent_dispatch(Agent *a, const Message *m)

@@ -12,23 +12,33 @@
 #include "guest/agent/rootfs.h"
 #include "guest/agent/volumes.h"
 
+/* The file that is there stays the same one, since containers have it mounted; and is never seen empty. */
 static int write_file(const char *dir, const char *name, const char *text)
 {
     _cleanup_(freep) char *path = text ? strf("%s/%s", dir, name) : NULL;
     if (!path)
         return -ENOMEM;
     _cleanup_(closep) int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
-    if (fd < 0)
-        return -errno;
     /* Containers may have it mounted: it is never empty for a moment. */
-    int r = write_all(fd, text, strlen(text));
-    if (r >= 0 && ftruncate(fd, (off_t)strlen(text)) < 0)
-        r = -errno;
-    return r;
+    int r = fd < 0 ? -errno : write_all(fd, text, strlen(text));
+    return r >= 0 && ftruncate(fd, (off_t)strlen(text)) < 0 ? -errno : r;
+}
+
+/* Takes text; NULL: no memory. */
+static char *add_hosts(char *text, char *const *hosts)
+{
+    for (size_t i = 0; hosts && hosts[i]; i++) {
+        _cleanup_(freep) char *before = text;
+        size_t name = strcspn(hosts[i], ":");
+        text = before && hosts[i][name]
+                   ? strf("%s%s\t%.*s\n", before, hosts[i] + name + 1, (int)name, hosts[i])
+                   : NULL;
+    }
+    return text;
 }
 
 /* A pod with a network goes by its address there; its name must not lead others of its programs to loopback alone. */
-static char *hosts_text(const AgentNetwork *n, const char *hostname)
+static char *hosts_text(const AgentNetwork *n, const char *hostname, char *const *peers)
 {
     static const char rest[] = "::1\tlocalhost ip6-localhost ip6-loopback\n";
     const char *address = n->addresses ? n->addresses[0] : NULL;
@@ -36,13 +46,8 @@ static char *hosts_text(const AgentNetwork *n, const char *hostname)
     char *text = !network_is_wanted(n) || !address ? strf("127.0.0.1\tlocalhost %s\n%s", hostname, rest)
                                                    : strf("127.0.0.1\tlocalhost\n%s%.*s\t%s\n", rest,
                                                           (int)strcspn(address, "/"), address, hostname);
-    STRV_FOREACH (host, n->hosts) {
-        _cleanup_(freep) char *before = text;
-        size_t name = strcspn(*host, ":");
-        text =
-            before && (*host)[name] ? strf("%s%s\t%.*s\n", before, *host + name + 1, (int)name, *host) : NULL;
-    }
-    return text;
+    text = add_hosts(text, n->hosts);
+    return text ? add_hosts(text, peers) : NULL;
 }
 
 /* Without a network there are no servers of names either, and an image keeps the file that it has. */
@@ -56,13 +61,19 @@ static int write_resolv_conf(const char *dir, const AgentNetwork *n)
     return write_file(dir, "resolv.conf", text);
 }
 
+int rootfs_name_hosts(const Platform *p, const AgentConfigure *configure, char *const *peers)
+{
+    _cleanup_(freep) char *dir = strf("%s/etc", p->run);
+    _cleanup_(freep) char *text = hosts_text(&configure->network, configure->hostname ?: "localhost", peers);
+
+    return dir && text ? write_file(dir, "hosts", text) : -ENOMEM;
+}
+
 int rootfs_write_network(const Platform *p, const AgentConfigure *configure)
 {
-    const char *hostname = configure->hostname ?: "localhost";
     _cleanup_(freep) char *dir = strf("%s/etc", p->run);
-    _cleanup_(freep) char *hosts = hosts_text(&configure->network, hostname);
 
-    int r = dir ? write_file(dir, "hosts", hosts) : -ENOMEM;
+    int r = dir ? rootfs_name_hosts(p, configure, configure->network.peers) : -ENOMEM;
     return r < 0 ? r : write_resolv_conf(dir, &configure->network);
 }
 

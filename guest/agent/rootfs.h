@@ -26,6 +26,8 @@ void rootfs_decide_sizes(const Platform *p, AgentConfigure *configure);
 int rootfs_prepare(const Platform *p, const AgentConfigure *configure, Failure *f);
 /* Those of them that the network's addresses stand in, anew: containers that run see the change. 0 or negative errno. */
 int rootfs_write_network(const Platform *p, const AgentConfigure *configure);
+/* The names of hosts, with these other pods; containers that run see them at once. 0 or negative errno. */
+int rootfs_name_hosts(const Platform *p, const AgentConfigure *configure, char *const *peers);
 /* The overlay of one container; fine to repeat. -ENODEV in f: the image's disk is not there yet. */
 int rootfs_make(Platform *p, const AgentConfigure *configure, const AgentContainer *c, Failure *f);
 /* In the new process, in a mount namespace of its own: its "/" becomes the container's. */

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Pods on a bridge of the host: in a network of the test's own, so that nothing of the host's is touched and nothing is left."""
 import ctypes
+import json
 import os
 import pathlib
 import signal
@@ -36,7 +37,7 @@ def taps():
     for line in ip("link", "show").splitlines():
         if not line.startswith(" "):
             name = line.split()[1].rstrip(":")
-        elif name.startswith("pv") and "alias" in line:
+        elif name.startswith("pv") and "alias podvisor pod" in line:
             found[name] = line.split("alias ")[1]
     return found
 
@@ -83,14 +84,6 @@ class TwoPods(BridgeTest):
 
     def test_one_knows_the_other_by_name(self):
         self.assertEqual(self.fetched("left", "right"), "right")
-
-    def test_the_examples_talk_by_name(self):
-        for name in ("store", "front"):
-            self.host.write(name, (EXAMPLES / f"{name}.pod").read_text())
-            self.addCleanup(self.host.cli, "wait", name, "--for=gone", "--timeout=60s", check=False)
-            self.addCleanup(self.host.remove, name)
-        self.host.wait("store", "front")
-        self.assertEqual(self.fetched("front", "store"), "in store")
 
     def test_the_host_fetches_one_too(self):
         done = subprocess.run(["busybox", "wget", "-qO-", "http://10.0.0.2/"], capture_output=True, text=True)
@@ -312,6 +305,158 @@ class Refused(BridgeTest):
         until("it is gone", lambda: tap not in ip("link", "show"))
 
 
+class ManagedNetwork(BridgeTest):
+    """Two pods on a network of podvisor's, which say no address and no bridge."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.network("lan", 'subnet = "10.89.1.0/24"; mtu = 1400;')
+        for name in ("left", "right"):
+            cls.host.write(name, pod('network = "lan";', page=name))
+        cls.host.wait("left", "right")
+
+    @classmethod
+    def network(cls, name, text):
+        (cls.host.root / "pods.d" / f"{name}.network").write_text(text)
+
+    def undeclare(self, name):
+        (self.host.root / "pods.d" / f"{name}.network").unlink(missing_ok=True)
+
+    def address(self, name):
+        return self.host.status(name)["address"]
+
+    def networks(self):
+        return {n["name"]: n for n in json.loads(self.host.cli("network", "list", "--json=short").stdout)}
+
+    def interface(self, name):
+        """What the host says of it; nothing, if there is none."""
+        return subprocess.run(["ip", "address", "show", "dev", name], capture_output=True, text=True).stdout
+
+    def declare_network(self, name, text):
+        self.network(name, text)
+        self.addCleanup(self.undeclare, name)
+
+    def test_each_has_an_address_of_its_own_and_the_host_has_the_first(self):
+        self.assertEqual({self.address("left"), self.address("right")}, {"10.89.1.2", "10.89.1.3"})
+        for words in ("inet 10.89.1.1/24", "mtu 1400"):
+            self.assertIn(words, self.interface("pv-lan"))
+        self.assertIn("alias podvisor network lan", ip("link", "show", "pv-lan"))
+        self.assertEqual(self.fetched("left", self.address("right")), "right")
+        self.assertIn("mtu 1400", self.host.sh("left", "ip link show eth0").stdout)
+        self.assertEqual(self.host.sh("left", "ip route").stdout.splitlines()[0].split()[:3], ["default", "via", "10.89.1.1"])
+
+    def test_status_and_list_show_the_network_and_who_has_which_address(self):
+        left, right = self.address("left"), self.address("right")
+        self.assertRegex(self.host.page("left"), rf"(?m)^ +Network: lan, {left} \(bridge pv-lan\)$")
+        shown = self.networks()["lan"]
+        self.assertEqual((shown["subnet"], shown["gateway"], shown["bridge"], shown["made"]), ("10.89.1.0/24", "10.89.1.1", "pv-lan", True))
+        self.assertEqual({p["pod"]: (p["address"], p["running"]) for p in shown["pods"]}, {"left": (left, True), "right": (right, True)})
+        self.assertRegex(self.host.cli("network", "list").stdout, r"(?m)^lan +10\.89\.1\.0/24 +pv-lan +in use +")
+
+    def test_an_address_stays_over_restarts_of_its_pod_and_of_podvisord(self):
+        before, machine = self.address("left"), self.host.status("right")["vmm_pid"]
+        self.host.cli("restart", "left", "--no-wait")
+        self.host.kill()
+        self.host.start()
+        self.host.wait("left", "right")
+        self.assertEqual(self.address("left"), before)
+        self.assertEqual(self.host.status("right")["vmm_pid"], machine)
+        self.assertEqual(self.fetched("right", before), "left")
+
+    def test_what_cannot_be_had_is_told_with_the_reason(self):
+        left = self.address("left")
+        self.declare_network("lan-two", 'subnet = "10.89.0.0/16";')
+        self.declare_network("same", 'subnet = "10.92.0.0/24"; bridge = "pv-lan";')
+        self.declare_network("bad", 'subnet = "10.93.0.0/33";')
+        self.declare_network("theirs", 'subnet = "10.94.0.0/24"; bridge = "br0";')
+        self.declare_network("full", 'subnet = "10.95.0.0/24"; range = "10.95.0.1-10.95.0.1";')
+        place = self.host.root / "pods.d"
+        told = {
+                'network = "wan";': f"there is no network wan: wan.network, which would declare it, is not in {place}",
+                f'network = "lan"; address = "{left}";': f"the address {left} of the network lan is that of the pod left",
+                'network = "lan"; address = "10.88.0.9";': "the address 10.88.0.9 cannot be had on the network lan, 10.89.1.0/24: it is outside of the subnet",
+                'network = "lan"; address = "10.89.1.1";': "the address 10.89.1.1 cannot be had on the network lan, 10.89.1.0/24: it is the host's own address there",
+                'network = "lan-two";': "the network lan-two, 10.89.0.0/16, has addresses in common with the network lan, 10.89.1.0/24",
+                'network = "same";': "the bridge pv-lan of the network same is that of the network lan too",
+                'network = "bad";': f'the network bad cannot be used: {place}/bad.network:1: subnet: "10.93.0.0/33" is not accepted; expected an address of '
+                                    'IPv4 or IPv6 such as "10.0.0.2/24" or "10.0.0.1"',
+                'network = "theirs";': "its network cannot be made: this host has an interface br0, which is not podvisor's and is left as it is: set bridge in "
+                                       "theirs.network to another name",
+                'network = "full";': "the network full has no address left: all of 10.95.0.1-10.95.0.1 are other pods'"}
+        for i, network in enumerate(told):
+            self.host.write(f"refused-{i}", pod(network))
+        for i, (network, why) in enumerate(told.items()):
+            with self.subTest(network):
+                self.assertEqual(failure(self.host, f"refused-{i}"), why)
+            self.host.remove(f"refused-{i}")
+            self.host.cli("wait", f"refused-{i}", "--for=gone")
+        # Nothing of the bridge that is not podvisor's has changed, and what nobody has is free again.
+        self.assertIn("inet 10.0.0.1/24", self.interface("br0"))
+        self.assertNotIn("10.94.0.1", self.interface("br0"))
+        self.assertEqual({p["pod"] for n in self.networks().values() for p in n["pods"]}, {"left", "right"})
+        self.assertIn("bad.network", self.host.cli("reload", check=False).stderr)
+
+    def test_they_find_each_other_by_name_and_who_comes_and_goes_is_seen_at_once(self):
+        def hosts(pod):
+            return dict(reversed(line.split("\t")) for line in self.host.sh(pod, "grep 10.89.1 /etc/hosts").stdout.splitlines())
+        both = {name: self.address(name) for name in ("left", "right")}
+        self.assertEqual([self.fetched("left", "right"), self.fetched("right", "left")], ["right", "left"])
+        uptime = self.host.uptime("left", "main")
+        self.declare("third", 'network = "lan"; hosts = [ "right:10.89.1.99" ];', page="third")
+        three = {**both, "third": self.address("third")}
+        until("left knows the third", lambda: hosts("left") == three)
+        self.assertEqual(self.fetched("left", "third"), "third")
+        self.assertEqual(self.fetched("third", "left"), "left")
+        # What its own file says of a name counts.
+        self.assertEqual(hosts("third"), {**three, "right": "10.89.1.99"})
+        # A podvisord that comes back, and a runner that does, know it as well.
+        os.kill(self.host.status("left")["runner_pid"], signal.SIGKILL)
+        self.host.kill()
+        self.host.start()
+        self.host.wait("left", "right", "third")
+        self.host.remove("third")
+        for name in both:
+            until(f"{name} has forgotten the third", lambda: hosts(name) == both)
+        self.assertGreater(self.host.uptime("left", "main"), uptime)
+        self.assertEqual(self.host.status("left")["names_stale"], None)
+
+    def test_the_examples_talk_by_name(self):
+        self.host.cli("check", EXAMPLES)
+        for name in ("store", "front"):
+            self.host.write(name, (EXAMPLES / f"{name}.pod").read_text())
+            self.addCleanup(self.host.cli, "wait", name, "--for=gone", "--timeout=60s", check=False)
+            self.addCleanup(self.host.remove, name)
+        self.host.wait("store", "front")
+        self.assertEqual(self.fetched("front", "store"), "in store")
+
+    def test_an_address_that_a_pod_file_names_is_allotted_to_nobody_else(self):
+        self.declare_network("dmz", 'subnet = "10.96.0.0/24";')
+        self.host.write("fixed", "autostart = false;" + pod('network = "dmz"; address = "10.96.0.2";'))
+        self.declare("third", 'network = "dmz";', wait=False)
+        self.assertEqual(until("an address", lambda: "third" in self.host.list() and self.address("third")), "10.96.0.3")
+        self.host.remove("fixed")
+        self.host.remove("third")
+
+    def test_a_network_lasts_as_long_as_its_pods_and_leaves_nothing(self):
+        self.network("gone", 'subnet = "10.97.0.0/24";')
+        self.declare("third", 'network = "gone";')
+        self.network("gone", 'subnet = "10.98.0.0/24";')
+        until("the change is seen", lambda: self.networks()["gone"]["changed"])
+        self.assertIn("10.97.0.1/24", self.interface("pv-gone"))
+        self.host.cli("restart", "third")
+        self.host.wait("third")
+        self.assertEqual(self.address("third"), "10.98.0.2")
+        self.assertNotIn("10.97.0.1", self.interface("pv-gone"))
+        self.undeclare("gone")
+        until("it is seen", lambda: not self.networks()["gone"]["declared"])
+        self.assertEqual(subprocess.run(["busybox", "wget", "-qO-", "http://10.98.0.2/"], capture_output=True, text=True).stdout, "served\n")
+        self.host.remove("third")
+        until("the bridge is gone", lambda: not self.interface("pv-gone"))
+        until("all is forgotten", lambda: "gone" not in self.networks())
+        self.assertFalse((self.host.root / "state/networks/gone").exists())
+
+
 class OrdinaryUser(unittest.TestCase):
     def test_a_podvisord_without_roots_rights_says_so(self):
         host = self.enterContext(nobodys_instance(self))
@@ -319,6 +464,10 @@ class OrdinaryUser(unittest.TestCase):
         host.write("web", pod('bridge = "br0"; address = "10.0.0.2/24";'))
         self.assertEqual(failure(host, "web"), "its network cannot be made: to make an interface on the bridge br0 takes root's rights, and "
                                                "podvisord was not started with them")
+        (host.root / "pods.d/own.network").write_text('subnet = "10.89.9.0/24";')
+        host.write("managed", pod('network = "own";'))
+        self.assertEqual(failure(host, "managed"), "its network cannot be made: to make the bridge pv-own takes root's rights, and podvisord was not "
+                                                   "started with them")
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ containers = (
 """
 HELLO = 'containers = ( { name = "hello"; image = "busybox"; command = [ "sleep", "1000000" ]; stop_signal = "KILL"; } );\n'
 PUBLISHED = '"user"; publish = [ "127.0.0.1:%d:80" ]'
-BRIDGED = '"bridge"; bridge = "br0"; address = "10.0.0.2/24"'
+MANAGED = '"bridge"; network = "lan"'
 # As `systemd-analyze security --threshold` wants it: tenths.
 EXPOSURE = 35
 KNOCK = """import socket
@@ -68,21 +68,26 @@ class Network(PodMachineTest):
         self.assertEqual(self.served(80), "served\n")
         self.machine.remove_pod("low")
 
-    def test_a_pod_is_on_a_bridge_of_the_host_and_its_unit_has_no_network(self):
+    def test_a_pod_is_on_a_bridge_that_podvisor_makes_and_its_unit_has_no_network(self):
         m = self.machine
-        m.run("sh", "-c", "ip link add br0 type bridge && ip address add 10.0.0.1/24 dev br0 && ip link set br0 up")
-        m.pod("bridged", WEB % BRIDGED)
+        since = m.cursor()
+        m.write("/etc/podvisor/pods.d/lan.network", 'subnet = "10.89.0.0/24";\n')
+        m.pod("bridged", WEB % MANAGED)
         m.wait("bridged")
-        self.assertEqual(self.served(80, "10.0.0.2"), "served\n")
+        self.assertEqual(self.served(80, "10.89.0.2"), "served\n")
         pid = m.vmm("bridged")
         self.assertNotEqual(os.readlink(m.path(f"/proc/{pid}/ns/net")), os.readlink(m.path("/proc/1/ns/net")))
         m.run("kill", "-KILL", str(m.status("bridged")["runner_pid"]))
         m.run("systemctl", "restart", "podvisord.service")
         m.wait("bridged")
-        self.assertEqual((m.vmm("bridged"), self.served(80, "10.0.0.2")), (pid, "served\n"))
+        self.assertEqual((m.vmm("bridged"), self.served(80, "10.89.0.2")), (pid, "served\n"))
+        self.assertIn("podvisor pod bridged", m.run("ip", "link").stdout)
+        # The bridge goes with the last of both, its file and its pods.
+        m.run("rm", "/etc/podvisor/pods.d/lan.network")
         m.remove_pod("bridged")
+        m.wait_journal(lambda r: "The bridge pv-lan" in r["MESSAGE"] and "is given up" in r["MESSAGE"], since=since)
+        self.assertNotIn("podvisor", m.run("ip", "link").stdout)
         self.assertEqual(self.uplinks(), {})
-        self.assertNotIn("podvisor pod", m.run("ip", "link").stdout)
 
     def test_a_runner_that_is_killed_and_a_podvisord_that_is_restarted_leave_the_network_as_it_is(self):
         m = self.machine

@@ -215,6 +215,20 @@ static void other_limits_are_for_containers_that_are_there(void **state)
     assert_int_equal(p->agent->configure.containers[0].definition.limits.pids, 9);
 }
 
+static void names_of_other_pods_are_for_containers_that_are_there(void **state)
+{
+    char *good[] = { (char[]){ "db:10.89.0.3" }, NULL };
+    Peer *p = *state;
+    AgentContainer c = waiting();
+
+    peer_hello(p, 1, p->token, 1, AGENT_PROTOCOL_HOSTS);
+    assert_int_equal(peer_ask(p, AGENT_HOSTS, &(RunnerHosts){ .peers = good }), EAGAIN);
+    peer_configure(p, &c, 1);
+    assert_int_equal(peer_ask(p, AGENT_HOSTS, &(RunnerHosts){ .peers = good }), 0);
+    /* Without a network there are no others, whatever is said. */
+    assert_int_equal(peer_ask(p, AGENT_HOSTS, &(RunnerHosts){ 0 }), 0);
+}
+
 static void a_stop_before_anything_runs_powers_off(void **state)
 {
     Peer *p = *state;
@@ -313,6 +327,7 @@ int main(void)
         WITH_PEER(requests_for_what_is_not_there_are_refused),
         WITH_PEER(garbage_of_every_kind_is_survived),
         WITH_PEER(other_limits_are_for_containers_that_are_there),
+        WITH_PEER(names_of_other_pods_are_for_containers_that_are_there),
         WITH_PEER(nothing_is_configured_behind_a_stop),
         WITH_PEER(a_stop_before_anything_runs_powers_off),
         WITH_PEER(the_power_button_is_told_before_anything_is_configured),

@@ -104,6 +104,54 @@ static void an_agent_that_is_too_old_for_other_limits_is_told_of(void **state)
     assert_int_equal(f->kills, 0);
 }
 
+static void name(Fixture *f, const char *peer)
+{
+    char *peers[] = { (char *)(uintptr_t)peer, NULL };
+
+    assert_success(runner_name_hosts(f->runner, &(RunnerHosts){ .peers = peers }));
+}
+
+static void names_of_other_pods_are_told_one_after_the_other_and_the_last_ones_count(void **state)
+{
+    Fixture *f = *state;
+    RunnerReport *report = &f->runner->record.report;
+
+    fake_welcome_version(&f->agent, AGENT_PROTOCOL_HOSTS);
+    (void)clock_answer(f, 0);
+    (void)fake_expect(&f->agent, AGENT_CONFIGURE);
+    name(f, "db:10.0.0.3"); /* after the agent was told what to run, and before it runs */
+    assert_true(fake_is_silent(&f->agent));
+    fake_say(&f->agent, AGENT_REPLY, fake_id(&f->agent), &(RunnerReply){ 0 });
+    const RunnerHosts *said = fake_expect(&f->agent, AGENT_HOSTS);
+    assert_string_equal(said->peers[0], "db:10.0.0.3");
+    uint64_t id = fake_id(&f->agent);
+    name(f, "db:10.0.0.4");
+    name(f, "db:10.0.0.5");
+    assert_true(fake_is_silent(&f->agent));
+    fake_say(&f->agent, AGENT_REPLY, id, &(RunnerReply){ 0 });
+    said = fake_expect(&f->agent, AGENT_HOSTS);
+    assert_string_equal(said->peers[0], "db:10.0.0.5");
+    fake_say(&f->agent, AGENT_REPLY, fake_id(&f->agent),
+             &(RunnerReply){ .error = EIO, .message = (char[]){ "a\nb" } });
+    assert_string_equal(report->hosts_failed, "a\\x0ab");
+    name(f, "db:10.0.0.6");
+    (void)fake_expect(&f->agent, AGENT_HOSTS);
+    fake_say(&f->agent, AGENT_REPLY, fake_id(&f->agent), &(RunnerReply){ 0 });
+    assert_null(report->hosts_failed);
+}
+
+static void an_agent_that_is_too_old_for_names_of_other_pods_is_told_of(void **state)
+{
+    Fixture *f = *state;
+
+    configure(f);
+    assert_null(f->runner->record.report.hosts_failed);
+    name(f, "db:10.0.0.3");
+    assert_true(fake_is_silent(&f->agent));
+    assert_non_null(strstr(f->runner->record.report.hosts_failed, "is of an older podvisor"));
+    assert_int_equal(f->kills, 0);
+}
+
 static void the_clock_is_right_before_anything_runs(void **state)
 {
     Fixture *f = *state;
@@ -558,6 +606,8 @@ int main(void)
         TEST(a_lying_clock_is_asked_a_bounded_number_of_times),
         TEST(other_limits_are_told_one_after_the_other_and_the_last_ones_count),
         TEST(an_agent_that_is_too_old_for_other_limits_is_told_of),
+        TEST(names_of_other_pods_are_told_one_after_the_other_and_the_last_ones_count),
+        TEST(an_agent_that_is_too_old_for_names_of_other_pods_is_told_of),
         TEST(no_version_in_common_is_a_refusal),
         TEST(an_agent_that_is_too_old_for_a_network_is_not_left_without_one),
         TEST(an_agent_is_told_of_the_network),

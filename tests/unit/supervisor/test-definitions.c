@@ -51,7 +51,7 @@ static int set_up(void **state)
     f->second = dir_make_at(f->dir.fd, "second", 0755);
     f->directories[0] = strf("%s/first", f->dir.path);
     f->directories[1] = strf("%s/second", f->dir.path);
-    assert_success(definitions_new(&f->definitions, f->directories, false, on_definition, f));
+    assert_success(definitions_new(&f->definitions, DEFINITION_POD, f->directories, false, on_definition, f));
     *state = f;
     return 0;
 }
@@ -274,7 +274,7 @@ static void files_that_others_may_write_are_not_trusted(void **state)
     Fixture *f = *state;
 
     definitions_free(f->definitions);
-    assert_success(definitions_new(&f->definitions, f->directories, true, on_definition, f));
+    assert_success(definitions_new(&f->definitions, DEFINITION_POD, f->directories, true, on_definition, f));
     write_at(f->first, "web.pod", GOOD);
     scan(f);
     assert_true(f->defined);

@@ -40,7 +40,7 @@ static int close_ends(void **state)
     return 0;
 }
 
-static void say(const Ends *e, UplinkMessageType type, const UplinkBegin *body, int fd)
+static void say(const Ends *e, UplinkMessageType type, const void *body, int fd)
 {
     _cleanup_(bytes_done) Bytes packet = { 0 };
 
@@ -177,6 +177,26 @@ static void a_bridge_that_is_not_there_is_told_to_the_runner(void **state)
     message_done(&m);
 }
 
+static void bridges_that_are_gone_are_an_order_alone(void **state)
+{
+    const Ends *e = *state;
+    UplinkBridge bridge = { .bridge = (char *)(uintptr_t) "pv-lan",
+                            .mac = (char *)(uintptr_t) "02:00:00:00:00:01" };
+    const UplinkSweep sweep = { &bridge, 1 };
+    UplinkOrder order;
+
+    say(e, UPLINK_SWEEP, &sweep, -1);
+    assert_success(uplink_order_receive(e->uplink, &order));
+    assert_true(order.sweep && !order.join && order.guest < 0);
+    assert_int_equal(order.bridges.n_bridges, 1);
+    assert_string_equal(order.bridges.bridges[0].bridge, "pv-lan");
+    uplink_order_done(&order);
+    /* Not after a lock, which is a runner's. */
+    say(e, UPLINK_LOCK, NULL, e->file);
+    say(e, UPLINK_SWEEP, &sweep, -1);
+    assert_int_equal(receive(e, &order), -EPROTO);
+}
+
 static void a_runner_that_goes_away_has_ordered_nothing(void **state)
 {
     Ends *e = *state;
@@ -197,6 +217,7 @@ int main(void)
                                         close_ends),
         cmocka_unit_test_setup_teardown(a_bridge_that_is_not_there_is_told_to_the_runner, open_ends,
                                         close_ends),
+        cmocka_unit_test_setup_teardown(bridges_that_are_gone_are_an_order_alone, open_ends, close_ends),
         cmocka_unit_test_setup_teardown(a_runner_that_goes_away_has_ordered_nothing, open_ends, close_ends),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
