@@ -50,6 +50,7 @@ typedef struct Runner {
     LogWriter *logs;           /* of the containers, the console and the VMM */
     struct PodFiles *files;    /* secrets and config files */
     AgentGlue *glue;           /* NULL: there is no agent to speak with */
+    usec_t born;               /* CLOCK_MONOTONIC of when this process was there */
     bool machine;              /* between BACKEND_STARTED and BACKEND_ENDED */
     bool begun;                /* start or adopt has been called, and its last event has not come */
     usec_t looking_since;      /* when recovery began; 0: not yet */

@@ -5,6 +5,7 @@
  * and shown by the CLI. Facts only; what is wanted and what is under way stand elsewhere.
  */
 #include "schemas/pod-definition.h"
+#include "schemas/start-times.h"
 
 /* How far the runner has come with its machine. */
 typedef enum RunnerState {
@@ -116,6 +117,7 @@ typedef struct RunnerReport {
     uint64_t limits_generation; /* of the definition whose limits the agent knows; 0: not known */
     char *limits_failed;        /* why it cannot be told a later one's; NULL: it can */
     Id128 guest_boot;
+    StartTimes start;
     ContainerReport *containers;
     size_t n_containers;
 } RunnerReport;

@@ -204,6 +204,7 @@ static void on_watch(void *userdata, const char *name)
 {
     Supervisor *s = userdata;
 
+    s->definitions_heard = watch_heard(s->watch);
     int r = name ? definitions_scan_file(s->definitions, name) : definitions_scan(s->definitions);
     if (r < 0)
         log_error_errno(r, "The definitions cannot be read");
@@ -211,8 +212,8 @@ static void on_watch(void *userdata, const char *name)
 
 int supervisor_reload(Supervisor *s, char ***ret_errors)
 {
+    s->definitions_heard = now_usec(CLOCK_MONOTONIC);
     int r = definitions_scan(s->definitions);
-
     if (r < 0)
         return r;
     *ret_errors = definitions_errors(s->definitions);
@@ -239,6 +240,7 @@ static int definitions_start(Supervisor *s)
     /* Watched first and read then, so that nothing falls between. */
     if (r >= 0)
         r = watch_new(&s->watch, s->event, s->paths->definitions, on_watch, s);
+    s->definitions_heard = now_usec(CLOCK_MONOTONIC);
     if (r >= 0)
         r = definitions_scan(s->definitions);
     if (r < 0)

@@ -130,6 +130,7 @@ int agent_configure(Agent *a, const AgentConfigure *configure, Failure *f)
                     memcmp(bytes.data, a->configure_bytes.data, bytes.size) == 0;
         return same ? 0 : failure_say(f, -EALREADY, "this boot has been configured otherwise");
     }
+    start_mark(&a->start, START_TOLD);
     if (a->ending.phase != ENDING_NOT)
         return failure_say(f, -ESHUTDOWN, "the machine is about to power off");
     if ((r = check(configure, f)) < 0 || (r = prepare_platform(a, configure, f)) < 0)
@@ -139,6 +140,7 @@ int agent_configure(Agent *a, const AgentConfigure *configure, Failure *f)
     bytes_done(&a->configure.entropy);
     a->pids_share = agent_pids_share(&a->configure);
     rootfs_decide_sizes(a->platform, &a->configure);
+    start_mark(&a->start, START_SETUP);
     a->configured = true;
     a->configure_bytes = take_struct(bytes);
     agent_report_due(a);

@@ -43,6 +43,7 @@ struct Container {
     const Container *waits_for; /* while it is queued; not owned */
     bool through;               /* of a sidecar: it has been ready, so that others may start */
     bool unready;               /* it runs, and its probes say that it does not do its work */
+    StartContainer start;       /* the name is borrowed */
 };
 
 /* Queued: nothing happens before its turn. */

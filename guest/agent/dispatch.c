@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <time.h>
+
 #include "guest/agent/agent.h"
 
 /* 0 or negative errno, with f where there is more to say; REPLY_LATER: the handler answers itself. */
@@ -38,9 +40,15 @@ static int on_clock(Agent *a, uint64_t id, const void *body, Failure *f)
 {
     const AgentClock *clock = body;
 
+    struct timespec tick = { 0 };
+
     if (clock->step != 0)
         a->platform->ops->step_clock(a->platform, clock->step);
-    AgentClock answer = { .round = clock->round, .time = now_usec(CLOCK_REALTIME) };
+    (void)clock_getres(CLOCK_MONOTONIC, &tick);
+    AgentClock answer = { .round = clock->round,
+                          .time = now_usec(CLOCK_REALTIME),
+                          .uptime = now_usec(CLOCK_MONOTONIC),
+                          .tick = (usec_t)tick.tv_sec * USEC_PER_SEC + (usec_t)tick.tv_nsec / 1000 };
     agent_send(a, AGENT_CLOCK, 0, &answer);
     return 0;
 }
