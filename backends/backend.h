@@ -75,6 +75,8 @@ struct BackendContext {
     const RunDefinition *definition;
     const BackendImage *images; /* owned by the runner; those that are not here are opened by their path */
     size_t n_images;
+    StartTimes *
+        start; /* the backend marks CHOSEN, NETWORK, SPAWNED, GREETED and RESTORED in it, where it has such steps; never NULL */
     BackendEventFunc on_event;
     void *userdata;
 };

@@ -26,10 +26,10 @@ static int _printf_(2, 3) complain(Parser *p, const char *format, ...)
 /* ("list", NULL) or ("image", "import"); NULL when there is none. */
 static const Verb *verb_find(const char *first, const char *second)
 {
-    _cleanup_(freep) char *both = second ? strf("%s %s", first, second) : NULL;
+    _cleanup_(freep) char *name = second ? strf("%s %s", first, second) : strdup(first);
 
-    for (const Verb *v = verbs; v < verbs + n_verbs; v++)
-        if (streq(v->name, first) || (both && streq(v->name, both)))
+    for (const Verb *v = verbs; name && v < verbs + n_verbs; v++)
+        if (streq(v->name, name))
             return v;
     return NULL;
 }
@@ -184,8 +184,12 @@ static int parse_word(Parser *p, const char *word)
         return strv_append(&c->arguments, word);
     }
     if (c->group) {
-        c->verb = verb_find(c->group, word);
-        return c->verb ? 0 : refuse_verb(p, c->group, word);
+        c->verb = p->options_ended ? NULL : verb_find(c->group, word);
+        if (c->verb)
+            return 0;
+        /* A group may be a verb itself, for what is no second word of it. */
+        c->verb = verb_find(c->group, NULL);
+        return c->verb ? strv_append(&c->arguments, word) : refuse_verb(p, c->group, word);
     }
     /* Where other programs have a verb for it, people type that. */
     if (streq(word, "help")) {
@@ -318,8 +322,10 @@ static int check_arguments(Parser *p)
 
 static int check_whole(Parser *p)
 {
-    const Context *c = p->context;
+    Context *c = p->context;
 
+    if (!c->verb && c->group && !c->options[OPTION_HELP].given)
+        c->verb = verb_find(c->group, NULL);
     if (!c->verb) {
         if (c->options[OPTION_HELP].given || c->options[OPTION_VERSION].given)
             return 1;

@@ -63,7 +63,7 @@ static void print_verbs(const char *group, FILE *f)
         width = MAX(width, (int)(strlen(v->name) + strlen(v->synopsis) + 1));
     for (const Verb *v = verbs; v < verbs + n_verbs; v++) {
         const char *rest = group ? str_after(v->name, group) : NULL;
-        if (group && (!rest || *rest != ' '))
+        if (group && (!rest || (*rest && *rest != ' ')))
             continue;
         _cleanup_(freep) char *left = verb_left(v);
         print_row(left ?: "?", width, v->help, f);

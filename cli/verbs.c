@@ -304,6 +304,59 @@ const Verb verbs[] = {
                      "machine's network "
                      "interfaces. Without an argument, of all pods that run. Nothing is counted by polling: "
                      "an agent is asked once." },
+    { .name = "analyze",
+      .synopsis = "[POD...]",
+      .max = ARGUMENTS_ANY,
+      .options = OPTIONS_SHOW,
+      .argument = ARGUMENT_POD,
+      .run = verb_analyze,
+      .help = "show what the time of a pod's start went into",
+      .description = "Shows how long the last start of a pod took, from the change of its file, or an "
+                     "operator's word, until every container did what it "
+                     "should, and how much of that were podvisord, the runner, QEMU and the guest's kernel, "
+                     "the agent, and the containers. "
+                     "Of a start that failed or goes on, how far it came. Without an argument, a table of "
+                     "all pods. Nothing is measured for this: "
+                     "the times are recorded with every start. The exit status is 3 when nothing is known of "
+                     "the start of a pod that was named. "
+                     "A pod that is called as a word of this verb comes after --." },
+    { .name = "analyze blame",
+      .synopsis = "POD",
+      .min = 1,
+      .max = 1,
+      .options = OPTION_BIT(OPTION_JSON),
+      .argument = ARGUMENT_POD,
+      .run = verb_analyze_blame,
+      .help = "show the steps of a pod's start, slowest first",
+      .description = "Shows every step of the last start of a pod that is known: how long it took since the "
+                     "last of those that it waited "
+                     "for, whose part it is, and what was then done. Steps of "
+                     "containers, and of QEMU and its guest, go on at the same time, so these times add up "
+                     "to more than the whole." },
+    { .name = "analyze critical-chain",
+      .synopsis = "POD",
+      .min = 1,
+      .max = 1,
+      .options = OPTION_BIT(OPTION_JSON) | OPTION_BIT(OPTION_NO_LEGEND),
+      .argument = ARGUMENT_POD,
+      .run = verb_analyze_chain,
+      .help = "show what a pod's start waited for",
+      .description = "Shows what the end of the last start of a pod waited for, what that waited for, and so "
+                     "on to its beginning. Only what is "
+                     "on this chain makes a start shorter when it becomes quicker. What was waited for as "
+                     "well, and was there "
+                     "earlier, stands beside it." },
+    { .name = "analyze plot",
+      .synopsis = "POD",
+      .min = 1,
+      .max = 1,
+      .options = OPTION_BIT(OPTION_JSON),
+      .argument = ARGUMENT_POD,
+      .run = verb_analyze_plot,
+      .help = "draw a pod's start as an SVG",
+      .description = "Writes the last start of a pod as an SVG to standard output, which may not be a "
+                     "terminal: each step is a bar over an "
+                     "axis of time, and those of the critical chain are framed." },
     { .name = "agent",
       .synopsis = "POD REQUEST [JSON]",
       .min = 2,

@@ -3,6 +3,7 @@
 #include "runner/agent-glue-internal.h"
 #include "runner/agent-version.h"
 #include "runner/log-writer.h"
+#include "runner/start-marks.h"
 
 #define STOP_REPLY_TIMEOUT (10 * USEC_PER_SEC)
 /* The guest needs some of the time to power off, after its containers have ended. */
@@ -154,6 +155,9 @@ void agent_glue_log_safe(Runner *r, uint64_t seq)
 static void on_log(void *userdata, void *body)
 {
     AgentGlue *g = userdata;
+    const LogRecord *record = body;
+
+    start_marks_output(g->runner, record->container);
     log_writer_take(g->runner->logs, body);
 }
 

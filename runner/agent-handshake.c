@@ -10,6 +10,7 @@
 #include "runner/backend-events.h"
 #include "runner/log-writer.h"
 #include "runner/pod-files.h"
+#include "runner/start-marks.h"
 
 /* --- configuring -------------------------------------------------------------------------------------------------- */
 
@@ -40,6 +41,7 @@ static void on_configured(void *userdata, int error, const char *message)
     else if (error < 0)
         refused(g->runner, "the agent could not do what the definition asks", message ?: strerror(-error));
     else {
+        start_marks_add(g->runner, START_CONFIGURED);
         g->runner->record.report.limits_generation = g->limits_generation;
         runner_dispatch(g->runner, RUNNER_EVENT_WORKING);
         agent_glue_limits_begin(g);
@@ -60,6 +62,7 @@ static void configure_now(AgentGlue *g)
             beyond);
         return;
     }
+    start_marks_add(r, START_CONFIGURE);
     int e = agent_configure_fill(&r->definition, &c);
     g->limits_generation = r->definition.generation;
     if (e >= 0) {
@@ -159,7 +162,10 @@ bool agent_glue_clock_begin(AgentGlue *g)
 void agent_glue_on_clock(void *userdata, void *body)
 {
     AgentGlue *g = userdata;
+    const AgentClock *answer = body;
 
+    if (guest_clock_awaits(&g->clock, answer))
+        start_marks_clock(g->runner, g->clock.sent, now_usec(CLOCK_MONOTONIC), answer);
     int e = guest_clock_take(&g->clock, g->client, body);
     if (e < 0)
         clock_failed(g->runner, e);
@@ -222,6 +228,7 @@ void agent_glue_on_welcome(void *userdata, void *body)
         refused(r, "the agent is of an older podvisor", unfit);
         return;
     }
+    start_marks_add(r, START_WELCOME);
     g->welcome = true;
     g->return_due = 0;
     g->patience = AGENT_CHANNEL_PATIENCE;

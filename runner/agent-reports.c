@@ -7,6 +7,7 @@
 #include "runner/agent-glue-internal.h"
 #include "runner/agent-version.h"
 #include "runner/backend-events.h"
+#include "runner/start-marks.h"
 
 static void text_clean(char **text)
 {
@@ -77,6 +78,7 @@ void agent_glue_on_report(void *userdata, void *body)
         n++;
     }
     g->garbage = 0;
+    start_marks_take(r, &report->start);
     if (report->completed && !r->record.completed) {
         r->record.completed = true;
         runner_save(r);

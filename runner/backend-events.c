@@ -5,12 +5,14 @@
 #include "runner/end.h"
 #include "runner/log-writer.h"
 #include "runner/runner-state.h"
+#include "runner/start-marks.h"
 #include "runner/supervisor-link.h"
 
 void runner_ended(Runner *r, EndReason seen, int64_t exit_code, uint64_t exit_signal, const char *message)
 {
     RunnerReport *report = &r->record.report;
 
+    start_mark_end(&report->start);
     (void)end_fill(&r->record, seen, exit_code, exit_signal, message);
     strv_free(take_ptr(report->console_tail));
     (void)console_tail(r->vm_dir, CONSOLE_TAIL_LINES, &report->console_tail);
@@ -75,6 +77,8 @@ void runner_take_containers(Runner *r, const ContainerReport *containers, size_t
     report->n_containers = fresh.n_containers;
     schema_done(&runner_report_schema, &old);
     ready_update(report);
+    if (report->ready)
+        start_marks_ready(r);
     runner_report_changed(r);
 }
 
@@ -86,6 +90,7 @@ static void on_started(Runner *r, const BackendEvent *e)
 
     r->machine = true;
     r->copy = e->vmm.copy;
+    start_marks_add(r, START_PROVED);
     report->vmm_pid = (uint64_t)e->vmm.pid;
     report->vmm_started = e->vmm.started;
     report->isolated = e->vmm.isolated;

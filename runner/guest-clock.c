@@ -5,6 +5,7 @@ static int ask(GuestClock *c, AgentClient *client, int64_t step)
 {
     c->round++;
     c->asked = now_usec(CLOCK_REALTIME);
+    c->sent = now_usec(CLOCK_MONOTONIC);
     return agent_client_send(client, AGENT_CLOCK, &(AgentClock){ .round = c->round, .step = step });
 }
 
@@ -25,11 +26,16 @@ int64_t guest_clock_error(usec_t asked, usec_t answered, usec_t time, bool *ret_
     return time > should ? (int64_t)off : -(int64_t)off;
 }
 
+bool guest_clock_awaits(const GuestClock *c, const AgentClock *answer)
+{
+    return c->left > 0 && answer->round == c->round;
+}
+
 int guest_clock_take(GuestClock *c, AgentClient *client, const AgentClock *answer)
 {
     bool right;
 
-    if (c->left == 0 || answer->round != c->round)
+    if (!guest_clock_awaits(c, answer))
         return 0;
     int64_t error = guest_clock_error(c->asked, now_usec(CLOCK_REALTIME), answer->time, &right);
     c->left = right ? 0 : c->left - 1;

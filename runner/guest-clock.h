@@ -22,10 +22,13 @@ typedef struct GuestClock {
     uint64_t round; /* of the last question */
     unsigned left;  /* rounds; 0: nothing is asked for */
     usec_t asked;   /* CLOCK_REALTIME */
+    usec_t sent;    /* the same moment by CLOCK_MONOTONIC */
 } GuestClock;
 
 /* Begins anew. 0, or negative errno of agent_client_send(). */
 int guest_clock_begin(GuestClock *c, AgentClient *client);
+/* Whether it is the answer to the last question. */
+bool guest_clock_awaits(const GuestClock *c, const AgentClock *answer);
 /* 1: it was an answer, and what follows from it has been sent; 0: it was none; or negative errno of agent_client_send(). */
 int guest_clock_take(GuestClock *c, AgentClient *client, const AgentClock *answer);
 

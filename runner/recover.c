@@ -4,6 +4,7 @@
 #include "runner/end.h"
 #include "runner/recovery.h"
 #include "runner/runner-state.h"
+#include "runner/start-marks.h"
 
 /* From the gate to the exec, or from the last word to the end, it takes a millisecond; a host that swaps may need seconds. */
 #define LOOK_INTERVAL (20 * USEC_PER_MSEC)
@@ -48,6 +49,9 @@ static void record_begin(Runner *r, bool ended)
 static void recover_start(Runner *r, const BackendFacts *facts)
 {
     r->record.configured = r->record.completed = r->record.power_button = false;
+    if (start_marks_begin(r, r->born) < 0)
+        runner_log(r, LOG_WARNING, -ENOMEM, "Pod %s: the times of its start are not all recorded",
+                   r->definition.name);
     runner_dispatch(r, RUNNER_EVENT_START);
 }
 

@@ -143,6 +143,7 @@ static int runner_init(Runner *r)
         .definition = &r->definition,
         .images = r->images,
         .n_images = r->n_images,
+        .start = &r->record.report.start,
         .on_event = runner_on_backend_event,
         .userdata = r,
     };
@@ -163,6 +164,7 @@ int runner_new(const Backend *backend, int run_dir, bool unit, Runner **ret)
         safe_close(run_dir);
         return -ENOMEM;
     }
+    r->born = now_usec(CLOCK_MONOTONIC);
     r->backend = backend;
     r->run_dir = run_dir;
     r->vm_dir = r->lock = -1;

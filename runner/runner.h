@@ -57,6 +57,7 @@ typedef struct Runner {
     bool paused;            /* its processors stand still */
     char **peers;           /* the other pods of its network, once podvisord has said them: peers_known */
     bool peers_known;
+    usec_t born;               /* CLOCK_MONOTONIC of when this process was there */
     usec_t stop_timeout;       /* of the stop that was asked for */
     sd_event_source *saving;   /* tries again to write runner.msgpack */
     sd_event_source *leaving;  /* an end waits for podvisord no longer than this */

@@ -15,6 +15,8 @@ static const Field clock_fields[] = {
     { F_UNSIGNED(AgentClock, round), .doc = "Which question it is, or is answered." },
     { F_SIGNED(AgentClock, step), .doc = "Microseconds by which the guest's clock is to be moved." },
     { F_DURATION(AgentClock, time), .doc = "The guest's clock." },
+    { F_DURATION(AgentClock, uptime), .doc = "How long it runs." },
+    { F_DURATION(AgentClock, tick), .doc = "What that goes forward by at once." },
 };
 DEFINE_SCHEMA(agent_clock_schema, AgentClock, "clock", "The guest's clock, asked for or told.", clock_fields);
 
@@ -158,6 +160,7 @@ static const Field report_fields[] = {
     { F_GROUP(AgentReport, lease, lease_report_schema), .doc = "What it leases of a DHCP server." },
     { F_LIST(AgentReport, containers, container_report_schema), .max = CONTAINERS_MAX,
       .doc = "The containers." },
+    { F_GROUP(AgentReport, start, start_times_schema), .doc = "When each step of the start was done." },
 };
 DEFINE_SCHEMA(agent_report_schema, AgentReport, "report", "What the containers do.", report_fields);
 

@@ -115,6 +115,9 @@ typedef struct AgentClock {
     uint64_t round; /* an answer has that of its question */
     int64_t step;   /* of a question: microseconds by which the guest's clock is to be moved first */
     usec_t time;    /* of an answer: CLOCK_REALTIME of the guest */
+    usec_t uptime;  /* of an answer: CLOCK_MONOTONIC of the guest; 0: an agent that does not tell */
+    usec_t
+        tick; /* of an answer: what that goes forward by at once, as a guest's does that has only its timer's ticks */
 } AgentClock;
 extern const Schema agent_clock_schema;
 
@@ -255,6 +258,7 @@ typedef struct AgentReport {
     LeaseReport lease; /* from version 4 on */
     ContainerReport *containers;
     size_t n_containers;
+    StartTimes start; /* the rows that are the guest's */
 } AgentReport;
 extern const Schema agent_report_schema;
 

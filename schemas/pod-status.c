@@ -91,6 +91,8 @@ static const Field fields[] = {
     { F_SIZE(PodStatus, scratch_used),
       .doc = "What the scratch disks of the machine take of the host's disk, in bytes." },
     { F_SIZE(PodStatus, scratch_size), .doc = "The most that they can take; 0 where there are none." },
+    { F_GROUP(PodStatus, start, start_times_schema),
+      .doc = "When each step of the last start was done; `podvisor analyze` explains it." },
     { F_LIST(PodStatus, containers, container_report_schema), .doc = "The containers." },
 };
 DEFINE_SCHEMA(pod_status_schema, PodStatus, "pod status", "A pod as podvisord sees it.", fields);

@@ -81,6 +81,7 @@ typedef struct PodStatus {
     uint64_t memory;      /* resident bytes of the VMM */
     usec_t cpu_time;      /* used by the VMM so far */
     uint64_t scratch_used, scratch_size; /* bytes of the host's disk */
+    StartTimes start;                    /* of the last start, as far as it is known */
     ContainerReport *containers;
     size_t n_containers;
 } PodStatus;

@@ -129,6 +129,7 @@ static const Field runner_report_fields[] = {
     { F_STRING(RunnerReport, limits_failed), .doc = "Why it cannot be told the limits of a later one." },
     { F_STRING(RunnerReport, hosts_failed), .doc = "Why it cannot be told the names of other pods." },
     { F_ID128(RunnerReport, guest_boot), .doc = "The identity of the guest's boot." },
+    { F_GROUP(RunnerReport, start, start_times_schema), .doc = "When each step of the start was done." },
     { F_LIST(RunnerReport, containers, container_report_schema), .max = CONTAINERS_MAX,
       .doc = "The containers." },
 };

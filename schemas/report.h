@@ -5,6 +5,7 @@
  * and shown by the CLI. Facts only; what is wanted and what is under way stand elsewhere.
  */
 #include "schemas/pod-definition.h"
+#include "schemas/start-times.h"
 
 /* How far the runner has come with its machine. */
 typedef enum RunnerState {
@@ -127,6 +128,7 @@ typedef struct RunnerReport {
     char *limits_failed;        /* why it cannot be told a later one's; NULL: it can */
     char *hosts_failed;         /* why it cannot be told the present names of other pods; NULL: it can */
     Id128 guest_boot;
+    StartTimes start;
     ContainerReport *containers;
     size_t n_containers;
 } RunnerReport;

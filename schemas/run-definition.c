@@ -64,6 +64,8 @@ static const Field run_definition_fields[] = {
     { F_LIST(RunDefinition, disks, run_disk_schema), .max = VOLUMES_MAX, .doc = "The disks of volumes." },
     { F_LIST(RunDefinition, shares, run_disk_schema), .max = VOLUMES_MAX,
       .doc = "The shares that are live." },
+    { F_GROUP(RunDefinition, start, start_times_schema),
+      .doc = "When podvisord's own steps of the start were done." },
 };
 DEFINE_SCHEMA_EXTRA(run_definition_schema, RunDefinition, "frozen definition", "All that a runner is told.",
                     run_definition_fields);

@@ -16,6 +16,7 @@
 #include "schemas/log-fields.h"
 #include "schemas/paths.h"
 #include "schemas/pod-definition.h"
+#include "schemas/start-times.h"
 
 /* What a machine boots from, where files are handed over by name; images go by their digest. */
 #define RUN_KERNEL "kernel"
@@ -96,6 +97,7 @@ typedef struct RunDefinition {
     size_t n_disks;
     RunDisk *shares; /* one for each volume that is live: of the same shape, and a directory */
     size_t n_shares;
+    StartTimes start; /* podvisord's marks, which the runner goes on from */
     Bytes extra;
 } RunDefinition;
 extern const Schema run_definition_schema;

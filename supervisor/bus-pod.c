@@ -12,20 +12,34 @@
 
 /* --- properties ---------------------------------------------------------------------------------------------------- */
 
-/* What changes all the time is looked up when asked for, and never told. */
-static bool is_volatile(const Field *field)
-{
-    static const char *const names[] = { "memory", "cpu_time", "scratch_used", "scratch_size" };
+/* What is never told, but only looked up when it is asked for. */
+static const struct {
+    const char *name;
+    bool measured; /* at that moment, since it changes all the time */
+} untold[] = {
+    { "memory", true },       { "cpu_time", true }, { "scratch_used", true },
+    { "scratch_size", true }, { "start", false },
+};
 
-    TABLE_FOREACH (name, names)
-        if (streq(field->name, *name))
+static bool is_untold(const Field *field)
+{
+    TABLE_FOREACH (row, untold)
+        if (streq(field->name, row->name))
             return true;
+    return false;
+}
+
+static bool is_measured(const Field *field)
+{
+    TABLE_FOREACH (row, untold)
+        if (streq(field->name, row->name))
+            return row->measured;
     return false;
 }
 
 static uint64_t property_flags(const Field *field)
 {
-    return is_volatile(field) ? 0 : SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE;
+    return is_untold(field) ? 0 : SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE;
 }
 
 static int get_property(sd_bus *bus, const char *path, const char *interface, const char *property,
@@ -40,7 +54,7 @@ static int get_property(sd_bus *bus, const char *path, const char *interface, co
 
     if (!status)
         return -ENOMEM;
-    if (!is_volatile(field))
+    if (!is_measured(field))
         return schema_bus_append_field(reply, field, status);
     PodStatus usage = {
         .memory = process_memory((pid_t)status->vmm_pid),
@@ -77,7 +91,7 @@ char **bus_pod_changes(Pod *pod)
         return NULL;
     for (size_t i = 0; i < schema->n_fields; i++) {
         const Field *field = &schema->fields[i];
-        if (is_volatile(field) || property_checksum(field, status, &checksum) < 0 || checksum == pod->told[i])
+        if (is_untold(field) || property_checksum(field, status, &checksum) < 0 || checksum == pod->told[i])
             continue;
         if (strv_append(&names, schema_bus_name(field, name)) < 0)
             return NULL;

@@ -173,6 +173,8 @@ int pod_launch(Pod *pod, RunDefinition *d, char **ret_error)
         (r = volumes_check(pod, d, ret_error)) < 0 ||
         (r = pod_files_check(pod->supervisor, &d->pod, ret_error)) < 0)
         return r;
+    start_mark(&pod->start, START_FROZEN);
+    d->start = pod->start;
     if ((r = run_path_freeze(pod->supervisor->pods_dir, d)) < 0) {
         *ret_error = strf("its definition cannot be written to its run path: %s", strerror(-r));
         return r;

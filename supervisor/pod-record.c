@@ -38,6 +38,7 @@ static const Field fields[] = {
     { F_STRV(PodRecord, console_tail), .doc = "The last lines of the guest's console." },
     { F_LIST(PodRecord, containers, container_report_schema), .max = CONTAINERS_MAX,
       .doc = "How its containers had ended." },
+    { F_GROUP(PodRecord, start, start_times_schema), .doc = "When each step of its start was done." },
     { F_ENUM(PodRecord, state, pod_state_table), .doc = "What the pod was doing." },
     { F_DURATION(PodRecord, since), .doc = "Since when, in microseconds since 1970." },
 };
@@ -60,4 +61,13 @@ void pod_record_take_containers(PodRecord *record, const RunnerReport *report)
     record->n_containers = copy.n_containers;
     copy.n_containers = 0;
     schema_done(&runner_report_schema, &copy);
+}
+
+void pod_record_take_start(PodRecord *record, const RunnerReport *report)
+{
+    StartTimes copy;
+
+    schema_done(&start_times_schema, &record->start);
+    if (schema_copy(&start_times_schema, &report->start, &copy) >= 0)
+        record->start = copy;
 }

@@ -50,8 +50,9 @@ typedef struct PodRecord {
     char **console_tail;
     ContainerReport *containers; /* as they were reported last, with their exit statuses */
     size_t n_containers;
-    PodState state; /* the last one that was more than a passage */
-    usec_t since;   /* CLOCK_REALTIME of when the pod came to it */
+    StartTimes start; /* of the machine that ended last */
+    PodState state;   /* the last one that was more than a passage */
+    usec_t since;     /* CLOCK_REALTIME of when the pod came to it */
     Bytes extra;
 } PodRecord;
 extern const Schema pod_record_schema;
@@ -59,3 +60,5 @@ extern const CheckpointKind pod_record_kind;
 
 /* What the report says of containers takes the place of what was remembered of them; without memory nothing is. */
 void pod_record_take_containers(PodRecord *record, const RunnerReport *report);
+/* The same of the times of its start. */
+void pod_record_take_start(PodRecord *record, const RunnerReport *report);

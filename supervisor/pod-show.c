@@ -73,6 +73,18 @@ static int show_report(const Pod *pod, PodStatus *s)
     return 0;
 }
 
+/* The one that is under way, or was the last. */
+static int show_start(const Pod *pod, PodStatus *s)
+{
+    bool alive = reconcile_alive(&pod->observed);
+    StartTimes copy;
+
+    int r = schema_copy(&start_times_schema, alive ? &pod->report.start : &pod->record.start, &copy);
+    if (r >= 0)
+        s->start = copy;
+    return r;
+}
+
 static int show_record(const Pod *pod, PodStatus *s)
 {
     const PodRecord *record = &pod->record;
@@ -235,8 +247,9 @@ static int show_wait(const Pod *pod, PodStatus *s)
 static int build(Pod *pod, PodStatus *s)
 {
     static int (*const parts[])(const Pod *pod, PodStatus *s) = {
-        show_definition, show_report,     show_record,      show_network, show_errors, show_doubt,  show_rest,
-        show_wait,       show_image_wait, show_volume_wait, show_order,   show_files,  show_shares,
+        show_definition,  show_report, show_start, show_record, show_network,
+        show_errors,      show_doubt,  show_rest,  show_wait,   show_image_wait,
+        show_volume_wait, show_order,  show_files, show_shares,
     };
 
     s->state = pod->state;

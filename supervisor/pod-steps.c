@@ -82,6 +82,10 @@ static void record_end(Pod *pod, bool as_asked)
     PodRecord *record = &pod->record;
     const RunnerReport *report = &pod->report;
 
+    /* What has led to another machine in place of this one is where the start of that one began. */
+    if (!pod->wanted.replace && !pod->wanted.restart)
+        pod->start = (StartTimes){ 0 };
+    pod_record_take_start(record, report);
     record->as_asked = as_asked;
     free(record->end_rule);
     record->end_rule = take_ptr(record->stop_rule);
@@ -115,11 +119,15 @@ static void record_end(Pod *pod, bool as_asked)
 /* Takes message. Nothing was spawned. */
 static void launch_failed(Pod *pod, int error, char *message)
 {
+    StartTimes start = take_struct(pod->report.start);
+
+    start_mark_end(&start);
     schema_done(&runner_report_schema, &pod->report);
     pod->report = (RunnerReport){
         .state = RUNNER_ENDED,
         .reason = END_START_FAILED,
         .exit_code = -1,
+        .start = start,
         .message = message ?: strdup(strerror(-error)),
     };
     pod->in_flight.operation = OPERATION_NONE;
@@ -142,10 +150,13 @@ static void hold_by_host(Pod *pod)
 static void ended_unseen(Pod *pod, const char *why)
 {
     bool asked = pod->observed.phase == MACHINE_STOPPING || pod->wanted.hold;
+    StartTimes start = take_struct(pod->report.start);
 
+    start_mark_end(&start);
     schema_done(&runner_report_schema, &pod->report);
     pod->report = (RunnerReport){
         .state = RUNNER_ENDED,
+        .start = start,
         .reason = asked ? END_STOPPED : END_LOST,
         .exit_code = -1,
         .message = strf("how is not known, since no runner comes: %s", why),
@@ -197,6 +208,10 @@ static StepOutcome step_record_end(Pod *pod, Rule rule)
 
 static StepOutcome step_queue(Pod *pod, Rule rule)
 {
+    if (!pod->queued && !pod->in_flight.slot) {
+        start_mark(&pod->start, START_DECIDED);
+        pod->start.at[START_TURN] = 0;
+    }
     supervisor_queue(pod->supervisor, pod);
     if (pod->in_flight.slot)
         return STEP_AGAIN;
@@ -252,6 +267,7 @@ static StepOutcome step_launch(Pod *pod, Rule rule)
     RunDefinition d;
     char *error = NULL;
 
+    start_mark_once(&pod->start, START_TURN);
     if (image_wait_look(pod))
         return STEP_AGAIN;
     int making = volume_make_look(pod, &error);
@@ -273,6 +289,8 @@ static StepOutcome step_launch(Pod *pod, Rule rule)
         error = strf("its run path cannot be written: %s", strerror(-r));
     if (r >= 0)
         r = pod_launch(pod, &d, &error);
+    pod->report.start = pod->start; /* until the runner tells, or if none comes */
+    pod->start = (StartTimes){ 0 };
     if (r >= 0) {
         take_running(pod, &d);
         pod_set_phase(pod, MACHINE_LIVE);

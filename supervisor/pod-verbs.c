@@ -59,8 +59,19 @@ static int done(Pod *pod)
     return 0;
 }
 
+/* What led to it before counts no more, unless the start is under way already. */
+static void mark_asked(Pod *pod)
+{
+    if (pod->queued || pod->in_flight.slot)
+        return;
+    pod->start = (StartTimes){ 0 };
+    if (!alive(pod) || pod->wanted.restart)
+        start_mark(&pod->start, START_ASKED);
+}
+
 static void want_started(Pod *pod)
 {
+    mark_asked(pod);
     pod->wanted.hold = false;
     pod->wanted.asked = true;
     pod->wanted.kill = false;

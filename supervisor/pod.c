@@ -160,6 +160,8 @@ static int take_definition(Pod *pod, const Definition *d)
     if (known)
         return 0;
     pod->record.generation++;
+    pod->start = (StartTimes){ .at[START_SEEN] = pod->supervisor->definitions_heard };
+    start_mark(&pod->start, START_READ);
     if (again)
         pod_forget_failures(pod);
     /* What was made for a start was made as the one before had it. */

@@ -42,6 +42,7 @@ struct Pod {
 
     PodObserved observed;
     RunnerReport report;   /* the last one of this attempt; zeroed: none */
+    StartTimes start;      /* marks of the next attempt, until its definition is frozen */
     PodDefinition running; /* frozen, of this attempt; valid when has_running */
     bool has_running;
     uint64_t running_generation; /* of running */

@@ -207,6 +207,7 @@ static void on_watch(void *userdata, const char *name)
 {
     Supervisor *s = userdata;
 
+    s->definitions_heard = watch_heard(s->watch);
     /* Networks first: a pod may come with one. */
     int r = name ? networks_scan_file(s->networks, name) : networks_scan(s->networks);
     if (r >= 0)
@@ -217,8 +218,8 @@ static void on_watch(void *userdata, const char *name)
 
 int supervisor_reload(Supervisor *s, char ***ret_errors)
 {
+    s->definitions_heard = now_usec(CLOCK_MONOTONIC);
     int r = networks_scan(s->networks);
-
     if (r >= 0)
         r = definitions_scan(s->definitions);
     if (r < 0)
@@ -251,6 +252,7 @@ static int definitions_start(Supervisor *s)
     /* Watched first and read then, so that nothing falls between. */
     if (r >= 0)
         r = watch_new(&s->watch, s->event, s->paths->definitions, on_watch, s);
+    s->definitions_heard = now_usec(CLOCK_MONOTONIC);
     if (r >= 0)
         r = definitions_scan(s->definitions);
     if (r >= 0)

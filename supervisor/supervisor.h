@@ -37,6 +37,7 @@ struct Supervisor {
     bool units; /* runners are units of systemd: they introduce themselves, as users of their own */
     Definitions *definitions;
     struct Networks *networks;
+    usec_t definitions_heard; /* CLOCK_MONOTONIC: when it was heard of what is being read */
     Watch *watch;
     ImageWait *image_wait;
     FileWatch *file_watch;

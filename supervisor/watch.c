@@ -29,6 +29,7 @@ struct Watch {
     size_t n_directories;
     char **names; /* to be told at the end of the debouncing time */
     bool everything;
+    usec_t heard; /* CLOCK_MONOTONIC of the first event of the present debouncing time */
     WatchFunc func;
     void *userdata;
 };
@@ -93,6 +94,7 @@ static void note(Watch *w, const char *name)
         w->everything = true;
     if (sd_event_source_get_enabled(w->timer, NULL) > 0)
         return;
+    w->heard = now_usec(CLOCK_MONOTONIC);
     sd_event_source_set_time_relative(w->timer, WATCH_DEBOUNCE);
     sd_event_source_set_enabled(w->timer, SD_EVENT_ONESHOT);
 }
@@ -224,6 +226,11 @@ int watch_add(Watch *w, const char *directory)
     w->n_directories++;
     directory_arm(w, d);
     return 0;
+}
+
+usec_t watch_heard(const Watch *w)
+{
+    return w->heard;
 }
 
 Watch *watch_free(Watch *w)

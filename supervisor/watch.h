@@ -27,5 +27,7 @@ typedef void (*WatchFunc)(void *userdata, const char *name);
 int watch_new(Watch **ret, sd_event *event, char *const *directories, WatchFunc func, void *userdata);
 /* One more directory, for as long as the watch is there; one that it has already is nothing new. 0 or -ENOMEM. */
 int watch_add(Watch *w, const char *directory);
+/* From within func: when the first of the events came that it is called for (CLOCK_MONOTONIC). */
+usec_t watch_heard(const Watch *w);
 Watch *watch_free(Watch *w);
 DEFINE_CLEANUP(Watch *, watch_free)

@@ -196,6 +196,7 @@ static void on_created(void *userdata, Job *job)
                                                       : strf("libvirt could not make the domain: %s", words));
     } else if (l->created) {
         l->record.accelerator = job->facts.kvm ? ACCELERATOR_KVM : ACCELERATOR_TCG;
+        start_mark(l->vm.context->start, START_GREETED);
         libvirt_start_made(l);
     }
 }
@@ -251,6 +252,7 @@ static void create(LibvirtVm *l)
     if (l->vm.context->definition->pod.libvirt.xml)
         job->flags |= VIR_DOMAIN_START_VALIDATE;
     l->sent = true;
+    start_mark(l->vm.context->start, START_SPAWNED);
     l->asked = libvirt_call(l, job) >= 0;
 }
 

@@ -441,6 +441,7 @@ static int machine_spawn(NullVm *n, VmmChild *child, char **ret_message)
     n->record.started = now_usec(CLOCK_REALTIME);
     if ((r = process_watch(n, child->id)) < 0 || (r = record_save(n)) < 0)
         return r;
+    start_mark(n->vm.context->start, START_SPAWNED);
     return vmm_release(child, ret_message);
 }
 

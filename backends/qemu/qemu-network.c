@@ -83,9 +83,10 @@ static void on_uplink(void *userdata, bool up, const char *message)
             q->network.end = uplink_take_tap(q->network.uplink);
         q->network.up = true;
         q->network.since = now_usec(CLOCK_MONOTONIC);
-        if (is_being_made(q))
+        if (is_being_made(q)) {
+            start_mark(q->vm.context->start, START_NETWORK);
             qemu_start_go_on(q);
-        else
+        } else
             tell(q, NULL);
     } else if (is_being_made(q)) {
         qemu_start_network_failed(q, message);

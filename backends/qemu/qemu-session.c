@@ -247,6 +247,7 @@ static void on_ready(unsigned major, unsigned minor, void *userdata)
 
     if (q->state != QEMU_STARTING)
         return;
+    start_mark(q->vm.context->start, START_GREETED);
     if (major < QEMU_VERSION_MAJOR || (major == QEMU_VERSION_MAJOR && minor < QEMU_VERSION_MINOR))
         qemu_end_begin(q, END_START_FAILED,
                        strf("%s is version %u.%u; %d.%d or newer is needed", q->vm.context->definition->qemu,

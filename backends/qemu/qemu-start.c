@@ -178,6 +178,7 @@ static int launch_spawn(QemuVm *q, Launch *l, char **message)
         return r;
     if ((r = vmm_release(&l->child, message)) < 0)
         return r;
+    start_mark(q->vm.context->start, START_SPAWNED);
     q->pidfd = take_fd(&l->child.pidfd);
     q->log = take_fd(&l->log);
     q->words.bell = take_fd(&l->bell);

@@ -43,8 +43,10 @@ static void boot_instead(QemuVm *q, char *why)
 
 static void decided(QemuVm *q)
 {
-    if (q->state == QEMU_STARTING)
-        qemu_start_go_on(q);
+    if (q->state != QEMU_STARTING)
+        return;
+    start_mark(q->vm.context->start, START_CHOSEN);
+    qemu_start_go_on(q);
 }
 
 static void take_template(QemuVm *q)
@@ -252,7 +254,10 @@ bool qemu_template_wake(QemuVm *q, const char *status)
 
 void qemu_template_loading(QemuVm *q, const char *status)
 {
-    if (q->record.copy && q->record.step == QEMU_STEP_SPAWNED && streq(status, "completed") && go_on(q) < 0)
+    if (!q->record.copy || q->record.step != QEMU_STEP_SPAWNED || !streq(status, "completed"))
+        return;
+    start_mark(q->vm.context->start, START_RESTORED);
+    if (go_on(q) < 0)
         on_refused(-EIO, NULL, NULL, q);
 }
 
@@ -264,6 +269,7 @@ bool qemu_template_give_up(QemuVm *q)
     if (!q->record.boot_why)
         q->record.boot_why = strf("QEMU could not load the template: %s", line ?: "it gave no reason");
     q->record.copy = false;
+    q->vm.context->start->at[START_RESTORED] = 0;
     qemu_template_done(&q->template);
     q->template.decided = true;
     return true;

@@ -227,6 +227,27 @@ static void log_streams(void)
     put_enum(&log_stream_table);
 }
 
+static void start_parts(void)
+{
+    put_enum(&start_part_table);
+}
+
+/* In the order in which they are done. */
+static void start_marks(void)
+{
+    puts(".Bl -tag -width \"configured\" -compact");
+    TABLE_FOREACH (row, start_mark_rows) {
+        printf(".It Va %s Pq %s\n", row->word, enum_to_string(&start_part_table, (int)row->part));
+        put_sentence(row->doc);
+    }
+    puts(".El\n.Pp\nEach container:\n.Bl -tag -width \"configured\" -compact");
+    TABLE_FOREACH (row, start_step_rows) {
+        printf(".It Va %s\n", row->word);
+        put_sentence(row->doc);
+    }
+    puts(".El");
+}
+
 /* For journald: what `journalctl -x` shows below a message. */
 static void catalog(void)
 {
@@ -336,6 +357,8 @@ static const struct {
     { "@log-fields@", log_fields },
     { "@log-streams@", log_streams },
     { "@status-fields@", status_fields },
+    { "@start-parts@", start_parts },
+    { "@start-marks@", start_marks },
     { "@statistics-fields@", statistics_fields },
     { "@process-fields@", process_fields },
     { "@backend-fields@", backend_fields },

@@ -136,9 +136,11 @@ bool agent_has_news(const Agent *a)
 void agent_report_now(Agent *a)
 {
     ContainerReport reports[CONTAINERS_MAX];
+    StartContainer starts[CONTAINERS_MAX];
     AgentReport report = { .completed = a->ending.completed,
                            .power_button = a->ending.power_button,
-                           .containers = reports };
+                           .containers = reports,
+                           .start = a->start };
 
     if (!a->report_due || !agent_has_news(a) || !a->session.stands || port_busy(&a->port))
         return;
@@ -147,8 +149,12 @@ void agent_report_now(Agent *a)
         return;
     }
     report.n_containers = MIN(a->n_containers, ELEMENTSOF(reports));
-    for (size_t i = 0; i < report.n_containers; i++)
+    for (size_t i = 0; i < report.n_containers; i++) {
         container_fill_report(&a->containers[i], &reports[i]);
+        starts[i] = a->containers[i].start;
+    }
+    report.start.containers = starts;
+    report.start.n_containers = report.n_containers;
     agent_send(a, AGENT_REPORT, 0, &report);
     schema_done(&lease_report_schema, &report.lease);
     a->report_due = false;

@@ -62,6 +62,7 @@ struct Agent {
     int task_cgroup; /* of what the agent does for others; negative: not made yet */
     Ending ending;
     bool report_due;
+    StartTimes start; /* its marks, by this machine's clock; containers have theirs themselves */
 };
 
 /* clock NULL: CLOCK_MONOTONIC. Blocks all signals of the process. */

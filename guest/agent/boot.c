@@ -122,16 +122,18 @@ static int open_cgroup(void)
     return fd;
 }
 
-void boot(Uevents *u, int *ret_cgroup)
+void boot(Uevents *u, StartTimes *start, int *ret_cgroup)
 {
-    static int (*const steps[])(void) = { modules_load,   change_root,       protect_agent,
-                                          raise_loopback, allow_descriptors, allow_processes };
+    static int (*const steps[])(void) = { change_root, protect_agent, raise_loopback, allow_descriptors,
+                                          allow_processes };
 
     (void)mount_all();
     /* Before the modules, so that no device comes unheard. */
     int r = uevents_init(u);
     if (r < 0)
         log_error_errno(r, "device events cannot be heard");
+    (void)modules_load();
+    start_mark(start, START_MODULES);
     TABLE_FOREACH (step, steps)
         (void)(*step)();
     *ret_cgroup = open_cgroup();

@@ -10,5 +10,5 @@
 #define BOOT_RUN "/run/podvisor"
 
 /* The step that failed is logged; the others are done all the same, so that a runner can still be told. *ret_cgroup is the
- * containers' directory of control groups, or -1. */
-void boot(Uevents *u, int *ret_cgroup);
+ * containers' directory of control groups, or -1. Marks MODULES. */
+void boot(Uevents *u, StartTimes *start, int *ret_cgroup);

@@ -143,6 +143,7 @@ static int begin(Agent *a, Failure *f)
     a->pids_share = agent_pids_share(&a->configure);
     rootfs_decide_sizes(a->platform, &a->configure);
     bring_devices(a->platform, &a->configure);
+    start_mark(&a->start, START_SETUP);
     a->configured = true;
     agent_report_due(a);
     int r = make_containers(a);
@@ -215,6 +216,7 @@ int agent_configure(Agent *a, uint64_t id, const AgentConfigure *configure, Fail
         return failure_set(f, r, "configure");
     if (a->configured || a->configuring)
         return configure_again(a, id, &bytes, f);
+    start_mark(&a->start, START_TOLD);
     if (a->ending.phase != ENDING_NOT)
         return failure_say(f, -ESHUTDOWN, "the machine is about to power off");
     if ((r = check(configure, f)) < 0 || (r = prepare_platform(a, configure, f)) < 0)

@@ -24,6 +24,13 @@ static void tell(Container *c, LifeEvent event);
 static void kill_all(Container *c);
 static const char *message_of(const Container *c);
 
+/* The first time counts. */
+static void mark(Container *c, StartStep step)
+{
+    if (c->start.at[step] == 0)
+        c->start.at[step] = now_usec(CLOCK_MONOTONIC);
+}
+
 /* --- launch --- */
 
 static int enter_container(void *userdata, Failure *f)
@@ -50,6 +57,7 @@ static void launch_told(Container *c, LaunchNews news)
         failure_say(&c->failure, -EIO, "its process ended before the program ran");
     if (news == LAUNCH_STARTED) {
         c->started = now_usec(CLOCK_REALTIME);
+        mark(c, START_STEP_STARTED);
         c->failure.error = 0;
         tell(c, LIFE_STARTED);
     }
@@ -307,6 +315,7 @@ void container_init(Container *c, Agent *a, const AgentContainer *config)
     const ContainerDefinition *d = &config->definition;
 
     *c = (Container){ .agent = a, .config = config, .exit_code = -1, .launch_status = -1, .input = -1 };
+    c->start.name = d->name;
     container_life_init(&c->life, &d->restart, d->stop_timeout, random_number);
     c->life.once = config->role == CONTAINER_INIT;
     probes_init(c);
@@ -340,6 +349,7 @@ void container_done(Container *c)
 void container_begin(Container *c)
 {
     c->failure.error = 0;
+    mark(c, START_STEP_CALLED);
     tell(c, LIFE_TURN);
     container_look(c);
 }
@@ -380,6 +390,8 @@ void container_readiness_changed(Container *c)
     bool unready = (running && !ready) || c->life.phase == LIFE_UNWELL;
 
     c->through |= ready;
+    if (container_through(c))
+        mark(c, START_STEP_DONE);
     if (unready != c->unready)
         agent_report_due(c->agent);
     c->unready = unready;
@@ -399,10 +411,13 @@ void container_look(Container *c)
         r = files_give(c->agent->platform, &c->config->definition, &c->failure);
     if (r >= 0 && (r = container_limit_io(c)) < 0)
         failure_set(&c->failure, r, "its limits of input and output could not be set");
-    if (r == -ENODEV)
+    if (r == -ENODEV) {
         c->failure.error = 0;
-    else
-        tell(c, r < 0 ? LIFE_REFUSED : LIFE_READY);
+        return;
+    }
+    if (r >= 0)
+        mark(c, START_STEP_CREATED);
+    tell(c, r < 0 ? LIFE_REFUSED : LIFE_READY);
 }
 
 static void explain_limits(Container *c, int error)

@@ -44,6 +44,7 @@ struct Container {
     bool through;               /* of a sidecar: it has been ready, so that others may start */
     bool io_limited;            /* its control group has limits of disks, or had */
     bool unready;               /* it runs, and its probes say that it does not do its work */
+    StartContainer start;       /* the name is borrowed */
 };
 
 /* Queued: nothing happens before its turn. */

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <time.h>
+
 #include "guest/agent/agent.h"
 #include "guest/agent/rootfs.h"
 
@@ -39,12 +41,18 @@ static int on_clock(Agent *a, uint64_t id, const void *body, Failure *f)
 {
     const AgentClock *clock = body;
 
+    struct timespec tick = { 0 };
+
     if (clock->step != 0)
         a->platform->ops->step_clock(a->platform, clock->step);
     /* A machine that was paused has not seen the time go by, and others have. */
     if (clock->step > 0)
         dhcp_skip(a, (usec_t)clock->step);
-    AgentClock answer = { .round = clock->round, .time = now_usec(CLOCK_REALTIME) };
+    (void)clock_getres(CLOCK_MONOTONIC, &tick);
+    AgentClock answer = { .round = clock->round,
+                          .time = now_usec(CLOCK_REALTIME),
+                          .uptime = now_usec(CLOCK_MONOTONIC),
+                          .tick = (usec_t)tick.tv_sec * USEC_PER_SEC + (usec_t)tick.tv_nsec / 1000 };
     agent_send(a, AGENT_CLOCK, 0, &answer);
     return 0;
 }

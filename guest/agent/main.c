@@ -18,6 +18,8 @@ static void on_devices(void *userdata)
         int r = fd < 0 ? 0 : port_open(&a->port, fd);
         if (r < 0)
             log_error_errno(r, "the port to the host could not be opened");
+        else if (a->port.fd >= 0)
+            start_mark_once(&a->start, START_PORT);
     }
     agent_disks_changed(a);
 }
@@ -46,12 +48,16 @@ static int run(void)
 {
     Platform platform = { .ops = &guest_platform_ops, .run = BOOT_RUN, .cgroup = -1 };
     Uevents uevents;
+    StartTimes start = { 0 };
     PowerButton button;
     Agent *a;
 
-    boot(&uevents, &platform.cgroup);
+    start_mark(&start, START_INIT);
+    boot(&uevents, &start, &platform.cgroup);
     console_open();
     int r = agent_new(&a, &platform, NULL);
+    if (r >= 0)
+        a->start = start;
     if (r >= 0)
         r = uevents_watch(&uevents, &a->loop, on_devices, a);
     if (r < 0)

@@ -130,6 +130,8 @@ int session_begin_template(Agent *a)
     if (a->configured || a->configuring || a->ending.phase != ENDING_NOT)
         return -EBUSY;
     a->platform->template = true;
+    /* Of no copy's start. */
+    a->start = (StartTimes){ 0 };
     a->session.token_known = false;
     return 0;
 }

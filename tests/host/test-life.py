@@ -1,12 +1,18 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """The order of containers in real guests, and their probes: who starts when, who ends when, and what a failed probe does."""
+import json
 import os
 import signal
 import unittest
+from xml.etree import ElementTree
 
 from instance import HostTest, alive, until
 
+# Of a cold start by a file: the steps that the host sees, and those by the guest's clock with what they lead to.
+HOST_STEPS = ("seen", "read", "decided", "turn", "frozen", "runner", "begun", "spawned", "greeted", "proved", "welcome", "configure",
+              "configured")
+GUEST_STEPS = ("spawned", "kernel", "init", "modules", "port", "welcome", "configure", "told", "setup")
 ONCE = 'restart = { policy = "never"; };'
 QUICK = 'period = "200ms"; timeout = "20s";'
 WAITS = '"trap \'exit 0\' TERM; echo up; while :; do sleep 1000 & wait $!; done"'
@@ -44,6 +50,24 @@ class LifeTest(HostTest):
         self.host.kill()
         os.kill(runner, signal.SIGKILL)
         until("the runner is gone", lambda: not alive(runner))
+
+    def start_of(self, pod, *words):
+        return json.loads(self.host.cli("analyze", *words, pod, "--json=short").stdout)
+
+    def check_start(self, pod):
+        """Every step of a cold start is known, in its order, and the sum is the whole; returns the steps."""
+        whole, plot = self.start_of(pod), self.start_of(pod, "plot")
+        steps = {(step.get("container"), step["step"]): step for step in plot["steps"]}
+        chain = self.start_of(pod, "critical-chain")["steps"]
+        self.assertEqual((whole["outcome"], sum(whole["parts"].values())), ("finished", whole["total"]))
+        self.assertEqual(sum(step["took"] for step in chain), whole["total"])
+        self.assertEqual((chain[0]["step"], chain[-1]["step"]), ("ready", "seen"))
+        for order in ((*HOST_STEPS, "ready"), (*GUEST_STEPS, "ready")):
+            times = [steps[None, word]["at"] for word in order]
+            self.assertEqual(times, sorted(times), order)
+        self.assertTrue(all(part > 0 for part in whole["parts"].values()), whole)
+        self.assertGreater(plot["guest_doubt"], 0)
+        return steps
 
     def events(self, pod):
         said = (self.host.root / "podvisord.out").read_text().splitlines()
@@ -146,6 +170,18 @@ class Order(LifeTest):
         self.host.wait("app")
         self.assertEqual(self.host.machines()["app"], machine)
         self.assertEqual(self.host.container("app", "slow")["exit_code"], 0)
+        # The times of the start are of both runners: what the first one saw, and what came when it was gone.
+        steps = self.check_start("app")
+        until("the first line of main is told", lambda: "output" in {step["step"] for step in self.start_of("app", "plot")["steps"]
+                                                                      if step.get("container") == "main"})
+        for name in ("slow", "main"):
+            times = [steps[name, word]["at"] for word in ("called", "created", "started", "done")]
+            self.assertEqual(times, sorted(times), name)
+        self.assertGreaterEqual(steps["main", "called"]["at"], steps["slow", "done"]["at"])
+        self.assertTrue(steps["slow", "done"]["critical"] and steps["main", "done"]["critical"])
+        self.assertGreaterEqual(steps["slow", "done"]["took"], 1_000_000)
+        picture = ElementTree.fromstring(self.host.cli("analyze", "plot", "app").stdout)
+        self.assertEqual(len(picture.findall(".//{*}title")), len(self.start_of("app", "blame")["steps"]) - 1)
 
 
 class Probes(LifeTest):

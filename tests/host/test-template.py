@@ -160,6 +160,12 @@ class Templates(unittest.TestCase):
         self.assertEqual(self.begin("two"), "from a template")
         self.assertIn("Started: from a template", self.host.page("two"))
         until("its output", lambda: "hello from two" in self.host.cli("logs", "two").stdout)
+        # What a copy has not done itself is no part of its start.
+        start = json.loads(self.host.cli("analyze", "critical-chain", "two", "--json=short").stdout)
+        steps = [step["step"] for step in start["steps"]]
+        self.assertEqual(sum(step["took"] for step in start["steps"]), start["total"])
+        self.assertTrue({"seen", "chosen", "spawned", "restored", "proved", "welcome", "setup", "started", "ready"} <= set(steps), steps)
+        self.assertFalse({"kernel", "init", "modules", "port"} & set(steps), steps)
 
     def test_copies_share_nothing_that_tells_them_apart(self):
         self.prepare()

@@ -79,6 +79,7 @@ static void the_clock_is_moved_and_then_told(void **state)
     peer_send(p, AGENT_CLOCK, &(AgentClock){ .round = 3 });
     peer_until(p, p->clock.round == 3);
     assert_in_range(p->clock.time, before, now_usec(CLOCK_REALTIME));
+    assert_in_range(p->clock.uptime, 1, now_usec(CLOCK_MONOTONIC));
     assert_int_equal(p->step, 0);
     peer_send(p, AGENT_CLOCK, &(AgentClock){ .round = 4, .step = -1500 });
     peer_until(p, p->clock.round == 4);

@@ -27,6 +27,19 @@ static size_t log_place(const Peer *p, const char *text)
     return (size_t)(at - (const char *)p->log.data);
 }
 
+/* Each step after the one before, the first of them after `from`; returns the last. */
+static usec_t steps_of(const Peer *p, size_t i, const char *name, usec_t from)
+{
+    const StartContainer *c = &p->report.start.containers[i];
+
+    assert_string_equal(c->name, name);
+    for (size_t k = START_STEP_CALLED; k <= START_STEP_DONE; k++) {
+        assert_true(c->at[k] >= from);
+        from = c->at[k];
+    }
+    return from;
+}
+
 static void init_runs_in_order_and_to_its_end(void **state)
 {
     AgentContainer c[] = { in_role(CONTAINER_INIT, "one", "probe say first"),
@@ -43,6 +56,10 @@ static void init_runs_in_order_and_to_its_end(void **state)
     assert_true(peer_container(p, "two")->started >= peer_container(p, "one")->ended);
     assert_null(peer_container(p, "app")->message);
     assert_true(p->report.completed);
+    const StartTimes *start = &p->report.start;
+    assert_int_equal(start->n_containers, 3);
+    assert_true(start->at[START_TOLD] > 0 && start->at[START_SETUP] >= start->at[START_TOLD]);
+    (void)steps_of(p, 2, "app", steps_of(p, 1, "two", steps_of(p, 0, "one", start->at[START_SETUP])));
     done(c, ELEMENTSOF(c));
 }
 

@@ -61,6 +61,32 @@ static void test_two_words_make_a_verb(void **state)
     context_done(&c);
 }
 
+static void test_a_group_may_be_a_verb_of_its_own(void **state)
+{
+    const struct {
+        char **words;
+        const char *verb, *pod;
+    } rows[] = {
+        { WORDS("analyze"), "analyze", NULL },
+        { WORDS("analyze", "web"), "analyze", "web" },
+        { WORDS("analyze", "plot", "web"), "analyze plot", "web" },
+        { WORDS("analyze", "--json=short", "critical-chain", "web"), "analyze critical-chain", "web" },
+        { WORDS("analyze", "--", "plot"), "analyze", "plot" },
+        { WORDS("help", "analyze", "blame"), "analyze blame", NULL },
+    };
+
+    TABLE_FOREACH (row, rows) {
+        _cleanup_(freep) char *complaint = NULL;
+        Context c;
+        assert_success(parse(row->words, &c, &complaint));
+        assert_string_equal(c.verb->name, row->verb);
+        assert_true(row->pod ? streq(c.arguments[0], row->pod) : !c.arguments);
+        context_done(&c);
+    }
+    ASSERT_REFUSED("analyze blame: POD is missing: podvisor analyze blame POD", "analyze", "blame");
+    ASSERT_REFUSED("image needs a second word; `podvisor image --help` lists them", "image");
+}
+
 static void test_a_command_keeps_its_own_options(void **state)
 {
     _cleanup_(freep) char *complaint = NULL;
@@ -218,6 +244,7 @@ int main(void)
         cmocka_unit_test(test_options_may_stand_anywhere),
         cmocka_unit_test(test_letters_stand_together_and_the_last_has_its_value),
         cmocka_unit_test(test_two_words_make_a_verb),
+        cmocka_unit_test(test_a_group_may_be_a_verb_of_its_own),
         cmocka_unit_test(test_a_command_keeps_its_own_options),
         cmocka_unit_test(test_two_dashes_end_the_options),
         cmocka_unit_test(test_help_needs_neither_verb_nor_arguments),

@@ -52,6 +52,8 @@ class Completion(unittest.TestCase):
 
     def test_names_of_pods_and_containers(self):
         self.assertEqual(self.complete("stop", ""), ["db", "web"])
+        self.assertEqual(self.complete("analyze", ""), ["blame", "critical-chain", "plot", "db", "web"])
+        self.assertEqual(self.complete("analyze", "plot", ""), ["db", "web"])
         self.assertEqual(self.complete("exec", "web/"), ["web/httpd", "web/side"])
 
     def test_names_of_backends(self):

@@ -255,6 +255,98 @@ class Null(unittest.TestCase):
                          [("db", "ready", "a"), ("web", "ready", "a")])
         self.assertEqual(len(self.ok("list", "--no-legend").splitlines()), 2)
 
+    # analyze
+
+    def start_of(self, *words):
+        return json.loads(self.ok("analyze", *words, "--json=short"))
+
+    def count(self, pod, key, least):
+        """Until the pod is there, and has that many of them."""
+        deadline = time.monotonic() + PATIENCE
+        while not any(p["name"] == pod and p[key] >= least for p in json.loads(self.ok("list", "--json=short"))):
+            self.assertLess(time.monotonic(), deadline)
+
+    def test_what_a_start_went_into_adds_up(self):
+        self.start("web")
+        whole, chain = self.start_of("web"), self.start_of("critical-chain", "web")["steps"]
+        self.assertEqual((whole["pod"], whole["outcome"], whole["reached"]), ("web", "finished", "ready"))
+        self.assertEqual(sum(whole["parts"].values()), whole["total"])
+        self.assertEqual((sum(step["took"] for step in chain), chain[0]["step"], chain[-1]["step"]), (whole["total"], "ready", "seen"))
+        times = [step["at"] for step in chain]
+        self.assertEqual(times, sorted(times, reverse=True))
+        self.assertRegex(self.ok("analyze", "web"), r"^Startup of web finished in \S+ \(podvisord\) \+ .* = \S+\.\n$")
+        self.assertRegex(self.ok("analyze"), r"(?m)^web +\S+ .* finished$")
+        self.assertRegex(self.ok("analyze", "critical-chain", "web"), r"(?m)^ready @\S+ \+\S+$")
+        steps = [line.split()[1] for line in self.ok("analyze", "blame", "web").splitlines()]
+        self.assertEqual(sorted(steps), sorted(step["step"] for step in self.start_of("plot", "web")["steps"] if step["step"] != "seen"))
+        self.assertRegex(self.ok("analyze", "plot", "web"), r"(?s)^<\?xml .*web: ready after .*</svg>\n$")
+
+    def test_a_start_is_remembered_over_podvisord_and_begins_with_what_led_to_it(self):
+        self.start("web")
+        before = self.start_of("plot", "web")
+        self.kill_daemon()
+        self.start_daemon()
+        self.await_daemon()
+        self.ok("wait", "web", "--timeout=30s")
+        self.assertEqual(self.start_of("plot", "web"), before)
+        self.ok("restart", "web")
+        after = self.start_of("plot", "web")
+        self.assertEqual(after["steps"][0]["step"], "asked")
+        self.assertGreater(after["begin"], before["begin"])
+        self.ok("stop", "web")
+        self.assertEqual(self.start_of("plot", "web"), after)
+        self.kill_daemon()
+        self.start_daemon()
+        self.await_daemon()
+        self.assertEqual(self.start_of("plot", "web"), after)
+
+    def test_a_start_begins_with_its_file_only_where_that_led_to_it(self):
+        self.start("web")
+        before = self.start_of("web")["begin"]
+        self.declare("web", 'memory = "200M";' + POD)
+        self.count("web", "attempt", 2)
+        self.ok("wait", "web", "--timeout=30s")
+        after = self.start_of("plot", "web")
+        self.assertEqual([step["step"] for step in after["steps"]][:2], ["seen", "read"])
+        self.assertGreater(after["begin"], before)
+        # Of what is started again after a failure, the file is not the reason.
+        self.declare("job", 'null = { run_time = "50ms"; exit_code = 1; }; restart = { delay = "10ms"; };' + POD)
+        self.count("job", "restarts", 1)
+        self.assertEqual(self.start_of("plot", "job")["steps"][0]["step"], "decided")
+
+    def test_a_start_that_fails_is_shown_as_far_as_it_came(self):
+        self.start()
+        self.declare("bad", 'null = { fail_start = true; }; restart = { policy = "never"; };' + POD)
+        self.ok("wait", "bad", "--for=failed", "--timeout=30s")
+        said = self.start_of("bad")
+        self.assertEqual((said["outcome"], said["reached"], said["reason"]), ("failed", "begun", "start-failed"))
+        self.assertEqual(sum(said["parts"].values()), said["total"])
+        self.assertRegex(self.ok("analyze", "bad"), r'failed after .*: it came to "begun"; .*the pod file says that each start fails\.\n$')
+        self.declare("slow", 'null = { start_delay = "50s"; };' + POD)
+        self.ok("wait", "slow", "--for=starting", "--timeout=30s")
+        self.assertRegex(self.ok("analyze", "slow"), r'^Startup of slow is under way for \S+: it came to "')
+
+    def test_what_cannot_be_analyzed_is_told(self):
+        self.start("web")
+        self.declare("lazy", "autostart = false;" + POD)
+        self.ok("wait", "lazy", "--for=inactive", "--timeout=30s")
+        for words in ((), ("blame",), ("critical-chain",), ("plot",)):
+            self.assertIn("none", self.fails(4, "analyze", *words, "none"))
+            self.assertEqual(self.fails(3, "analyze", *words, "lazy"), "Pod lazy has never been started.\n")
+        self.assertRegex(self.ok("analyze"), r"(?m)^lazy +- .* unknown$")
+        self.statuses(2, "analyze blame", "analyze plot", "analyze critical-chain", "analyze blame web web", "analyze a_b",
+                      "analyze plot web --no-pager")
+
+    def test_a_picture_is_not_for_a_terminal(self):
+        self.start("web")
+        terminal, theirs = os.openpty()
+        self.addCleanup(os.close, terminal)
+        done = subprocess.run([BIN / "podvisor", "--root", self.root, "analyze", "plot", "web"], stdin=subprocess.DEVNULL, stdout=theirs,
+                              stderr=subprocess.PIPE, text=True)
+        os.close(theirs)
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("podvisor analyze plot web > web.svg", done.stderr)
+
     def test_names_of_pods_that_are_not_there(self):
         self.start("web")
         for words in (("start", "wbe"), ("status", "wbe"), ("logs", "wbe")):

@@ -12,6 +12,7 @@ typedef struct TestMachine {
     TestDir dir;
     RunDefinition definition;
     BackendContext context;
+    StartTimes start;
     Vm *vm;
     int told[BACKEND_EVENT_MAX];
     BackendVmm vmm;
@@ -65,6 +66,7 @@ static inline TestMachine *machine_new(TinyGuest guest)
     m->context = (BackendContext){ .run_dir = m->dir.fd,
                                    .vm_dir = dir_make_at(m->dir.fd, "vm", 0700),
                                    .definition = d,
+                                   .start = &m->start,
                                    .on_event = machine_on_event,
                                    .userdata = m };
     assert_true(m->context.vm_dir >= 0);

@@ -17,7 +17,7 @@ static const EnumTable *const enum_tables[] = {
     &checkpoint_outcome_table, &stream_channel_table,   &pod_state_table,       &json_style_table,
     &launcher_kind_table,      &machined_use_table,     &suspend_policy_table,  &seccomp_profile_table,
     &network_mode_table,       &publish_protocol_table, &pull_policy_table,     &probe_kind_table,
-    &container_role_table,
+    &container_role_table,     &start_part_table,
 };
 
 static const Schema *const schemas[] = {
