@@ -24,12 +24,14 @@ typedef struct WatchedDirectory {
 struct Watch {
     sd_event_source *io;    /* the inotify queue has something */
     sd_event_source *timer; /* the debouncing time is over */
+    sd_event_source *at_once;
     int fd;
     WatchedDirectory *directories;
     size_t n_directories;
     char **names; /* to be told at the end of the debouncing time */
     bool everything;
     usec_t heard; /* CLOCK_MONOTONIC of the first event of the present debouncing time */
+    usec_t told;  /* when anything was told last */
     WatchFunc func;
     void *userdata;
 };
@@ -86,17 +88,25 @@ static void directory_arm(Watch *w, WatchedDirectory *d)
         wd_drop(w, &d->ancestor_wd);
 }
 
-static void note(Watch *w, const char *name)
+/* complete: the name came with the file that it has now, so nothing more need be awaited, but in a burst of such. */
+static void note(Watch *w, const char *name, bool complete)
 {
     bool known = name && strv_contains(w->names, name);
 
     if (!known && (!name || strv_length(w->names) >= NAMES_MAX || strv_append(&w->names, name) < 0))
         w->everything = true;
-    if (sd_event_source_get_enabled(w->timer, NULL) > 0)
-        return;
-    w->heard = now_usec(CLOCK_MONOTONIC);
-    sd_event_source_set_time_relative(w->timer, WATCH_DEBOUNCE);
-    sd_event_source_set_enabled(w->timer, SD_EVENT_ONESHOT);
+    usec_t now = now_usec(CLOCK_MONOTONIC);
+    bool at_once = complete && usec_sub(now, w->told) > WATCH_DEBOUNCE;
+    bool waiting = sd_event_source_get_enabled(w->timer, NULL) > 0;
+
+    if (!waiting)
+        w->heard = now;
+    if (at_once) {
+        sd_event_source_set_enabled(w->at_once, SD_EVENT_ONESHOT);
+    } else if (!waiting) {
+        sd_event_source_set_time_relative(w->timer, WATCH_DEBOUNCE);
+        sd_event_source_set_enabled(w->timer, SD_EVENT_ONESHOT);
+    }
 }
 
 /* A name that was made by link(2) or symlink(2) is complete; one by open(2) is told when it is closed. */
@@ -114,15 +124,15 @@ static void directory_event(Watch *w, WatchedDirectory *d, const struct inotify_
 
     if (e->wd == d->ancestor_wd && (!name || !d->awaited || streq(name, d->awaited))) {
         directory_arm(w, d);
-        note(w, NULL);
+        note(w, NULL, false);
     }
     if (e->wd != d->wd)
         return;
     if (e->mask & (IN_IGNORED | IN_DELETE_SELF | IN_MOVE_SELF | IN_UNMOUNT)) {
         directory_arm(w, d);
-        note(w, NULL);
+        note(w, NULL, false);
     } else if (name && (!(e->mask & IN_CREATE) || created_whole(d, name))) {
-        note(w, name);
+        note(w, name, e->mask & IN_MOVED_TO);
     }
 }
 
@@ -131,7 +141,7 @@ static void dispatch(Watch *w, const struct inotify_event *e)
     if (e->mask & IN_Q_OVERFLOW) {
         for (size_t i = 0; i < w->n_directories; i++)
             directory_arm(w, &w->directories[i]);
-        note(w, NULL);
+        note(w, NULL, false);
         return;
     }
     for (size_t i = 0; i < w->n_directories; i++)
@@ -152,13 +162,15 @@ static int on_io(sd_event_source *s, int fd, uint32_t revents, void *userdata)
     return 0;
 }
 
-static int on_timer(sd_event_source *s, uint64_t usec, void *userdata)
+static int tell(sd_event_source *s, void *userdata)
 {
     Watch *w = userdata;
     _cleanup_(strv_freep) char **names = take_ptr(w->names);
     bool everything = w->everything;
 
     w->everything = false;
+    w->told = now_usec(CLOCK_MONOTONIC);
+    sd_event_source_set_enabled(w->timer, SD_EVENT_OFF);
     if (everything) {
         w->func(w->userdata, NULL);
         return 0;
@@ -168,6 +180,11 @@ static int on_timer(sd_event_source *s, uint64_t usec, void *userdata)
     return 0;
 }
 
+static int on_timer(sd_event_source *s, uint64_t usec, void *userdata)
+{
+    return tell(s, userdata);
+}
+
 static int sources_add(Watch *w, sd_event *event)
 {
     int r = sd_event_add_io(event, &w->io, w->fd, EPOLLIN, on_io, w);
@@ -175,6 +192,10 @@ static int sources_add(Watch *w, sd_event *event)
         r = sd_event_add_time(event, &w->timer, CLOCK_MONOTONIC, 0, USEC_PER_MSEC, on_timer, w);
     if (r >= 0)
         r = sd_event_source_set_enabled(w->timer, SD_EVENT_OFF);
+    if (r >= 0)
+        r = sd_event_add_defer(event, &w->at_once, tell, w);
+    if (r >= 0)
+        r = sd_event_source_set_enabled(w->at_once, SD_EVENT_OFF);
     if (r < 0)
         return r;
     (void)sd_event_source_set_description(w->io, "definitions-inotify");
@@ -239,6 +260,7 @@ Watch *watch_free(Watch *w)
         return NULL;
     sd_event_source_disable_unref(w->io);
     sd_event_source_disable_unref(w->timer);
+    sd_event_source_disable_unref(w->at_once);
     safe_close(w->fd);
     for (size_t i = 0; i < w->n_directories; i++) {
         free(w->directories[i].path);

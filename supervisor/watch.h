@@ -6,7 +6,8 @@
  * Theory of operation
  * -------------------
  * Events are only hints: what counts is what is found when the name is looked at. They are collected for WATCH_DEBOUNCE, so
- * that an editor's burst is one look. A directory that is not there is awaited at its nearest ancestor that is; one that
+ * that an editor's burst is one look; but a file that is renamed into its place is complete, and where it was quiet before,
+ * it is looked at at once. A directory that is not there is awaited at its nearest ancestor that is; one that
  * is moved, removed, unmounted or replaced is looked up again by its path. Whenever events may have been lost (a full
  * queue, a directory that came or went), the word is: look at everything.
  *

@@ -78,6 +78,30 @@ static void a_burst_on_one_file_is_told_once(void **state)
     assert_int_equal(f->everything, 0);
 }
 
+/* As programs that write atomically do: another name in the same directory first. */
+static void replace(Fixture *f, const char *name)
+{
+    _cleanup_(freep) char *new = strf("there/.%s.new", name), *path = strf("there/%s", name);
+
+    touch(f, new);
+    assert_success(renameat(f->dir.fd, new, f->dir.fd, path));
+}
+
+static void a_file_that_is_renamed_into_place_is_told_at_once(void **state)
+{
+    Fixture *f = *state;
+
+    replace(f, "one.pod");
+    /* One round that reads the events, and one that tells: nothing is waited for. */
+    for (int i = 0; i < 2; i++)
+        assert_true(sd_event_run(f->event, 0) >= 0);
+    assert_true(strv_contains(f->names, "one.pod"));
+    size_t told = strv_length(f->names);
+    touch(f, "there/two.pod");
+    loop_until(f->event, strv_contains(f->names, "two.pod"));
+    assert_int_equal(strv_length(f->names), told + 1);
+}
+
 static void a_file_is_told_when_its_writer_closes_it(void **state)
 {
     Fixture *f = *state;
@@ -206,6 +230,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_burst_on_one_file_is_told_once),
+        TEST(a_file_that_is_renamed_into_place_is_told_at_once),
         TEST(a_file_is_told_when_its_writer_closes_it),
         TEST(links_moves_removals_and_modes_are_told),
         TEST(a_directory_that_comes_later_is_watched_from_then_on),
