@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <dirent.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/epoll.h>
@@ -8,6 +9,7 @@
 #include <sys/wait.h>
 
 #include "backends/qemu/template-keeper-internal.h"
+#include "backends/qemu/template-make.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/process.h"
@@ -145,6 +147,16 @@ static char *maker_words(Template *t)
     return words;
 }
 
+/* What makers that were killed have left: one that works now there is none. */
+static void sweep(const Keeper *k)
+{
+    _cleanup_(closedirp) DIR *d = opendir(k->settings->work);
+
+    for (struct dirent *e; d && (e = readdir(d));)
+        if (str_after(e->d_name, TEMPLATE_WORK_PREFIX))
+            (void)tree_remove_at(dirfd(d), e->d_name);
+}
+
 static int on_maker_end(sd_event_source *source, int fd, uint32_t events, void *userdata)
 {
     Template *t = userdata;
@@ -157,6 +169,8 @@ static int on_maker_end(sd_event_source *source, int fd, uint32_t events, void *
     t->channel = safe_close(t->channel);
     t->pidfd = safe_close(t->pidfd);
     k->making = false;
+    if (!t->made)
+        sweep(k);
     if (t->made)
         making_succeeded(t);
     else if (info.si_code != CLD_EXITED)
@@ -278,6 +292,7 @@ int template_keeper_run(const TemplateSettings *settings)
     int r = sd_event_new(&k.event);
     if (r >= 0)
         r = desk_open(&k);
+    sweep(&k);
     if (r >= 0) {
         keeper_go_on(&k);
         r = sd_event_loop(k.event);

@@ -433,7 +433,7 @@ static int prepare(Make *m, const char *work)
         return -errno;
     /* Who boots meanwhile goes first. In a unit, which may forbid it, that has been seen to. */
     (void)setpriority(PRIO_PROCESS, 0, MAKE_NICE);
-    if (!(m->path = strf("%s/template.XXXXXX", work)))
+    if (!(m->path = strf("%s/" TEMPLATE_WORK_PREFIX "XXXXXX", work)))
         return -ENOMEM;
     if (!mkdtemp(m->path))
         return -errno;

@@ -12,6 +12,8 @@
  */
 #include "backends/qemu/template.h"
 
+/* Of the directories that makers have in that for their work. */
+#define TEMPLATE_WORK_PREFIX "template."
 #define TEMPLATE_MAKE_TIMEOUT (120 * USEC_PER_SEC)
 
 /* `channel` is a socket of schemas/template-protocol.h to who asks; work: a directory for sockets. The exit status. */

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Measures podvisor beside the floor of this machine, in the same run, and prints a table. Asserts nothing.
 
-usage: tests/bench/bench.py [--runs N] [--pods N] [--domains N] [--copy MIB] [--idle SECONDS]
+usage: tests/bench/bench.py [--runs N] [--pods N] [--domains N] [--copy MIB] [--idle SECONDS] [--only PART]
 
 Where podman is installed, an exec in a container is measured beside podman's (podman.py).
 Where libvirt is, and who measures is root, all is measured in namespaces with a libvirtd of the benchmark's own.
@@ -28,6 +28,7 @@ from instance import BIN, BUILD, HELLO, Instance
 
 IDLE = 'backend = "null";\ncontainers = ( { name = "c"; image = "busybox"; } );\n'
 LINE = b"hello from"
+TEMPLATE = 'qemu = { start = "template"; };\n' + HELLO
 LIBVIRT = 'backend = "libvirt";\n' + HELLO
 
 
@@ -127,6 +128,52 @@ def qemu(host, o):
     row_of_times("qemu: QEMU alone, to the container's first line", floors)
     row_of_times("qemu: podvisor, file written to the first line in `logs`", ours)
     row_of_ratio("qemu: podvisor / QEMU alone", ours, floors)
+
+
+def processor_time(*pids):
+    """Seconds that the processes have computed, to the nanosecond; what has gone by in time slices is not counted in ticks."""
+    return sum(int(pathlib.Path(f"/proc/{pid}/schedstat").read_text().split()[0]) for pid in pids) / 1e9
+
+
+def shared(pid):
+    """(proportional, private) in MiB: what a machine takes of its own, with its part of what it shares."""
+    rows = dict(line.split(":", 1) for line in pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:])
+    kib = {name: int(value.split()[0]) for name, value in rows.items()}
+    return kib["Pss"] / 1024, (kib["Private_Clean"] + kib["Private_Dirty"]) / 1024
+
+
+def make_template(host):
+    """Returns when there is a template for such pods. The first pod starts who keeps it."""
+    file = host.root / "wanted.pod"
+    file.write_text(TEMPLATE)
+    with pod(host, "first", TEMPLATE):
+        host.cli("template", "build", file)
+
+
+def template(host, o):
+    with pod(host, "model", HELLO) as model:
+        floor = QemuFloor(model["vmm_pid"], definition(host, "model"))
+    make_template(host)
+    ours, floors = in_turns(host, o.runs, "copy", TEMPLATE, floor)
+    row_of_times("template: podvisor, file written to the first line in `logs`", ours)
+    row_of_ratio("template: podvisor / QEMU alone that boots", ours, floors)
+    before = processor_time(host.daemon.pid)
+    with pod(host, "cost", TEMPLATE) as status:
+        if status["started_by"] != "from a template":
+            raise RuntimeError(status["started_by"])
+        runner = status["runner_pid"]
+        row("template: CPU of podvisord and the runner for a start",
+            f"{(processor_time(host.daemon.pid) - before + processor_time(runner)) * 1000:.1f} ms")
+    names = [f"many{i}" for i in range(20)]
+    begin = time.monotonic()
+    for name in names:
+        host.write(name, TEMPLATE)
+    host.wait(*names)
+    row("template: 20 pods, files written to all ready", f"{time.monotonic() - begin:.2f} s")
+    costs = [shared(host.list()[name]["vmm_pid"]) for name in names]
+    row("template: QEMU of each of 20, proportional, private", ", ".join(f"{statistics.median(c):.1f} MiB" for c in zip(*costs)))
+    for name in names:
+        end(host, name)
 
 
 def libvirt(host, o, daemon):
@@ -251,13 +298,11 @@ def measure(o, daemon, why):
     with Instance('log_size = "256M";') as host:
         host.root.chmod(0o711)  # libvirt's user has to get through
         host.import_busybox()
-        qemu(host, o)
-        streams(host, o)
-        if daemon:
-            libvirt(host, o, daemon)
-        else:
-            row("libvirt: not measured", why)
-        crowd(host, o)
+        parts = {"qemu": qemu, "template": template, "streams": streams,
+                 "libvirt": lambda host, o: libvirt(host, o, daemon) if daemon else row("libvirt: not measured", why), "crowd": crowd}
+        for name, part in parts.items():
+            if o.only in (None, name):
+                part(host, o)
 
 
 def main():
@@ -267,6 +312,7 @@ def main():
     parser.add_argument("--domains", type=int, default=5)
     parser.add_argument("--copy", type=int, default=256, metavar="MIB")
     parser.add_argument("--idle", type=int, default=60)
+    parser.add_argument("--only", metavar="PART", choices=["qemu", "template", "streams", "libvirt", "crowd"])
     o = parser.parse_args()
     why = libvirtd.missing(BIN / "podvisor-runner-libvirt")
     if why:

@@ -272,6 +272,7 @@ class Templates(unittest.TestCase):
         os.kill(maker, signal.SIGKILL)
         until("its machine ends, too", lambda: not instance.alive(machine))
         until("it is told", lambda: "its maker was killed by signal 9" in self.said())
+        self.assertEqual(list((self.host.run / "templates").iterdir()), [])
         self.host.wait("unlucky")
         self.host.clear()
         self.assertIn("its maker was killed by signal 9", self.begin("unlucky", wish))
