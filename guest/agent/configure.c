@@ -112,6 +112,8 @@ static void bring_devices(Platform *p, const AgentConfigure *configure)
         }
     if (volume_find_swap(configure->volumes, configure->n_volumes))
         p->ops->bring_swap(p);
+    if (configure->n_shares > 0)
+        p->ops->bring_shares(p);
     p->ops->close_kernel(p);
 }
 

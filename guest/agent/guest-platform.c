@@ -140,8 +140,6 @@ static int mount_share(Platform *p, const char *tag, const VolumeDefinition *vol
 {
     unsigned read_only = volume_is_read_only(volume) ? MOUNT_ATTR_RDONLY : 0;
 
-    /* A kernel that has it built in has no such module. */
-    (void)modules_load_more("virtiofs");
     return mount_at("virtiofs", tag, NULL, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | read_only, target);
 }
 
@@ -181,6 +179,12 @@ static int bring_device(Platform *p, const char *path)
     if (r < 0)
         return r;
     return chmod(path, FOR_ALL) < 0 ? -errno : 0;
+}
+
+/* A kernel that has it built in has no such module. */
+static void bring_shares(Platform *p)
+{
+    (void)modules_load_more("virtiofs");
 }
 
 static void bring_swap(Platform *p)
@@ -241,6 +245,7 @@ const PlatformOps guest_platform_ops = {
     .set_sysctl = set_sysctl,
     .bring_device = bring_device,
     .bring_swap = bring_swap,
+    .bring_shares = bring_shares,
     .start_swap = start_swap,
     .close_kernel = close_kernel,
     .set_network = set_network,

@@ -27,6 +27,8 @@ typedef struct PlatformOps {
     int (*bring_device)(Platform *p, const char *path);
     /* What start_swap() will need is there from here on, if there is such. */
     void (*bring_swap)(Platform *p);
+    /* ... and what mount_share() will. */
+    void (*bring_shares)(Platform *p);
     /* Nothing of the kernel is asked for any more that it has not got yet. */
     void (*close_kernel)(Platform *p);
     /* Of a pod that has one. Can be repeated. */

@@ -76,6 +76,8 @@ static int bring_device(Platform *platform, const char *path)
     return access(path, F_OK) < 0 ? -ENOENT : 0;
 }
 
+static void bring_shares(Platform *platform) {}
+
 static void bring_swap(Platform *platform)
 {
     peer_of(platform)->swap_asked = true;
@@ -123,6 +125,7 @@ static const PlatformOps ops = {
     .set_sysctl = set_sysctl,
     .bring_device = bring_device,
     .bring_swap = bring_swap,
+    .bring_shares = bring_shares,
     .start_swap = start_swap,
     .close_kernel = close_kernel,
     .set_network = set_network,
