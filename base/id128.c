@@ -61,12 +61,21 @@ bool id128_is_null(Id128 id)
     return id128_equal(id, (Id128){ 0 });
 }
 
-int id128_boot(Id128 *ret)
+int id128_boot_open(void)
+{
+    int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+    return fd < 0 ? -errno : fd;
+}
+
+int id128_boot_read(int fd, Id128 *ret)
 {
     char text[64] = { 0 };
-    _cleanup_(closep) int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
 
-    if (fd < 0 || read(fd, text, sizeof text - 1) < 0)
-        return -errno;
-    return id128_parse(text, ret);
+    return pread(fd, text, sizeof text - 1, 0) < 0 ? -errno : id128_parse(text, ret);
+}
+
+int id128_boot(Id128 *ret)
+{
+    _cleanup_(closep) int fd = id128_boot_open();
+    return fd < 0 ? fd : id128_boot_read(fd, ret);
 }

@@ -17,5 +17,8 @@ int id128_parse(const char *s, Id128 *ret);
 const char *id128_format(Id128 id, char text[ID128_TEXT_SIZE]);
 bool id128_equal(Id128 a, Id128 b);
 bool id128_is_null(Id128 id);
-/* This boot's identity, from the kernel; negative errno. */
+/* This boot's identity, from the kernel; negative errno. The kernel makes it up when it is read for the first time, by whomever. */
 int id128_boot(Id128 *ret);
+/* The same in two steps: a descriptor, or negative errno, at a time when there is time for it. */
+int id128_boot_open(void) _warn_unused_;
+int id128_boot_read(int fd, Id128 *ret);

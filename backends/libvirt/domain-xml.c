@@ -12,7 +12,7 @@
  * among them, come out at the first one too, for `virsh console`; the agent sees to its own. The rest as with QEMU alone: a panic
  * reboots at once, which ends the domain; a serial port costs a trap for each byte; the self-tests of cryptography are a sixth of
  * the boot. */
-#define KERNEL_ARGUMENTS "earlyprintk=ttyS0,keep console=ttyS1 panic=-1 quiet cryptomgr.notests"
+#define KERNEL_ARGUMENTS "earlyprintk=ttyS0,keep console=ttyS1 panic=-1 quiet cryptomgr.notests lsm=landlock,yama"
 
 typedef struct Domain {
     const RunDefinition *definition;

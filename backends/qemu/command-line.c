@@ -45,8 +45,8 @@ static const char *const fixed[] = {
 };
 
 /* panic=-1: at once. quiet: a serial port costs a trap for each byte; a panic is not kept quiet by it. cryptomgr.notests: a
- * sixth of the boot. */
-#define KERNEL_ARGUMENTS "console=ttyS0 panic=-1 quiet cryptomgr.notests"
+ * sixth of the boot. lsm: the others ask for a policy, of which the guest has none, at each file that is opened. */
+#define KERNEL_ARGUMENTS "console=ttyS0 panic=-1 quiet cryptomgr.notests lsm=landlock,yama"
 
 /* A value for QEMU's comma-separated options: commas doubled. NULL = no memory. */
 static char *option_escape(const char *value)
@@ -197,6 +197,12 @@ static void network(Words *w, const RunDefinition *d, const CommandLineInputs *i
            bridge ? d->link.mac : mac, row->nic);
 }
 
+static void image_device(Words *w, unsigned id)
+{
+    option(w, "-device", "scsi-hd,bus=scsi0.0,scsi-id=%u,lun=0,drive=image%u,id=disk%u,serial=image%u", id,
+           id, id, id);
+}
+
 /* read-only on both layers: the lower one would otherwise try to open for writing what is open for reading. */
 static void disk(Words *w, const CommandLineDisk *d)
 {
@@ -207,8 +213,18 @@ static void disk(Words *w, const CommandLineDisk *d)
            "driver=raw,node-name=image%u,read-only=on,file.driver=file,file.filename=/dev/fdset/%u,"
            "file.read-only=on",
            d->id, set);
-    option(w, "-device", "scsi-hd,bus=scsi0.0,scsi-id=%u,lun=0,drive=image%u,id=disk%u,serial=image%u", d->id,
-           d->id, d->id, d->id);
+    image_device(w, d->id);
+}
+
+/*
+ * Every pod has a first image, and to find out what a disk is takes its kernel a twelfth of a copy's start where the processor is emulated.
+ * So a template has one that is as large as no image will be, and a copy another in its place: what lies beyond the end of an image's disk
+ * nobody asks for.
+ */
+static void placeholder(Words *w)
+{
+    option(w, "-blockdev", "driver=null-co,node-name=image0,size=1099511627776,read-zeroes=on,read-only=on");
+    image_device(w, 0);
 }
 
 /* As JSON, since QEMU's other way of writing has no word for "no image behind it", whatever the image itself says. A write for which
@@ -256,6 +272,8 @@ int command_line_build(const RunDefinition *definition, const CommandLineInputs 
     channels(&w, inputs);
     virtio(&w, definition, inputs);
     network(&w, definition, inputs);
+    if (inputs->memory == MEMORY_TEMPLATE)
+        placeholder(&w);
     for (size_t i = 0; i < inputs->n_disks; i++)
         disk(&w, &inputs->disks[i]);
     for (size_t i = 0; i < inputs->n_volumes; i++)

@@ -4,6 +4,14 @@
 
 static void on_log_patience(void *userdata) {}
 
+/* Nothing of the pod asks the kernel for what it has not got yet. */
+static void on_settled(void *userdata)
+{
+    Platform *p = userdata;
+
+    p->ops->close_kernel(p);
+}
+
 int agent_new(Agent **ret, Platform *platform, LoopClock clock)
 {
     _cleanup_(agent_freep) Agent *a = calloc(1, sizeof *a);
@@ -12,6 +20,7 @@ int agent_new(Agent **ret, Platform *platform, LoopClock clock)
         return -ENOMEM;
     a->platform = platform;
     a->log_patience = (Timer){ .func = on_log_patience };
+    a->settled = (Timer){ .func = on_settled, .userdata = platform };
     a->ending.stop_deadline = USEC_INFINITY;
     log_ring_init(&a->ring, AGENT_LOG_RING_SIZE, AGENT_LOG_WINDOW);
     port_init(&a->port, &a->loop);
@@ -19,6 +28,8 @@ int agent_new(Agent **ret, Platform *platform, LoopClock clock)
     a->port.begins = session_begins;
     a->port.on_hangup = session_on_hangup;
     a->port.userdata = a;
+    a->session.boot = -1;
+    template_init(&a->template, a);
     a->children.signals = -1;
     pid_namespace_init(&a->pids);
     a->task_cgroup = -1;
@@ -38,6 +49,8 @@ Agent *agent_free(Agent *a)
     exec_free_all(a);
     attach_free_all(a);
     dhcp_end(a);
+    loop_timer_clear(&a->loop, &a->settled);
+    template_done(&a->template, a);
     for (size_t i = 0; i < a->n_containers; i++)
         container_done(&a->containers[i]);
     free(a->containers);
@@ -48,6 +61,7 @@ Agent *agent_free(Agent *a)
     schema_done(&agent_configure_schema, &a->configure);
     bytes_done(&a->configure_bytes);
     files_intake_done(&a->intake);
+    safe_close(a->session.boot);
     loop_done(&a->loop);
     free(a);
     return NULL;

@@ -28,6 +28,7 @@
 #include "guest/agent/platform.h"
 #include "guest/agent/port.h"
 #include "guest/agent/session.h"
+#include "guest/agent/template.h"
 
 enum { AGENT_LOG_RING_SIZE = 1024 * 1024 };
 
@@ -61,7 +62,9 @@ struct Agent {
     FileIntake intake;
     int task_cgroup; /* of what the agent does for others; negative: not made yet */
     Ending ending;
+    Template template;
     bool report_due;
+    Timer settled;    /* after a configuration: what can wait until containers have begun */
     StartTimes start; /* its marks, by this machine's clock; containers have theirs themselves */
 };
 

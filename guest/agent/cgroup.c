@@ -98,7 +98,7 @@ static const char *cpu_text(char text[LIMIT_TEXT_MAX], double cpu)
 /* The kernel would kill what has more than it is to have from now on; so what can be given back is, and the rest is told. */
 static int make_room(int cgroup, uint64_t limit)
 {
-    uint64_t used = get(cgroup, "memory.current", 0);
+    uint64_t used = limit == SIZE_INFINITY ? 0 : get(cgroup, "memory.current", 0);
 
     if (used <= limit)
         return 0;
@@ -106,29 +106,32 @@ static int make_room(int cgroup, uint64_t limit)
     return get(cgroup, "memory.current", 0) <= limit ? 0 : -EBUSY;
 }
 
-int cgroup_limit(int cgroup, const ContainerLimits *limits, uint64_t pids_share)
+int cgroup_limit(int cgroup, const ContainerLimits *limits, uint64_t pids_share, bool fresh)
 {
     uint64_t weight = limits->cpu_weight ?: CPU_WEIGHT_USUAL, pids = limits->pids ?: pids_share;
     char text[7][LIMIT_TEXT_MAX];
     const struct {
         const char *file, *value;
-        bool asked; /* else the file may be missing */
+        bool asked;          /* else the file may be missing */
+        const char *kernels; /* what is in it when the kernel has made it */
     } rows[] = {
         { "memory.max", number_or_max(text[0], limits->memory, limits->memory != SIZE_INFINITY),
-          limits->memory != SIZE_INFINITY },
+          limits->memory != SIZE_INFINITY, "max" },
         { "memory.swap.max", number_or_max(text[6], limits->swap, limits->swap != SIZE_INFINITY),
-          limits->swap > 0 },
-        { "pids.max", number_or_max(text[1], pids, pids > 0), limits->pids > 0 },
-        { "cpu.max", cpu_text(text[2], limits->cpu), limits->cpu > 0 },
-        { "cpu.weight", number_or_max(text[3], weight, true), weight != CPU_WEIGHT_USUAL },
+          limits->swap > 0, "max" },
+        { "pids.max", number_or_max(text[1], pids, pids > 0), limits->pids > 0, "max" },
+        { "cpu.max", cpu_text(text[2], limits->cpu), limits->cpu > 0, "max 100000" },
+        { "cpu.weight", number_or_max(text[3], weight, true), weight != CPU_WEIGHT_USUAL, "100" },
         { "memory.high", number_or_max(text[4], limits->memory_high, limits->memory_high != SIZE_INFINITY),
-          limits->memory_high != SIZE_INFINITY },
-        { "memory.low", number_or_max(text[5], limits->memory_low, true), limits->memory_low > 0 },
+          limits->memory_high != SIZE_INFINITY, "max" },
+        { "memory.low", number_or_max(text[5], limits->memory_low, true), limits->memory_low > 0, "0" },
     };
     int r = make_room(cgroup, limits->memory), result = r;
 
     /* Each for itself: that one cannot be is no reason against the others. */
     for (size_t i = r < 0; i < ELEMENTSOF(rows); i++) {
+        if (fresh && streq(rows[i].value, rows[i].kernels))
+            continue;
         r = put(cgroup, rows[i].file, "%s", rows[i].value);
         if (r < 0 && rows[i].asked && result >= 0)
             result = r;

@@ -5,6 +5,9 @@
 #include "guest/agent/network.h"
 #include "schemas/device.h"
 
+/* What is removed then is memory that no container misses before. */
+#define SETTLED_AFTER USEC_PER_SEC
+
 /* The bytes by which two configurations are compared: entropy is another each time and says nothing. */
 static int comparable(const AgentConfigure *configure, Bytes *ret)
 {
@@ -114,7 +117,6 @@ static void bring_devices(Platform *p, const AgentConfigure *configure)
         p->ops->bring_swap(p);
     if (configure->n_shares > 0)
         p->ops->bring_shares(p);
-    p->ops->close_kernel(p);
 }
 
 static int prepare_platform(Agent *a, const AgentConfigure *configure, Failure *f)
@@ -146,6 +148,7 @@ static int begin(Agent *a, Failure *f)
     rootfs_decide_sizes(a->platform, &a->configure);
     bring_devices(a->platform, &a->configure);
     start_mark(&a->start, START_SETUP);
+    loop_timer_set(&a->loop, &a->settled, usec_add(loop_now(&a->loop), SETTLED_AFTER));
     a->configured = true;
     agent_report_due(a);
     int r = make_containers(a);

@@ -9,7 +9,6 @@
 #include "guest/agent/agent.h"
 #include "guest/agent/cgroup.h"
 #include "guest/agent/container.h"
-#include "guest/agent/devices.h"
 #include "guest/agent/files.h"
 #include "guest/agent/launch.h"
 #include "guest/agent/volumes.h"
@@ -297,19 +296,6 @@ static uint32_t random_number(void)
     return getrandom(&n, sizeof n, GRND_NONBLOCK) == sizeof n ? n : 0;
 }
 
-/* Without a filter, those that can make no node have none that they should not have. */
-static int confine_devices(Container *c)
-{
-    int r = devices_confine(c->cgroup, &c->config->definition);
-
-    if (r == -EOPNOTSUPP && devices_need_filter(&c->config->definition))
-        return failure_say(&c->failure, r,
-                           "the machine's kernel cannot keep it from other devices (no CONFIG_CGROUP_BPF)");
-    return r < 0 && devices_need_filter(&c->config->definition)
-               ? failure_set(&c->failure, r, "it could not be kept from other devices")
-               : 0;
-}
-
 void container_init(Container *c, Agent *a, const AgentContainer *config)
 {
     const ContainerDefinition *d = &config->definition;
@@ -324,13 +310,7 @@ void container_init(Container *c, Agent *a, const AgentContainer *config)
     c->launch_watch = (Watch){ .func = on_launch_status, .userdata = c };
     container_output_init(&c->outputs[0], a, d->name, STREAM_STDOUT);
     container_output_init(&c->outputs[1], a, d->name, STREAM_STDERR);
-    c->cgroup = cgroup_make(a->platform->cgroup, d->name);
-    int r = c->cgroup < 0 ? c->cgroup : cgroup_limit(c->cgroup, &d->limits, a->pids_share);
-    if (r < 0)
-        failure_set(&c->failure, r, "its limits could not be set");
-    else
-        r = confine_devices(c);
-    if (r < 0)
+    if (container_confine(c) < 0)
         tell(c, LIFE_REFUSED);
 }
 
@@ -441,7 +421,7 @@ void container_limit(Container *c)
     const ContainerDefinition *d = &c->config->definition;
     Failure swap = { 0 };
     /* One that was refused for its first limits stays so. */
-    int r = c->cgroup < 0 ? 0 : cgroup_limit(c->cgroup, &d->limits, a->pids_share);
+    int r = c->cgroup < 0 ? 0 : cgroup_limit(c->cgroup, &d->limits, a->pids_share, false);
 
     if (r >= 0 && c->cgroup >= 0)
         r = container_limit_io(c);

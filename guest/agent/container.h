@@ -61,6 +61,10 @@ void container_wait_for(Container *c, const Container *other);
 void container_look(Container *c);
 /* A secret or config file that it may have has come anew. 0 or negative errno with f. */
 int container_files_changed(Container *c, Failure *f);
+/* Makes its control group, with its limits and its devices. 0 or negative errno with c->failure. container-cgroup.c */
+int container_confine(Container *c);
+/* Of a machine that has no containers yet: what is the same for the first one of most pods is there when it comes. */
+void container_prepare(Platform *p);
 /* Of the disks that it has now: 0 or negative errno, as cgroup_limit(). container-io.c */
 int container_limit_io(Container *c);
 /* Its configuration has other limits than before. */

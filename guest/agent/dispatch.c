@@ -34,7 +34,7 @@ static int on_ping(Agent *a, uint64_t id, const void *body, Failure *f)
 
 static int on_template(Agent *a, uint64_t id, const void *body, Failure *f)
 {
-    return session_begin_template(a);
+    return template_begin(a, id, f);
 }
 
 static int on_clock(Agent *a, uint64_t id, const void *body, Failure *f)

@@ -23,6 +23,14 @@
 #define PORTS "/sys/class/virtio-ports"
 #define SCSI_SCAN "/sys/class/scsi_host/host0/scan"
 
+#define CLOCK_SOURCE "/sys/devices/system/clocksource/clocksource0/current_clocksource"
+
+/* What a template has found out for its copies. */
+static struct {
+    int random;        /* -1: not opened */
+    char *first_image; /* of which there is one in each machine; NULL: not looked for */
+} prepared = { .random = -1 };
+
 /* The next entry that is no dot file; NULL at the end. */
 static const char *next_name(DIR *d)
 {
@@ -84,7 +92,7 @@ static void scan_for_disk(uint64_t disk)
 /* NULL: it is not there (yet). */
 static char *find_disk(const Platform *p, uint64_t disk)
 {
-    char *path = disk_path(disk);
+    char *path = disk == 0 && prepared.first_image ? strdup(prepared.first_image) : disk_path(disk);
 
     if (path || !p->template)
         return path;
@@ -95,14 +103,14 @@ static char *find_disk(const Platform *p, uint64_t disk)
 /* One that comes has a name before it can be opened; when it can, the kernel tells of it. */
 static int come_yet(int r)
 {
-    return r == -ENXIO ? -ENODEV : r;
+    return r == -ENXIO || r == -ENOENT ? -ENODEV : r;
 }
 
 static int mount_image(Platform *p, uint64_t disk, const char *target)
 {
     _cleanup_(freep) char *path = find_disk(p, disk);
 
-    if (!path || access(path, F_OK) < 0)
+    if (!path)
         return -ENODEV;
     return come_yet(mount_at("erofs", path, NULL, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NODEV, target));
 }
@@ -131,7 +139,7 @@ static int mount_disk(Platform *p, uint64_t disk, const VolumeDefinition *volume
     unsigned attributes =
         MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | (volume_is_read_only(volume) ? MOUNT_ATTR_RDONLY : 0);
 
-    if (!path || access(path, F_OK) < 0)
+    if (!path)
         return -ENODEV;
     return come_yet(mount_at(filesystems[filesystem].type, path, options, attributes, target));
 }
@@ -211,6 +219,11 @@ static int set_network(Platform *p, const AgentNetwork *network, Failure *f)
     return network_apply(network, f);
 }
 
+static int open_random(void)
+{
+    return open("/dev/urandom", O_RDWR | O_CLOEXEC);
+}
+
 static int add_entropy(Platform *p, const void *data, size_t size)
 {
     enum { SIZE_MAX_USED = 512 };
@@ -223,10 +236,17 @@ static int add_entropy(Platform *p, const void *data, size_t size)
     pool.info.entropy_count = (int)size * 8;
     pool.info.buf_size = (int)size;
     memcpy(pool.bytes + sizeof pool.info, data, size);
-    _cleanup_(closep) int fd = open("/dev/urandom", O_RDWR | O_CLOEXEC);
+    int fd = prepared.random >= 0 ? take_fd(&prepared.random) : open_random();
     int r = fd < 0 || ioctl(fd, RNDADDENTROPY, &pool) < 0 || ioctl(fd, RNDRESEEDCRNG) < 0 ? -errno : 0;
     explicit_bzero(&pool, sizeof pool);
+    safe_close(fd);
     return r;
+}
+
+static void prepare(Platform *p)
+{
+    prepared.random = open_random();
+    prepared.first_image = disk_path(0);
 }
 
 static void power_off(Platform *p)
@@ -234,6 +254,19 @@ static void power_off(Platform *p)
     sync();
     if (reboot(RB_POWER_OFF) < 0)
         log_error_errno(-errno, "the power could not be turned off");
+}
+
+/* It measures the processor's clock, for a second or two, and then goes over to it: with a halt of everything, and code that is patched. */
+static bool has_settled(Platform *p)
+{
+    _cleanup_(closep) int fd = open(CLOCK_SOURCE, O_RDONLY | O_CLOEXEC);
+    char name[32];
+
+    ssize_t n = fd < 0 ? -1 : read(fd, name, sizeof name - 1);
+    if (n <= 0)
+        return true;
+    name[n] = 0;
+    return !str_after(name, "tsc-early") && !str_after(name, "refined-jiffies");
 }
 
 const PlatformOps guest_platform_ops = {
@@ -250,5 +283,7 @@ const PlatformOps guest_platform_ops = {
     .close_kernel = close_kernel,
     .set_network = set_network,
     .add_entropy = add_entropy,
+    .prepare = prepare,
+    .has_settled = has_settled,
     .power_off = power_off,
 };

@@ -34,6 +34,10 @@ typedef struct PlatformOps {
     /* Of a pod that has one. Can be repeated. */
     int (*set_network)(Platform *p, const AgentNetwork *network, Failure *f);
     int (*add_entropy)(Platform *p, const void *data, size_t size);
+    /* Of a template: finds and opens what the first pod of any copy will need. */
+    void (*prepare)(Platform *p);
+    /* The kernel has done what it does after a boot, of itself and later than anything asks for. */
+    bool (*has_settled)(Platform *p);
     /* Does not return on a real machine. All containers have ended. */
     void (*power_off)(Platform *p);
 } PlatformOps;
@@ -42,6 +46,7 @@ struct Platform {
     const PlatformOps *ops;
     const char *run; /* directory for the agent's mounts and files; absolute, no comma or colon in it */
     bool template; /* it was, and this is a copy of it: its disks have come unheard, and its interface has another's address */
-    bool swaps; /* there is swap space */
-    int cgroup; /* directory under which containers get their control groups */
+    bool prepared; /* the first container's control group is there, with the devices that containers have */
+    bool swaps;    /* there is swap space */
+    int cgroup;    /* directory under which containers get their control groups */
 };

@@ -18,8 +18,11 @@ static int write_file(const char *dir, const char *name, const char *text)
     _cleanup_(freep) char *path = text ? strf("%s/%s", dir, name) : NULL;
     if (!path)
         return -ENOMEM;
-    _cleanup_(closep) int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+    _cleanup_(closep) int new = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+    if (new >= 0 || errno != EEXIST)
+        return new < 0 ? -errno : write_all(new, text, strlen(text));
     /* Containers may have it mounted: it is never empty for a moment. */
+    _cleanup_(closep) int fd = open(path, O_WRONLY | O_CLOEXEC);
     int r = fd < 0 ? -errno : write_all(fd, text, strlen(text));
     return r >= 0 && ftruncate(fd, (off_t)strlen(text)) < 0 ? -errno : r;
 }

@@ -30,7 +30,7 @@ static void welcome(Agent *a, uint32_t session, uint64_t id, uint64_t version, b
     (void)uname(&name);
     w.kernel = name.release;
     if (!template)
-        (void)id128_boot(&w.boot);
+        (void)(a->session.boot >= 0 ? id128_boot_read(a->session.boot, &w.boot) : id128_boot(&w.boot));
     send_in(a, session, AGENT_WELCOME, id, &w);
 }
 
@@ -123,15 +123,4 @@ void session_on_hangup(void *userdata)
     a->session.stands = false;
     exec_hangup_all(a);
     attach_hangup_all(a);
-}
-
-int session_begin_template(Agent *a)
-{
-    if (a->configured || a->configuring || a->ending.phase != ENDING_NOT)
-        return -EBUSY;
-    a->platform->template = true;
-    /* Of no copy's start. */
-    a->start = (StartTimes){ 0 };
-    a->session.token_known = false;
-    return 0;
 }

@@ -14,10 +14,8 @@ typedef struct Session {
     bool token_known;
     Id128 token;
     uint64_t dropped; /* frames that were for nobody, or no message */
+    int boot;         /* where the boot's identity will be read from; of a copy only, else negative */
 } Session;
-
-/* This machine is to be copied: whoever says hello next, in a copy, is the first again. 0, or -EBUSY: something runs already. */
-int session_begin_template(Agent *a);
 
 /* The port's callbacks, with the Agent as userdata. */
 void session_on_frame(void *userdata, uint32_t session, const uint8_t *payload, size_t size);

@@ -111,6 +111,16 @@ static int add_entropy(Platform *platform, const void *data, size_t size)
     return 0;
 }
 
+static void prepare(Platform *platform) {}
+
+static bool has_settled(Platform *platform)
+{
+    Peer *p = peer_of(platform);
+
+    p->looked++;
+    return p->looked > p->unsettled;
+}
+
 static void power_off(Platform *platform)
 {
     peer_of(platform)->powered_off = true;
@@ -130,6 +140,8 @@ static const PlatformOps ops = {
     .close_kernel = close_kernel,
     .set_network = set_network,
     .add_entropy = add_entropy,
+    .prepare = prepare,
+    .has_settled = has_settled,
     .power_off = power_off,
 };
 
@@ -332,17 +344,17 @@ void peer_open(Peer *p)
 
 void peer_end_agent(Peer *p)
 {
-    char names[CONTAINERS_MAX][64];
-    size_t n = p->agent->n_containers;
+    size_t n = p->platform.template ? MAX(p->agent->n_containers, 1U) : p->agent->n_containers;
     bool tasks = p->agent->task_cgroup >= 0;
+    char name[24];
 
     loop_timer_clear(&p->agent->loop, &p->deadline);
-    for (size_t i = 0; i < n; i++)
-        (void)snprintf(names[i], sizeof names[i], "%s", p->agent->containers[i].config->definition.name);
     p->agent = agent_free(p->agent);
     /* What cannot be removed is not empty: the agent left a process behind. */
-    for (size_t i = 0; i < n; i++)
-        assert_success(unlinkat(p->platform.cgroup, names[i], AT_REMOVEDIR));
+    for (size_t i = 0; i < n; i++) {
+        (void)snprintf(name, sizeof name, "%zu", i);
+        assert_success(unlinkat(p->platform.cgroup, name, AT_REMOVEDIR));
+    }
     if (tasks)
         assert_success(unlinkat(p->platform.cgroup, TASK_CGROUP, AT_REMOVEDIR));
     if (p->cgroup_top >= 0)

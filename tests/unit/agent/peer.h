@@ -56,6 +56,8 @@ typedef struct Peer {
     char network[64];           /* the first address that the interface was given */
     size_t entropy;
     bool kernel_closed, swap_asked;
+    unsigned looked,
+        unsettled; /* how often it was asked whether the kernel has settled, and how often it has not */
 } Peer;
 
 /* An agent that nobody has spoken to. */

@@ -258,6 +258,8 @@ static void without_probes_no_timer_is_set(void **state)
     Peer *p = start(state, &c, 1);
 
     peer_until(p, peer_state_is(p, "web", CONTAINER_RUNNING) && log_ring_empty(&p->agent->ring));
+    /* But that after which the kernel is asked for nothing more. */
+    peer_until(p, p->kernel_closed);
     assert_null(p->agent->loop.timers);
 }
 

@@ -293,8 +293,12 @@ static void a_template_forgets_who_made_it_and_draws_nothing_before_it_is_told_r
     peer_say_hello(p, 1, &maker);
     assert_true(id128_is_null(p->welcome_boot));
     assert_int_equal(p->entropy, 0);
+    p->unsettled = 2;
     assert_int_equal(peer_ask(p, AGENT_TEMPLATE, NULL), 0);
     assert_true(p->platform.template);
+    /* Not before its kernel is calm, and that twice in a row. */
+    assert_int_equal(p->looked, 4);
+    assert_int_equal(peer_ask(p, AGENT_TEMPLATE, NULL), EBUSY);
     assert_success(id128_random(&runner.token));
     peer_say_hello(p, 2, &runner);
     assert_int_equal(p->welcomes, 2);
