@@ -95,6 +95,7 @@ int log_query_read(const Context *c, char *word, LogQuery *ret)
         .pod = word,
         .container = slash ? slash + 1 : NULL,
         .boot = option_given(c, OPTION_BOOT),
+        .follow = option_given(c, OPTION_FOLLOW),
         .streams = streams[c->options[OPTION_STREAM].number],
         .last = lines->given                     ? lines->number
                 : option_given(c, OPTION_FOLLOW) ? FOLLOW_LINES

@@ -12,7 +12,7 @@ typedef struct Files {
     char *container;
     LogQuery query;    /* without its strings */
     LogReader *reader; /* NULL: the pod has no files yet */
-    int watch;         /* inotify on the directory, before anything is read */
+    int watch;         /* inotify on the directory, before anything is read; -1: nothing is followed */
 } Files;
 
 static void files_close(void *state)
@@ -34,8 +34,11 @@ static void files_closep(Files **f)
         files_close(*f);
 }
 
+/* Only where it is wanted: when a watch goes, the kernel waits for a hundredth of a second. */
 static int files_watch(Files *f)
 {
+    if (!f->query.follow)
+        return access(f->directory, F_OK) < 0 ? -errno : 0;
     f->watch = inotify_init1(IN_CLOEXEC);
     if (f->watch < 0)
         return -errno;

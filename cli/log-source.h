@@ -34,6 +34,7 @@ typedef struct LogQuery {
     unsigned streams;      /* a bit for each LogStream; 0: those of containers */
     unsigned levels;       /* a bit for each level; 0: all */
     bool boot;             /* of this boot of the host only */
+    bool follow;           /* log_source_wait() will be called */
     usec_t since;          /* CLOCK_REALTIME; 0: from the beginning */
     usec_t until;          /* CLOCK_REALTIME; 0: without end */
     uint64_t last;         /* at most so many of the newest; UINT64_MAX: all */
