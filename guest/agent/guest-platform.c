@@ -16,6 +16,7 @@
 #include "guest/agent/mounts.h"
 #include "guest/agent/modules.h"
 #include "guest/agent/network.h"
+#include "guest/agent/rehearsal.h"
 #include "guest/agent/swap.h"
 #include "schemas/agent.h"
 #include "schemas/device.h"
@@ -245,7 +246,10 @@ static int add_entropy(Platform *p, const void *data, size_t size)
 
 static void prepare(Platform *p)
 {
+    (void)rehearse(p, "/proc/self/exe");
+    safe_close(prepared.random);
     prepared.random = open_random();
+    free(prepared.first_image);
     prepared.first_image = disk_path(0);
 }
 

@@ -2,11 +2,13 @@
 #include <stdio.h>
 
 #include "base/log.h"
+#include "base/strings.h"
 #include "guest/agent/agent.h"
 #include "guest/agent/boot.h"
 #include "guest/agent/console.h"
 #include "guest/agent/guest-platform.h"
 #include "guest/agent/power-button.h"
+#include "guest/agent/rehearsal.h"
 
 /* A device came: the port, or a disk that a container waits for. */
 static void on_devices(void *userdata)
@@ -71,6 +73,8 @@ static int run(void)
 
 int main(int argc, char **argv)
 {
+    if (argc > 1 && streq(argv[1], REHEARSAL_WORD))
+        return rehearsal_program();
     log_open("podvisor-agent", LOG_INFO);
     if (getpid() != 1) {
         fprintf(stderr,

@@ -9,6 +9,8 @@ static void answer(Agent *a)
 {
     Template *t = &a->template;
 
+    t->under_way = false;
+    safe_close(a->session.boot);
     a->session.boot = id128_boot_open();
     /* Of no copy's start. */
     a->start = (StartTimes){ 0 };
@@ -45,9 +47,10 @@ int template_begin(Agent *a, uint64_t id, Failure *f)
 {
     Template *t = &a->template;
 
-    if (a->configured || a->configuring || a->ending.phase != ENDING_NOT || t->wanted)
-        return failure_say(f, -EBUSY, "%s", t->wanted ? "it is one already" : "something runs already");
-    t->wanted = true;
+    if (a->configured || a->configuring || a->ending.phase != ENDING_NOT || t->under_way)
+        return failure_say(f, -EBUSY, "something runs already");
+    t->under_way = true;
+    t->calm = 0;
     t->asker = id;
     t->asker_session = a->session.number;
     t->deadline = usec_add(loop_now(&a->loop), SETTLE_TIMEOUT);

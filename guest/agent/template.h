@@ -15,7 +15,7 @@
 typedef struct Agent Agent;
 
 typedef struct Template {
-    bool wanted;
+    bool under_way;
     uint64_t asker;
     uint32_t asker_session;
     Timer look;
@@ -25,5 +25,8 @@ typedef struct Template {
 
 void template_init(Template *t, Agent *a);
 void template_done(Template *t, Agent *a);
-/* Whoever says hello next, in a copy, is the first again. AGENT_LATER, or negative errno with f: -EBUSY: something runs already. */
+/*
+ * Whoever says hello next, in a copy, is the first again. A copy may be asked once more: what its processor has run it then has at hand.
+ * AGENT_LATER, or negative errno with f: -EBUSY: something runs already.
+ */
 int template_begin(Agent *a, uint64_t id, Failure *f);

@@ -10,6 +10,13 @@
 #include <sys/syscall.h>
 
 #include "base/strings.h"
+#include "guest/agent/rehearsal.h"
+
+static int do_rehearse(char **argv)
+{
+    puts(REHEARSAL_WORD);
+    return 0;
+}
 
 static int do_exit(char **argv)
 {
@@ -203,13 +210,16 @@ static const struct {
     int (*func)(char **argv);
     int n_arguments;
 } commands[] = {
-    { "exit", do_exit, 1 },      { "say", do_say, 1 },       { "wait", do_wait },
-    { "stubborn", do_stubborn }, { "cat", do_cat },          { "lines", do_lines, 1 },
-    { "zeroes", do_zeroes, 1 },  { "status", do_status, 1 }, { "write", do_write, 1 },
-    { "terminal", do_terminal }, { "once", do_once },        { "call", do_call, 1 },
-    { "limit", do_limit, 1 },    { "leave", do_leave },      { "show", do_show, 1 },
-    { "complain", do_complain }, { "deaf", do_deaf },        { "sizes", do_sizes },
-    { "return", do_return },
+    { "exit", do_exit, 1 },     { "say", do_say, 1 },
+    { "wait", do_wait },        { "stubborn", do_stubborn },
+    { "cat", do_cat },          { "lines", do_lines, 1 },
+    { "zeroes", do_zeroes, 1 }, { "status", do_status, 1 },
+    { "write", do_write, 1 },   { "terminal", do_terminal },
+    { "once", do_once },        { "call", do_call, 1 },
+    { "limit", do_limit, 1 },   { "leave", do_leave },
+    { "show", do_show, 1 },     { "complain", do_complain },
+    { "deaf", do_deaf },        { "sizes", do_sizes },
+    { "return", do_return },    { REHEARSAL_WORD, do_rehearse },
 };
 
 int main(int argc, char **argv)

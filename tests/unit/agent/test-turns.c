@@ -2,6 +2,7 @@
 /* Which of several real containers runs when. Skipped where mounts and control groups are not allowed. */
 #include <signal.h>
 
+#include "guest/agent/rehearsal.h"
 #include "tests/unit/agent/fixture.h"
 
 static AgentContainer in_role(ContainerRole role, const char *name, const char *command)
@@ -159,6 +160,38 @@ static void one_that_only_starts_lets_the_others_start(void **state)
     done(c, ELEMENTSOF(c));
 }
 
+static void a_rehearsal_leaves_nothing_and_disturbs_nothing(void **state)
+{
+    AgentContainer c[] = { in_role(CONTAINER_MAIN, "app", "probe say done") };
+    Peer *p = *state;
+
+    if (!peer_can_run(p))
+        skip();
+    _cleanup_(freep) char *program = strf("%s/bin/probe", image);
+    assert_success(rehearse(&p->platform, program));
+    /* Twice, as in a copy that is made ready once more. */
+    assert_success(rehearse(&p->platform, program));
+    assert_int_equal(faccessat(p->dir.fd, REHEARSAL_WORD, F_OK, 0), -1);
+    assert_int_equal(faccessat(p->platform.cgroup, "0", F_OK, 0), -1);
+    assert_false(p->kernel_closed || p->powered_off);
+    start(state, c, ELEMENTSOF(c));
+    peer_until(p, p->powered_off);
+    assert_true(peer_log_has(p, "app stdout done"));
+    assert_false(peer_log_has(p, REHEARSAL_WORD));
+    done(c, ELEMENTSOF(c));
+}
+
+static void a_rehearsal_that_fails_says_why(void **state)
+{
+    Peer *p = *state;
+
+    if (!peer_can_run(p))
+        skip();
+    assert_int_equal(rehearse(&p->platform, "/dev/null"), -EIO);
+    assert_int_equal(rehearse(&p->platform, "/nothing-like-it"), -EIO);
+    assert_int_equal(faccessat(p->dir.fd, REHEARSAL_WORD, F_OK, 0), -1);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -169,6 +202,8 @@ int main(int argc, char **argv)
         WITH_PEER(a_sidecar_stops_after_the_others),
         WITH_PEER(a_sidecar_that_ends_before_it_is_ready_is_why_the_rest_never_starts),
         WITH_PEER(one_that_only_starts_lets_the_others_start),
+        WITH_PEER(a_rehearsal_leaves_nothing_and_disturbs_nothing),
+        WITH_PEER(a_rehearsal_that_fails_says_why),
     };
     fixture_probe = argv[1];
     return cmocka_run_group_tests(tests, make_image, remove_image);
