@@ -30,6 +30,7 @@ int agent_new(Agent **ret, Platform *platform, LoopClock clock)
     a->port.userdata = a;
     a->session.boot = -1;
     template_init(&a->template, a);
+    standby_init(&a->standby);
     a->children.signals = -1;
     pid_namespace_init(&a->pids);
     a->task_cgroup = -1;
@@ -55,6 +56,7 @@ Agent *agent_free(Agent *a)
         container_done(&a->containers[i]);
     free(a->containers);
     safe_close(a->task_cgroup);
+    standby_end(&a->standby, &a->children);
     children_done(&a->children);
     port_done(&a->port);
     log_ring_done(&a->ring);

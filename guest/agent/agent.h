@@ -28,6 +28,7 @@
 #include "guest/agent/platform.h"
 #include "guest/agent/port.h"
 #include "guest/agent/session.h"
+#include "guest/agent/standby.h"
 #include "guest/agent/template.h"
 
 enum { AGENT_LOG_RING_SIZE = 1024 * 1024 };
@@ -55,6 +56,7 @@ struct Agent {
     Bytes configure_bytes;    /* as it came, without the entropy: for comparison */
     uint64_t pids_share;      /* how many processes a container may have that does not say; 0: any number */
     PidNamespace pids;        /* of all containers, where they share one */
+    Standby standby;
     Container *containers;
     size_t n_containers;
     Exec *execs;

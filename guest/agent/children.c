@@ -79,6 +79,15 @@ void children_add(Children *c, Child *child, pid_t pid, int pidfd)
     c->first = child;
 }
 
+pid_t children_release(Children *c, Child *child, int *ret_pidfd)
+{
+    pid_t pid = child->pid;
+
+    *ret_pidfd = take_fd(&child->pidfd);
+    child_unlink(c, child);
+    return pid;
+}
+
 void children_forget(Children *c, Child *child)
 {
     if (child->pid == 0)

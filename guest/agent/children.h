@@ -34,5 +34,7 @@ int children_init(Children *c, Loop *loop);
 void children_done(Children *c);
 /* Takes pidfd. on_end and userdata are set before. */
 void children_add(Children *c, Child *child, pid_t pid, int pidfd);
+/* It is somebody else's child from here on: its number, and its descriptor. */
+pid_t children_release(Children *c, Child *child, int *ret_pidfd);
 /* The object of the child goes away: its process, if any, is killed and reaped without a word. */
 void children_forget(Children *c, Child *child);

@@ -84,6 +84,8 @@ static int make_containers(Agent *a)
     if (!a->containers)
         return -ENOMEM;
     a->n_containers = a->configure.n_containers;
+    if (a->configure.share_pids)
+        standby_end(&a->standby, &a->children);
     for (size_t i = 0; i < a->n_containers; i++)
         container_init(&a->containers[i], a, &a->configure.containers[i]);
     /* Those that come first begin before the answer, so that it tells of them. */

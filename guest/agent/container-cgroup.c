@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "base/file.h"
+#include "base/log.h"
 #include "guest/agent/agent.h"
 #include "guest/agent/cgroup.h"
 #include "guest/agent/devices.h"
@@ -47,10 +48,13 @@ int container_confine(Container *c)
     return prepared ? 0 : confine_devices(c);
 }
 
-void container_prepare(Platform *p)
+void container_prepare(Agent *a)
 {
     static const ContainerDefinition usual;
-    _cleanup_(closep) int cgroup = make(p, 0);
+    _cleanup_(closep) int cgroup = make(a->platform, 0);
 
-    p->prepared = cgroup >= 0 && devices_confine(cgroup, &usual) >= 0;
+    a->platform->prepared = cgroup >= 0 && devices_confine(cgroup, &usual) >= 0;
+    int r = cgroup < 0 ? cgroup : standby_make(&a->standby, &a->children, a->platform, cgroup);
+    if (r < 0)
+        log_error_errno(r, "no process could be made that waits for its container");
 }

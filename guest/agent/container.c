@@ -34,12 +34,30 @@ static void mark(Container *c, StartStep step)
 
 static int enter_container(void *userdata, Failure *f)
 {
-    const Container *c = userdata;
+    const ContainerEntry *entry = userdata;
 
     /* Only now, when it is in its control group, is that the top of what it sees. */
     if (unshare(CLONE_NEWCGROUP) < 0)
         return failure_set(f, -errno, "the control group namespace could not be made");
-    return rootfs_enter(c->agent->platform, c->config, f);
+    return rootfs_enter(entry->platform, entry->config, f);
+}
+
+LaunchSpec container_spec(const AgentContainer *config, const int stdio[3])
+{
+    return (LaunchSpec){
+        .command = config->command,
+        .environment = config->environment,
+        .working_dir = config->working_dir,
+        .user = config->user,
+        .definition = &config->definition,
+        .terminal = config->definition.terminal,
+        .rows = TERMINAL_ROWS,
+        .columns = TERMINAL_COLUMNS,
+        .stdio = { stdio[0], stdio[1], stdio[2] },
+        .cgroup = -1,
+        .namespaces = CLONE_NEWNS | CLONE_NEWPID,
+        .pid_namespace_of = -1,
+    };
 }
 
 static void launch_close(Container *c)
@@ -87,26 +105,22 @@ static void on_launch_status(void *userdata, uint32_t events)
 static int launch_in(Container *c, const int stdio[3], Launched *ret)
 {
     Agent *a = c->agent;
+    ContainerEntry entry = { a->platform, c->config };
+    LaunchSpec spec = container_spec(c->config, stdio);
     bool shared = a->configure.share_pids;
+
+    if (!shared && c == a->containers && standby_take(&a->standby, &a->children, c->config, stdio, ret))
+        return 0;
     int pids = shared ? pid_namespace_get(&a->pids, &a->children, a->platform, &c->failure) : -1;
     if (shared && pids < 0)
         return pids;
-    LaunchSpec spec = {
-        .command = c->config->command,
-        .environment = c->config->environment,
-        .working_dir = c->config->working_dir,
-        .user = c->config->user,
-        .definition = &c->config->definition,
-        .terminal = c->config->definition.terminal,
-        .rows = TERMINAL_ROWS,
-        .columns = TERMINAL_COLUMNS,
-        .stdio = { stdio[0], stdio[1], stdio[2] },
-        .cgroup = c->cgroup,
-        .namespaces = CLONE_NEWNS | (shared ? 0 : CLONE_NEWPID),
-        .pid_namespace_of = pids,
-        .enter = enter_container,
-        .userdata = c,
-    };
+    spec.cgroup = c->cgroup;
+    spec.enter = enter_container;
+    spec.userdata = &entry;
+    if (shared) {
+        spec.namespaces = CLONE_NEWNS;
+        spec.pid_namespace_of = pids;
+    }
     return launch(&spec, ret, &c->failure);
 }
 

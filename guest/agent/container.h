@@ -8,10 +8,17 @@
 #include "guest/agent/container-life.h"
 #include "guest/agent/container-output.h"
 #include "guest/agent/failure.h"
+#include "guest/agent/launch.h"
 #include "guest/agent/probe.h"
 #include "guest/agent/rootfs.h"
 
 typedef struct Container Container;
+
+/* What a new process needs to find its way into a container. */
+typedef struct ContainerEntry {
+    Platform *platform;
+    const AgentContainer *config;
+} ContainerEntry;
 
 struct Container {
     Agent *agent;
@@ -64,7 +71,9 @@ int container_files_changed(Container *c, Failure *f);
 /* Makes its control group, with its limits and its devices. 0 or negative errno with c->failure. container-cgroup.c */
 int container_confine(Container *c);
 /* Of a machine that has no containers yet: what is the same for the first one of most pods is there when it comes. */
-void container_prepare(Platform *p);
+void container_prepare(Agent *a);
+/* What to launch, but for where it is and how it gets there. Borrows from config. */
+LaunchSpec container_spec(const AgentContainer *config, const int stdio[3]);
 /* Of the disks that it has now: 0 or negative errno, as cgroup_limit(). container-io.c */
 int container_limit_io(Container *c);
 /* Its configuration has other limits than before. */

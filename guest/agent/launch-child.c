@@ -11,10 +11,10 @@
 #include "guest/agent/beneath.h"
 #include "guest/agent/launch.h"
 
-static int reset_process(const LaunchSpec *spec, Failure *f)
+int launch_reset(bool task, Failure *f)
 {
     /* A task goes before all containers: it can be asked for again. */
-    const char *score = spec->task ? "1000" : "0";
+    const char *score = task ? "1000" : "0";
     sigset_t none;
     _cleanup_(closep) int oom = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
 
@@ -153,7 +153,8 @@ void launch_child(const LaunchSpec *spec, int status)
     Failure f = { 0 };
     int stdio[3] = { -1, -1, -1 };
 
-    if (reset_process(spec, &f) < 0 || (!spec->terminal && open_stdio(spec, stdio, &f) < 0) ||
+    if ((!spec->reset && launch_reset(spec->task != NULL, &f) < 0) ||
+        (!spec->terminal && open_stdio(spec, stdio, &f) < 0) ||
         (spec->enter && spec->enter(spec->userdata, &f) < 0))
         tell_failure(status, &f);
     (void)(spec->task ? become_task : become_program)(spec, stdio, &status, &f);

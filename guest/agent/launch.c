@@ -32,7 +32,7 @@ static int point_pid_namespace(int fd)
     return setns(fd, CLONE_NEWPID) < 0 ? -errno : 0;
 }
 
-static pid_t clone_in_namespace(const LaunchSpec *spec, int *ret_pidfd)
+pid_t launch_clone(const LaunchSpec *spec, int *ret_pidfd)
 {
     if (spec->pid_namespace_of < 0)
         return clone_process(spec, ret_pidfd);
@@ -57,7 +57,7 @@ int launch(const LaunchSpec *spec, Launched *ret, Failure *f)
     if (fcntl(ours, F_SETFL, O_NONBLOCK) < 0)
         return failure_set(f, -errno, "no process could be made");
 
-    pid_t pid = clone_in_namespace(spec, &pidfd);
+    pid_t pid = launch_clone(spec, &pidfd);
     if (pid == 0)
         launch_child(spec, theirs);
     if (pid < 0)

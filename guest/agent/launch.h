@@ -34,6 +34,7 @@ typedef struct LaunchSpec {
     int (*task)(void *userdata);
     int kept;
     void *userdata;
+    bool reset; /* launch_reset() was called */
 } LaunchSpec;
 
 /* Of the new process: where its status socket is, and what it keeps for its task. */
@@ -54,6 +55,10 @@ typedef struct Launched {
 } Launched;
 
 int launch(const LaunchSpec *spec, Launched *ret, Failure *f);
+/* A new process as spec asks for: its number, 0 in it, or negative errno. */
+pid_t launch_clone(const LaunchSpec *spec, int *ret_pidfd);
+/* In the new process: nothing of the agent's is left to it, such as what it does not hear, or that it is the last to be killed. */
+int launch_reset(bool task, Failure *f);
 /* The next of the news; *ready carries what was heard before, false at first. */
 LaunchNews launch_news(int status, bool *ready, int *ret_terminal, Failure *f);
 

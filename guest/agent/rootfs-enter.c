@@ -69,35 +69,69 @@ static const struct {
 /* Those that the agent has written. */
 static const char *const etc_files[] = { "hostname", "hosts", "resolv.conf" };
 
-static int mount_filesystems(int root, Failure *f)
+/* Mounts that nobody sees yet, of a process that has none of its container's files so far; by the table's rows. */
+static int ahead[ELEMENTSOF(filesystems)];
+static size_t n_ahead;
+
+static int make_filesystem(size_t i)
 {
-    TABLE_FOREACH (fs, filesystems) {
-        /* A link in the place of /proc would decide where the kernel's files end up. */
-        _cleanup_(closep) int target = make_directory_beneath(root, fs->path, BENEATH_NO_SYMLINKS);
-        if (target < 0)
-            return failure_set(f, target, "%s of the image cannot be mounted on", fs->path);
-        _cleanup_(closep) int fd = mount_make(fs->type, NULL, fs->options, fs->attributes);
-        int r = fd < 0 ? fd : mount_attach(fd, target);
+    if (i < n_ahead)
+        return take_fd(&ahead[i]);
+    return mount_make(filesystems[i].type, NULL, filesystems[i].options, filesystems[i].attributes);
+}
+
+static int fill_dev(int dev)
+{
+    mode_t mask = umask(0);
+    int r = 0;
+
+    for (size_t i = 0; r >= 0 && i < n_device_nodes; i++) {
+        const DeviceNode *node = &device_nodes[i];
+        if (node->name && mknodat(dev, node->name, S_IFCHR | 0666, makedev(node->major, node->minor)) < 0)
+            r = -errno;
+    }
+    TABLE_FOREACH (link, links)
+        if (r >= 0 && symlinkat(link->target, dev, link->name) < 0)
+            r = -errno;
+    umask(mask);
+    return r;
+}
+
+int rootfs_enter_ahead(void)
+{
+    for (size_t i = 0; i < ELEMENTSOF(filesystems); i++) {
+        int fd = make_filesystem(i);
+        int r = fd >= 0 && streq(filesystems[i].path, "/dev") ? fill_dev(fd) : fd;
         if (r < 0)
-            return failure_set(f, r, "%s could not be mounted on %s", fs->type, fs->path);
+            return r;
+        ahead[n_ahead++] = fd;
     }
     return 0;
 }
 
-static int fill_dev(int root, Failure *f)
+static int mount_filesystem(int root, size_t i, Failure *f)
 {
-    _cleanup_(closep) int dev = open_beneath(root, "/dev", O_PATH | O_DIRECTORY, BENEATH_NO_SYMLINKS);
-    mode_t mask = umask(0);
+    const char *type = filesystems[i].type, *path = filesystems[i].path;
+    bool fill = streq(path, "/dev") && n_ahead == 0;
 
-    for (size_t i = 0; i < n_device_nodes; i++) {
-        const DeviceNode *node = &device_nodes[i];
-        if (node->name && mknodat(dev, node->name, S_IFCHR | 0666, makedev(node->major, node->minor)) < 0)
-            return failure_set(f, -errno, "/dev/%s could not be made", node->name);
+    /* A link in the place of /proc would decide where the kernel's files end up. */
+    _cleanup_(closep) int target = make_directory_beneath(root, path, BENEATH_NO_SYMLINKS);
+    if (target < 0)
+        return failure_set(f, target, "%s of the image cannot be mounted on", path);
+    _cleanup_(closep) int fd = make_filesystem(i);
+    int r = fd < 0 ? fd : fill ? fill_dev(fd) : 0;
+    if (r >= 0)
+        r = mount_attach(fd, target);
+    return r < 0 ? failure_set(f, r, "%s could not be mounted on %s", type, path) : 0;
+}
+
+static int mount_filesystems(int root, Failure *f)
+{
+    for (size_t i = 0; i < ELEMENTSOF(filesystems); i++) {
+        int r = mount_filesystem(root, i, f);
+        if (r < 0)
+            return r;
     }
-    TABLE_FOREACH (link, links)
-        if (symlinkat(link->target, dev, link->name) < 0)
-            return failure_set(f, -errno, "/dev/%s could not be made", link->name);
-    umask(mask);
     return 0;
 }
 
@@ -250,8 +284,6 @@ int rootfs_enter(const Platform *p, const AgentContainer *c, Failure *f)
         return failure_set(f, -errno, "the root directory could not be opened");
 
     int r = mount_filesystems(root, f);
-    if (r >= 0)
-        r = fill_dev(root, f);
     if (r >= 0)
         r = add_devices(root, &c->definition, f);
     if (r >= 0)

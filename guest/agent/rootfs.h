@@ -30,5 +30,7 @@ int rootfs_write_network(const Platform *p, const AgentConfigure *configure);
 int rootfs_name_hosts(const Platform *p, const AgentConfigure *configure, char *const *peers);
 /* The overlay of one container; fine to repeat. -ENODEV in f: the image's disk is not there yet. */
 int rootfs_make(Platform *p, const AgentConfigure *configure, const AgentContainer *c, Failure *f);
+/* In a new process that knows its container later: what rootfs_enter() would mount for any. 0 or negative errno. */
+int rootfs_enter_ahead(void);
 /* In the new process, in a mount namespace of its own: its "/" becomes the container's. */
 int rootfs_enter(const Platform *p, const AgentContainer *c, Failure *f);

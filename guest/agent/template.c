@@ -55,8 +55,9 @@ int template_begin(Agent *a, uint64_t id, Failure *f)
     t->asker_session = a->session.number;
     t->deadline = usec_add(loop_now(&a->loop), SETTLE_TIMEOUT);
     a->platform->template = true;
+    standby_end(&a->standby, &a->children);
     a->platform->ops->prepare(a->platform);
-    container_prepare(a->platform);
+    container_prepare(a);
     loop_timer_set(&a->loop, &t->look, loop_now(&a->loop));
     return AGENT_LATER;
 }
