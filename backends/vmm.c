@@ -189,7 +189,9 @@ static int child_die_with(pid_t parent)
 static int child_exec(const VmmCommand *c, int lock, pid_t parent, ChildStep *step)
 {
     char path[] = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", lang[] = "LANG=C";
-    char *environment[] = { path, lang, NULL };
+    /* Only the first heap of glibc grows by more than a page at a time, and a translator of a guest's code would have another. */
+    char arenas[] = "MALLOC_ARENA_MAX=1", pad[] = "MALLOC_TOP_PAD_=1048576";
+    char *environment[] = { path, lang, arenas, pad, NULL };
 
     *step = CHILD_LOCK;
     if (flock(lock, LOCK_EX | LOCK_NB) < 0)
