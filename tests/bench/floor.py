@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """The floors under a pod's start: the same machine with nothing of podvisor around it.
 
-QemuFloor runs the command line of a pod that runs, with its descriptors made anew at the same numbers; LibvirtFloor gives `virsh create`
-the text that podvisor gave to libvirt. Both make the container speak by the least that does (conversation.py).
+QemuFloor runs the command line of a pod that runs, with its descriptors made anew at the same numbers; where that pod's machine was a copy
+of a template, so is this one. LibvirtFloor gives `virsh create` the text that podvisor gave to libvirt. All make the container speak by the
+least that does (conversation.py).
 """
+import contextlib
 import os
 import pathlib
 import re
@@ -14,11 +16,52 @@ import time
 import uuid
 
 import conversation
+from qmp import Qmp
+
+
+class Template:
+    """The descriptors of a template, as podvisor-templates hands them out to whoever wants one of that shape."""
+
+    def __init__(self, keeper, shape):
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as s:
+            s.settimeout(conversation.PATIENCE)
+            s.connect(str(keeper))
+            s.send(conversation.packet("want", shape))
+            found = []
+            for _ in range(2):
+                said, fds, _, _ = socket.recv_fds(s, 8192, 1)
+                if not fds:
+                    raise RuntimeError(f"podvisor-templates says: {said!r}")
+                found += fds
+        self.memory, self.state = found
+
+    def close(self):
+        os.close(self.memory)
+        os.close(self.state)
+
+
+class Machine:
+    """One that runs, and whose container has spoken; stages: seconds by STAGES (rows.py). cpu, once it has ended: seconds that it computed."""
+
+    def __init__(self, process, stages):
+        self.process, self.stages, self.cpu = process, stages, None
+
+    @property
+    def pid(self):
+        return self.process.pid
+
+    def end(self):
+        if self.process.returncode is None:
+            self.process.kill()
+            _, status, used = os.wait4(self.process.pid, 0)
+            self.process.returncode = os.waitstatus_to_exitcode(status)
+            self.cpu = used.ru_utime + used.ru_stime
 
 
 class QemuFloor:
-    def __init__(self, pid, definition):
-        """pid: the process of a pod's machine; definition: the body of that pod's definition.msgpack."""
+    def __init__(self, pid, definition, template=None):
+        """pid: the process of a pod's machine; definition: the body of that pod's definition.msgpack; template: what the machine is a copy
+        of, owned by the caller."""
         self.argv = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")[:-1]
         bell = self.numbers(r"ringbuf,.*logfile=/dev/fdset/(\d+)")
         # The descriptors by what they are. Of those that go into a set QEMU has kept copies only.
@@ -26,8 +69,13 @@ class QemuFloor:
         self.descriptors |= {n: os.readlink(f"/proc/{pid}/fd/{n}") for n in self.numbers(r"/proc/self/fd/(\d+)")}
         for n in self.numbers(r"fd=(\d+),set="):
             self.descriptors[n] = "memory" if f"fd={n},set={bell[0]}" in self.argv else definition["images"][0]["path"]
-        self.agent = self.numbers(r"socket,id=agent,fd=(\d+),")[0]
+        self.agent, self.qmp = (self.numbers(rf"socket,id={name},fd=(\d+),")[0] for name in ("agent", "qmp"))
         self.configure = conversation.configuration(definition)
+        self.template = template
+        if template:
+            memory = self.numbers(r"memory-backend-file,.*mem-path=/proc/self/fd/(\d+),")[0]
+            self.state = max(self.descriptors) + 1
+            self.descriptors |= {memory: f"/proc/self/fd/{template.memory}", self.state: f"/proc/self/fd/{template.state}"}
 
     def numbers(self, pattern):
         return [int(m[1]) for word in self.argv if (m := re.match(pattern, word))]
@@ -46,27 +94,56 @@ class QemuFloor:
                 os.close(memory)
         return os.open(what, os.O_RDONLY), None
 
-    def measure(self):
-        """Seconds from nothing to the container's first line."""
-        with tempfile.TemporaryDirectory() as directory, socket.socket(socket.AF_UNIX) as agent:
-            begin = time.monotonic()
-            opened = {n: self.open(what, directory) for n, what in self.descriptors.items()}
+    def spawn(self, opened):
+        def place():
+            # Out of the way first: the old numbers may be among the new ones.
+            for old, new in [(os.dup2(fd, 200 + i, inheritable=False), n) for i, (n, (fd, _)) in enumerate(opened.items())]:
+                os.dup2(old, new, inheritable=True)
 
-            def place():
-                # Out of the way first: the old numbers may be among the new ones.
-                for old, new in [(os.dup2(fd, 200 + i), n) for i, (n, (fd, _)) in enumerate(opened.items())]:
-                    os.dup2(old, new, inheritable=True)
-
-            process = subprocess.Popen(self.argv, preexec_fn=place, close_fds=False, stdin=subprocess.DEVNULL,
-                                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            return subprocess.Popen(self.argv, preexec_fn=place, close_fds=False, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                                    stderr=subprocess.DEVNULL)
+        finally:
             for fd, _ in opened.values():
                 os.close(fd)
-            try:
-                agent.connect(opened[self.agent][1])
-                conversation.first_line(agent, self.configure)
-                return time.monotonic() - begin
-            finally:
-                process.kill(), process.wait()
+
+    def start(self):
+        """A Machine from nothing, for the caller to end."""
+        with contextlib.ExitStack() as stack:
+            directory = stack.enter_context(tempfile.TemporaryDirectory())
+            agent = stack.enter_context(socket.socket(socket.AF_UNIX))
+            stages, begin = {}, time.monotonic()
+
+            def stage(name):
+                stages[name] = time.monotonic() - begin
+
+            opened = {n: self.open(what, directory) for n, what in self.descriptors.items()}
+            qmp = stack.enter_context(contextlib.closing(Qmp(opened[self.qmp][1])))
+            agent.connect(opened[self.agent][1])
+            machine = Machine(self.spawn(opened), stages)
+            stack.callback(lambda: "line" in stages or machine.end())
+            stage("spawned")
+            qmp.until(lambda said: "QMP" in said)
+            stage("greeted")
+            if self.template:
+                qmp.wake(self.state)
+            stage("running")
+            conversation.first_line(agent, self.configure, on_welcome=lambda: stage("welcome"))
+            stage("line")
+            return machine
+
+    @contextlib.contextmanager
+    def machine(self):
+        machine = self.start()
+        try:
+            yield machine
+        finally:
+            machine.end()
+
+    def measure(self):
+        """A Machine that has ended."""
+        with self.machine() as machine:
+            return machine
 
 
 class LibvirtFloor:
