@@ -19,6 +19,7 @@ import domains
 import libvirtd
 import machine
 import many
+import processes
 import results
 import soak
 import start
@@ -70,7 +71,7 @@ def options():
 def measure_part(lab, name, facts):
     """Written when it is whole, so that what breaks off later costs no more than that."""
     o = lab.o
-    lab.part = results.Part(facts, datetime.date.today().isoformat(), o.quick)
+    lab.part = results.Part(facts, datetime.date.today().isoformat(), o.quick, processes.busy())
     MEASURES[name](lab)
     parts = results.load(o.output) | {name: lab.part.data}
     results.save(o.output, parts)

@@ -2,8 +2,8 @@
 """The floors under a pod's start: the same machine with nothing of podvisor around it.
 
 QemuFloor runs the command line of a pod that runs, with its descriptors made anew at the same numbers; where that pod's machine was a copy
-of a template, so is this one. LibvirtFloor gives `virsh create` the text that podvisor gave to libvirt. All make the container speak by the
-least that does (conversation.py).
+of a template, so is this one. LibvirtFloor gives `virsh create` the text that podvisor gave to libvirt, UsualFloor less of it. All make the
+container speak by the least that does (conversation.py).
 """
 import contextlib
 import os
@@ -14,6 +14,7 @@ import subprocess
 import tempfile
 import time
 import uuid
+import xml.etree.ElementTree
 
 import conversation
 from qmp import Qmp
@@ -162,8 +163,8 @@ class LibvirtFloor:
             place = pathlib.Path(directory)
             place.chmod(0o711)
             name = f"floor-{uuid.uuid4().hex[:8]}"
-            xml = self.xml.replace(self.run, directory).replace(self.uuid, str(uuid.uuid4()))
-            (place / "domain.xml").write_text(xml.replace(f"<name>{self.name}</name>", f"<name>{name}</name>"))
+            text = self.xml.replace(self.run, directory).replace(self.uuid, str(uuid.uuid4()))
+            (place / "domain.xml").write_text(text.replace(f"<name>{self.name}</name>", f"<name>{name}</name>"))
             (place / "machine.lock").write_bytes(bytes(4096))
             (place / "machine.lock").chmod(0o666)
             with conversation.listen(place / "agent.socket") as port, conversation.listen(place / "console.socket"):
@@ -177,3 +178,22 @@ class LibvirtFloor:
                     return created, time.monotonic() - begin
                 finally:
                     self.daemon.virsh("destroy", name)
+
+
+class UsualFloor(LibvirtFloor):
+    """The same guest with the same disk and channel, without what podvisor has found out about short boots."""
+    BESIDES = ("metadata", "features/vmport", "features/tcg", "devices/controller[@type='usb']", "devices/serial", "devices/console", "devices/rng",
+               "devices/memballoon", "devices/panic", "devices/disk[serial='podvisor-lock']")
+
+    def __init__(self, daemon, definition, name, kernel):
+        """kernel: as a distribution packs it."""
+        super().__init__(daemon, definition, name)
+        root = xml.etree.ElementTree.fromstring(self.xml)
+        for path in self.BESIDES:
+            parent = root.find(path.rpartition("/")[0] or ".")
+            for element in root.findall(path):
+                parent.remove(element)
+        root.find("os/kernel").text = str(kernel)
+        root.find("os/cmdline").text = "console=ttyS0"
+        xml.etree.ElementTree.SubElement(root.find("devices"), "serial", type="pty")
+        self.xml = xml.etree.ElementTree.tostring(root, encoding="unicode")

@@ -147,6 +147,8 @@ PLOTS = [(part, name, title, draw(title, *more)) for part, name, title, draw, *m
      {f"soak.{key}-pss": name for key, name in WATCHED.items()}),
     ("soak", "soak-descriptors.svg", "Starts in a row: descriptors", growths, "descriptors", "soak.at",
      {f"soak.{key}-fds": name for key, name in WATCHED.items()}),
+    ("soak", "soak-host.svg", "Starts in a row: shared memory of the host", growths, "MiB", "soak.at",
+     {"soak.shared": "memory files and tmpfs", "soak.shm": "/dev/shm"}),
     ("soak", "soak-files.svg", "Starts in a row: files", growths, "files and directories", "soak.at", {"soak.files": "below run and state"}),
     ("libvirt", "libvirt.svg", "To the container's first line, by libvirt", strips, "seconds", ["libvirt.create", "libvirt.floor", "libvirt.podvisor"]),
 )]

@@ -2,6 +2,7 @@
 """What the kernel says of processes."""
 import os
 import pathlib
+import time
 
 MIB = 1 << 20
 
@@ -39,6 +40,28 @@ def wakeups(pid):
 
 def descriptors(pid):
     return len(os.listdir(f"/proc/{pid}/fd"))
+
+
+def children(pid):
+    return [int(word) for word in pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def shared():
+    """MiB of the whole host: all of tmpfs, and all memory files."""
+    rows = dict(line.split(":", 1) for line in pathlib.Path("/proc/meminfo").read_text().splitlines())
+    return int(rows["Shmem"].split()[0]) / 1024
+
+
+def busy(seconds=1):
+    """How many processors have something to do, on an average of that time."""
+    def counters():
+        ticks = list(map(int, pathlib.Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]))
+        return sum(ticks), ticks[3] + ticks[4]
+
+    before = counters()
+    time.sleep(seconds)  # this is the measurement
+    total, idle = (b - a for a, b in zip(before, counters()))
+    return os.cpu_count() * (1 - idle / total)
 
 
 def files(*directories):

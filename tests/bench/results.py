@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What has been measured, as JSON: values by the keys of rows.py, from which tables and plots are made, now and later.
 
-    parts: { PART: { measured: DATE, quick: BOOL, machine: {...}, values: { KEY: [NUMBER, ...] }, remarks: { KEY: TEXT } } }
+    parts: { PART: { measured: DATE, quick: BOOL, busy: PROCESSORS, machine: {...}, values: { KEY: [NUMBER, ...] }, remarks: { KEY: TEXT } } }
 
 A part that is measured again replaces what the file had of it, so each part says by itself when and where it was measured.
 """
@@ -28,7 +28,10 @@ def load(directory):
         raise Damaged(f"{path}: {e}") from e
     if not isinstance(data, dict) or data.get("format") != FORMAT:
         raise Damaged(f"{path}: is not of format {FORMAT}")
-    return data["parts"]
+    for name, part in data.get("parts", {}).items():
+        if lacking := [key for key in Part(None, None, False, 0).data if key not in part]:
+            raise Damaged(f"{path}: part {name} has no {', '.join(lacking)}")
+    return data.get("parts", {})
 
 
 def lines(value, depth):
@@ -49,8 +52,9 @@ def save(directory, parts):
 class Part:
     """Of one part, while it is measured."""
 
-    def __init__(self, machine, measured, quick):
-        self.data = {"measured": measured, "quick": quick, "machine": machine, "values": {}, "remarks": {}}
+    def __init__(self, machine, measured, quick, busy):
+        """busy: how many processors had something to do before."""
+        self.data = {"measured": measured, "quick": quick, "busy": round(busy, 1), "machine": machine, "values": {}, "remarks": {}}
 
     def add(self, key, *values):
         self.data["values"].setdefault(key, []).extend(round(float(v), 6) for v in values)

@@ -20,6 +20,7 @@ def sample(lab, done, pids):
         lab.add(f"soak.{name}-pss", processes.proportional(pid))
         lab.add(f"soak.{name}-fds", processes.descriptors(pid))
     lab.add("soak.files", processes.files(lab.host.run, lab.host.root / "state"))
+    lab.add("soak.shared", processes.shared())
     lab.add("soak.shm", processes.used("/dev/shm"))
 
 
@@ -30,7 +31,10 @@ def hung(lab, name, number, error):
 
 
 def left(lab, pids):
-    return [f"{program} ({pid})" for pid, (program, _) in processes_below(lab.host.root).items() if pid not in pids]
+    """Those that have something open, and those that are dead and nobody has reaped."""
+    open_files = {pid: program for pid, (program, _) in processes_below(lab.host.root).items()}
+    children = {child: "a child" for pid in pids for child in processes.children(pid)}
+    return [f"{program} ({pid})" for pid, program in (children | open_files).items() if pid not in pids]
 
 
 def one(lab, number):

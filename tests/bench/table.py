@@ -10,6 +10,10 @@ BEGIN, END = "<!-- results: what stands to their end is written by tools/bench -
 PAGE = f"{BEGIN}\n{END}\n"
 
 
+# From how many processors on it is said that they were busy.
+BUSY = .3
+
+
 class Unmarked(Exception):
     pass
 
@@ -55,8 +59,13 @@ def meanings(shown):
 
 def conditions(data):
     machine = ", ".join(f"{name} {value}" for name, value in data["machine"].items())
-    quick = " A quick look: too few runs to go by." if data["quick"] else ""
-    return f"Measured on {data['measured']}.{quick} {machine}."
+    return f"Measured on {data['measured']}: {machine}."
+
+
+def warnings(data):
+    """What must be known before anybody goes by the numbers."""
+    return (["*A quick look: too few runs to go by.*"] if data["quick"] else []) + (
+        [f"*Others were at work on this machine: {data['busy']} processors were busy before it began.*"] if data["busy"] >= BUSY else [])
 
 
 def page(parts):
@@ -67,7 +76,8 @@ def page(parts):
         lines += [conditions(parts[known[0]]), ""]
     for part in known:
         rows, shown = table(part, parts[part])
-        lines += [f"## {PARTS[part]}", "", *([] if together else [conditions(parts[part]), ""]), *rows, "", *meanings(shown), ""]
+        lines += [f"## {PARTS[part]}", "", *([] if together else [conditions(parts[part]), ""]),
+                  *(line for warning in warnings(parts[part]) for line in (warning, "")), *rows, "", *meanings(shown), ""]
         for name, title in plots.names(part, parts[part]["values"]):
             lines += [f"![{title}]({name})", ""]
     return "\n".join(lines)

@@ -66,7 +66,8 @@ class Rendering(unittest.TestCase):
         self.assertEqual(before, {p.name: p.read_text() for p in self.place.iterdir()})
 
     def test_what_is_damaged_is_refused_and_left_alone(self):
-        for text, why in (("{", "results.json: "), ("[]", "is not of format 1"), ('{"format": 2}', "is not of format 1")):
+        for text, why in (("{", "results.json: "), ("[]", "is not of format 1"), ('{"format": 2}', "is not of format 1"),
+                          ('{"format": 1, "parts": {"soak": {"values": {}}}}', "part soak has no measured, quick, busy, machine, remarks")):
             (self.place / "results.json").write_text(text)
             done = bench("--render", "--output", self.place)
             self.assertEqual(done.returncode, 1)
