@@ -6,11 +6,12 @@ of a template, so is this one. LibvirtFloor gives `virsh create` the text that p
 container speak by the least that does (conversation.py).
 """
 import contextlib
+import fcntl
 import os
 import pathlib
 import re
+import signal
 import socket
-import subprocess
 import tempfile
 import time
 import uuid
@@ -18,6 +19,10 @@ import xml.etree.ElementTree
 
 import conversation
 from qmp import Qmp
+
+
+# Above all numbers that a machine's descriptors have.
+ASIDE = 200
 
 
 class Template:
@@ -44,18 +49,13 @@ class Template:
 class Machine:
     """One that runs, and whose container has spoken; stages: seconds by STAGES (rows.py). cpu, once it has ended: seconds that it computed."""
 
-    def __init__(self, process, stages):
-        self.process, self.stages, self.cpu = process, stages, None
-
-    @property
-    def pid(self):
-        return self.process.pid
+    def __init__(self, pid, stages):
+        self.pid, self.stages, self.cpu = pid, stages, None
 
     def end(self):
-        if self.process.returncode is None:
-            self.process.kill()
-            _, status, used = os.wait4(self.process.pid, 0)
-            self.process.returncode = os.waitstatus_to_exitcode(status)
+        if self.cpu is None:
+            os.kill(self.pid, signal.SIGKILL)
+            _, _, used = os.wait4(self.pid, 0)
             self.cpu = used.ru_utime + used.ru_stime
 
 
@@ -96,16 +96,17 @@ class QemuFloor:
         return os.open(what, os.O_RDONLY), None
 
     def spawn(self, opened):
-        def place():
-            # Out of the way first: the old numbers may be among the new ones.
-            for old, new in [(os.dup2(fd, 200 + i, inheritable=False), n) for i, (n, (fd, _)) in enumerate(opened.items())]:
-                os.dup2(old, new, inheritable=True)
-
+        """Without a copy of this process, as a supervisor in C would: its pid."""
+        # Out of the way first: the old numbers may be among the new ones.
+        aside = {n: fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, ASIDE) for n, (fd, _) in opened.items()}
+        for fd, _ in opened.values():
+            os.close(fd)
         try:
-            return subprocess.Popen(self.argv, preexec_fn=place, close_fds=False, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                                    stderr=subprocess.DEVNULL)
+            return os.posix_spawn(self.argv[0], self.argv, os.environ, file_actions=[
+                *((os.POSIX_SPAWN_OPEN, n, "/dev/null", os.O_RDWR, 0) for n in range(3)),
+                *((os.POSIX_SPAWN_DUP2, fd, n) for n, fd in aside.items())])
         finally:
-            for fd, _ in opened.values():
+            for fd in aside.values():
                 os.close(fd)
 
     def start(self):

@@ -79,6 +79,7 @@ ROWS = [
         "The same from the template that podvisor has: its memory mapped privately, its state loaded, and as little said to QEMU and to the agent."),
     Row("start.template", "podvisor, from a template", "s", "As cold, of a pod with `start = \"template\"`."),
     Row("start.spare", "podvisor, from a spare", "s", "The same, where a copy of the template waits already, paused (`spares` in podvisord.conf)."),
+    Row("start.spare-memory", "a spare that waits: memory", "MiB", "What it takes of the host's besides the template, as `podvisor template list` says."),
     Row("start.virsh", "`virsh create`", "s",
         "The domain that podvisor makes of the same pod for libvirt, created by virsh, with the least that is to be said to the agent."),
     Row("start.virsh-returns", "`virsh create`, until it returns", "s", "Of the same starts: libvirt has made the domain, whose guest begins to boot."),

@@ -10,6 +10,7 @@ from lab import TEMPLATE, Hang
 NAMES = 10
 SAMPLES = 50
 PATIENCE = 60
+TOLD = 5
 WATCHED = ("podvisord", "templates")
 
 
@@ -25,9 +26,11 @@ def sample(lab, done, pids):
 
 
 def hung(lab, name, number, error):
-    """What is known of it, in the words that an operator would read."""
+    """What is known of it, in the words that an operator would read; of the first ones, as the others will be of a kind."""
     lab.add("soak.hang-at", number)
-    lab.remark("soak.hangs", f"start {number}: {error}; `podvisor status` said:\n{lab.host.page(name)}")
+    if len(lab.part.data["values"]["soak.hang-at"]) <= TOLD:
+        before = lab.part.data["remarks"].get("soak.hangs", "")
+        lab.remark("soak.hangs", f"{before}start {number}: {error}; `podvisor status` said:\n{lab.host.page(name)}\n")
 
 
 def left(lab, pids):

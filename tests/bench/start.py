@@ -102,6 +102,7 @@ def spare(lab, stack):
     other = Lab(stack.enter_context(instance(f"spares = {SPARES};")), None, None, lab.o, lab.part)
     other.make_template()
     other.fill(SPARES)
+    lab.add("start.spare-memory", other.known_template()["spares_size"] / processes.MIB / SPARES)
     start = declared(other, "start.spare", TEMPLATE, "from a spare of a template")
 
     def step():

@@ -42,7 +42,7 @@ def table(part, data):
     for row in (row for row in ROWS if row.part == part):
         remark, found = data["remarks"].get(row.key, ""), cells(row, data["values"])
         if "\n" in remark:
-            long += ["", f"{row.what}:", "```", remark, "```"]
+            long += ["", f"{row.what}:", "```", remark.strip(), "```"]
             remark = "below"
         if found:
             lines.append(f"| {row.what}{f' ({remark})' if remark else ''} | {' | '.join(found)} |")
