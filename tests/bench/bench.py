@@ -92,6 +92,8 @@ def measure(o, daemon, why):
 
 def main():
     o = options()
+    if o.render and not o.output.is_dir():
+        sys.exit(f"tools/bench: {o.output} is no directory")
     if o.render:
         table.write(o.output, results.load(o.output))
         return 0

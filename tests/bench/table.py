@@ -7,7 +7,8 @@ from results import median, percentile
 from rows import PARTS, ROWS, UNITS, values
 
 BEGIN, END = "<!-- results: what stands to their end is written by tools/bench -->", "<!-- end of results -->"
-PAGE = f"{BEGIN}\n{END}\n"
+NOTHING = "Nothing has been measured yet.\n"
+PAGE = f"{BEGIN}\n\n{NOTHING}\n{END}\n"
 
 
 # From how many processors on it is said that they were busy.
@@ -44,6 +45,7 @@ def table(part, data):
         if "\n" in remark:
             long += ["", f"{row.what}:", "```", remark.strip(), "```"]
             remark = "below"
+        remark = remark.replace("|", "\\|")
         if found:
             lines.append(f"| {row.what}{f' ({remark})' if remark else ''} | {' | '.join(found)} |")
         elif remark:
@@ -71,6 +73,8 @@ def warnings(data):
 def page(parts):
     """All of it, as Markdown."""
     lines, known = [], [part for part in PARTS if part in parts]
+    if not known:
+        return NOTHING
     together = len({conditions(parts[part]) for part in known}) == 1
     if together:
         lines += [conditions(parts[known[0]]), ""]

@@ -75,6 +75,18 @@ class Rendering(unittest.TestCase):
             self.assertNotIn("Traceback", done.stderr)
         self.assertEqual((self.place / "results.json").read_text(), text)
 
+    def test_where_nothing_was_measured_the_page_says_so(self):
+        (self.place / "results.json").unlink()
+        self.assertEqual(bench("--render", "--output", self.place).returncode, 0)
+        self.assertEqual((self.place / "README.md").read_text(), "By hand.\n\n" + table.PAGE + "\nBy hand, too.\n")
+        self.assertEqual([path.name for path in self.place.iterdir()], ["README.md"])
+
+    def test_a_directory_that_is_not_there_is_said(self):
+        done = bench("--render", "--output", self.place / "nowhere")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("nowhere", done.stderr)
+        self.assertNotIn("Traceback", done.stderr)
+
     def test_a_page_without_its_marks_is_not_written_over(self):
         (self.place / "README.md").write_text("Mine.\n")
         done = bench("--render", "--output", self.place)
