@@ -82,7 +82,10 @@ def many(lab):
             lab.add("many.ready", *times)
             lab.end(*names)
 
-        lab.in_turns(f"{len(names)} pods at once", lab.o.rounds, [at_once])
+        def alone():
+            lab.add("many.floor", len(names) / sustained_floor(floor, len(names), os.cpu_count()))
+
+        lab.in_turns(f"{len(names)} pods at once", lab.o.rounds, [at_once, alone])
         lab.add("many.floor-share", *(floor.measure().cpu / os.cpu_count() for _ in names))
 
 
