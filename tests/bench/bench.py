@@ -10,6 +10,7 @@ import datetime
 import os
 import pathlib
 import sys
+import traceback
 
 sys.dont_write_bytecode = True
 HERE = pathlib.Path(__file__).resolve().parent
@@ -79,15 +80,27 @@ def measure_part(lab, name, facts):
     print(f"\n## {PARTS[name]}", *table.table(name, lab.part.data)[0], sep="\n", flush=True)
 
 
+def attempt(lab, name, facts):
+    """Whether it was measured. What breaks in one part is no reason to lose the others."""
+    try:
+        measure_part(lab, name, facts)
+        return True
+    except Exception:
+        lab.host.show()
+        traceback.print_exc()
+        print(f"tools/bench: {name} was not measured, see above; the others go on", file=sys.stderr)
+        lab.host.clear()
+        return False
+
+
 def measure(o, daemon, why):
+    """Names of parts that could not be measured."""
     with instance() as host:
         lab = Lab(host, daemon, why, o)
         with lab.pod("probe", HELLO) as pod:
             facts = machine.describe() | {"guest's kernel": pod["kernel"], "accelerator": pod["accelerator"]}
         print(", ".join(f"{name} {value}" for name, value in facts.items()))
-        for name in MEASURES:
-            if not o.only or name in o.only:
-                measure_part(lab, name, facts)
+        return [name for name in MEASURES if (not o.only or name in o.only) and not attempt(lab, name, facts)]
 
 
 def main():
@@ -102,13 +115,13 @@ def main():
     o.output.mkdir(parents=True, exist_ok=True)
     why = libvirtd.missing(BIN / "podvisor-runner-libvirt")
     if why:
-        measure(o, None, why)
+        failed = measure(o, None, why)
     elif not libvirtd.inside():
         return libvirtd.run_inside()
     else:
         with libvirtd.Libvirtd(BUILD / "bench-libvirt-cache") as daemon:
-            measure(o, daemon, None)
-    return 0
+            failed = measure(o, daemon, None)
+    return f"tools/bench: not measured: {', '.join(failed)}" if failed else 0
 
 
 if __name__ == "__main__":
