@@ -1,11 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The plots: which values of which part are drawn how. What a part has no values of is left out, in a plot and of plots."""
 from results import median, percentile
-from rows import BY_KEY, ROWS, STAGES, values
+from rows import BY_KEY, ROWS, STAGES, stages_of, values
 from svg import COLOURS, INK, Plot
-
-STAGE_WORDS = dict(zip(STAGES, ("until QEMU's process", "QEMU makes the machine", "its state is loaded", "the agent speaks", "the container speaks")))
-
 
 def plain(text):
     return text.replace("`", "")
@@ -40,19 +37,19 @@ def strips(title, label, keys):
     return draw
 
 
-def stages(title, keys):
-    """The medians of what lies between two stages, one beside the other."""
+def stages(title, part):
+    """How long each took, one beside the other."""
     def draw(measured):
-        rows = [row for row, _ in rows_of(keys, measured)]
-        bars = [[median(measured[f"{row.key}.{stage}"]) for stage in STAGES] for row in rows]
+        rows = stages_of(part, measured)
         if not rows:
             return None
-        plot = Plot(title, max(bar[-1] for bar in bars) * 1.1, "seconds, medians of each stage", names=[plain(row.what) for row in rows],
-                    legend=STAGE_WORDS.values())
-        for i, bar in enumerate(bars):
-            for j, (begin, end) in enumerate(zip([0, *bar], bar)):
-                plot.rect(plot.x(begin), plot.middle(i) - 9, max(plot.x(end) - plot.x(begin), 0), 18, COLOURS[j])
-            plot.text(plot.x(bar[-1]) + 6, plot.middle(i) + 4, number(bar[-1]))
+        plot = Plot(title, max(sum(took) for _, took in rows) * 1.1, "seconds, by medians", names=[plain(row.what) for row, _ in rows],
+                    legend=STAGES.values())
+        for i, (_, took) in enumerate(rows):
+            for j, stage in enumerate(took):
+                begin, end = plot.x(sum(took[:j])), plot.x(sum(took[:j]) + max(stage, 0))
+                plot.rect(begin, plot.middle(i) - 9, end - begin, 18, COLOURS[j])
+            plot.text(plot.x(sum(took)) + 6, plot.middle(i) + 4, number(sum(took)))
         return plot.svg()
     return draw
 
@@ -130,12 +127,11 @@ def keys_of(part, *units):
 
 
 WATCHED = {"podvisord": "podvisord", "templates": "podvisor-templates"}
-QEMU = ["start.floor-boot", "start.boot", "start.floor-template", "start.template", "start.spare"]
 
 # part, file, title, what draws it from the part's values. `podvisor analyze plot` draws the two pictures of single starts.
 PLOTS = [(part, name, title, draw(title, *more)) for part, name, title, draw, *more in (
     ("start", "start.svg", "To the container's first line", strips, "seconds", keys_of("start", "s")),
-    ("start", "stages.svg", "Where the time goes", stages, QEMU),
+    ("start", "stages.svg", "Where the time goes", stages, "start"),
     ("cpu", "cpu.svg", "Processor time of a start from a template", strips, "milliseconds", keys_of("cpu", "ms")),
     ("rate", "rate.svg", "Starts from a template in a second", strips, "starts per second", keys_of("rate", "1/s")),
     ("many", "many.svg", "Pods that are written at once", arrivals, "seconds since the first was written", "many.ready", "many.last", "many.work"),

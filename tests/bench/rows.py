@@ -13,9 +13,9 @@ UNITS = {"s": "{:.3f} s", "ms": "{:.1f} ms", "1/s": "{:.1f} /s", "MiB": "{:.1f} 
          "": "{:.2f}", "count": "{:.0f}"}
 
 
-# What a start from QEMU's side went through, each from the begin: QEMU's process was there, it had made the machine, the guest ran, the agent had
-# spoken, the container had. Values of a start's key have them as KEY.STAGE.
-STAGES = ("spawned", "greeted", "running", "welcome", "line")
+# The stages of a start as QEMU's side sees them, and what each ends with. Values of a start's key have them as KEY.STAGE, from the begin.
+STAGES = {"spawned": "until QEMU's process", "greeted": "QEMU makes the machine", "running": "its state is loaded", "welcome": "the agent speaks",
+          "line": "the container speaks"}
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,8 @@ ROWS = [
         "The command line of a pod's machine without podvisor, and the least that is to be said to the agent until the container speaks."),
     Row("start.boot", "podvisor, cold", "s", "From the rename of the pod file into its place to the container's first line in its log, by a boot."),
     Row("start.floor-template", "QEMU alone, from a template", "s",
-        "The same from the template that podvisor has: its memory mapped privately, its state loaded, and as little said to QEMU and to the agent."),
+        "The same from the template that podvisor has: its memory mapped privately, its state loaded, and as little said to QEMU "
+        "and to the agent. That is told everything at once, and so has done half of it by the time of its first word."),
     Row("start.template", "podvisor, from a template", "s", "As cold, of a pod with `start = \"template\"`."),
     Row("start.spare", "podvisor, from a spare", "s", "The same, where a copy of the template waits already, paused (`spares` in podvisord.conf)."),
     Row("start.spare-memory", "a spare that waits: memory", "MiB", "What it takes of the host's besides the template, as `podvisor template list` says."),
@@ -177,3 +178,12 @@ def values(row, measured):
         return measured.get(row.key, [])
     inputs = [values(BY_KEY[key], measured) if key in BY_KEY else measured.get(key, []) for key in row.of]
     return row.how(*inputs) if all(inputs) else []
+
+
+def stages_of(part, measured):
+    """[(row, [the median of how long each of STAGES took])] of the rows of a part that have them."""
+    found = []
+    for row in (row for row in ROWS if row.part == part and f"{row.key}.line" in measured):
+        ends = [median(measured[f"{row.key}.{stage}"]) for stage in STAGES]
+        found.append((row, [end - begin for begin, end in zip([0, *ends], ends)]))
+    return found

@@ -4,7 +4,7 @@ import pathlib
 
 import plots
 from results import median, percentile
-from rows import PARTS, ROWS, UNITS, values
+from rows import PARTS, ROWS, STAGES, UNITS, stages_of, values
 
 BEGIN, END = "<!-- results: what stands to their end is written by tools/bench -->", "<!-- end of results -->"
 NOTHING = "Nothing has been measured yet.\n"
@@ -52,7 +52,18 @@ def table(part, data):
             lines.append(f"| {row.what} | not measured: {remark} | | | |")
         if found or remark:
             shown.append(row)
-    return lines + long, shown
+    return lines + stages(part, data) + long, shown
+
+
+def stages(part, data):
+    """Where the time goes, a column for each kind of start."""
+    found = stages_of(part, data["values"])
+    if not found:
+        return []
+    lines = ["", f"| of the median, ms | {' | '.join(row.what for row, _ in found)} |", "|---|" + "--:|" * len(found)]
+    for i, words in enumerate(STAGES.values()):
+        lines.append(f"| {words} | " + " | ".join(written("{:.1f}", took[i] * 1000) for _, took in found) + " |")
+    return lines
 
 
 def meanings(shown):
