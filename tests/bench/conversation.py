@@ -25,8 +25,12 @@ def pack(value):
     return b"\xde" + struct.pack(">H", len(value)) + b"".join(pack(k) + pack(v) for k, v in value.items())
 
 
+def packet(kind, body, number=0):
+    return pack({"type": kind, "id": number, "body": body})
+
+
 def message(kind, body, number=0):
-    payload = pack({"type": kind, "id": number, "body": body})
+    payload = packet(kind, body, number)
     head = b"PvF1" + struct.pack("<III", len(payload), SESSION, zlib.crc32(payload))
     return head + struct.pack("<I", zlib.crc32(head)) + payload
 
@@ -39,17 +43,19 @@ def configuration(definition):
     return {"hostname": "floor", "entropy": os.urandom(32), "volumes": [], "containers": [container]}
 
 
-def first_line(agent, configure, wanted=b"hello from"):
+def first_line(agent, configure, wanted=b"hello from", on_welcome=lambda: None):
     """Returns when the container has said its line (its name alone is in each report). agent: a connected socket; what is said too
-    early waits in it."""
+    early waits in it. on_welcome is called when the agent has said its first word."""
     agent.settimeout(PATIENCE)
-    agent.sendall(message("hello", {"token": os.urandom(16), "version_min": 1, "version_max": 1}))
+    agent.sendall(message("hello", {"token": os.urandom(16), "version_min": 1, "version_max": 1, "entropy": os.urandom(32)}))
     agent.sendall(message("configure", configure, 1))
     got = b""
     while wanted not in got:
         chunk = agent.recv(65536)
         if not chunk:
             raise RuntimeError("the machine ended: " + repr(got[-300:]))
+        if not got:
+            on_welcome()
         got += chunk
 
 

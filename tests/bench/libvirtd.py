@@ -3,7 +3,9 @@
 import os
 import pathlib
 import re
+import select
 import shutil
+import socket
 import subprocess
 import sys
 import time
@@ -52,13 +54,25 @@ class Libvirtd:
         self.hide_kvm()
         for name, text in FILES.items():
             pathlib.Path("/etc/libvirt", name).write_text(text)
-        self.process = subprocess.Popen([PROGRAM], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        end = time.monotonic() + 60
-        while self.virsh("domcapabilities", "--virttype", "qemu", check=False).returncode:
-            if self.process.poll() is not None or time.monotonic() > end:
-                raise RuntimeError("libvirtd does not answer: " + (LOG.read_text()[-2000:] if LOG.exists() else "it says nothing"))
-            time.sleep(.1)
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
+            notify.bind("/run/notify")
+            self.process = subprocess.Popen([PROGRAM], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                                            env=os.environ | {"NOTIFY_SOCKET": "/run/notify"})
+            self.await_ready(notify)
+        # Now it looks at QEMU, if nothing of an earlier time is kept: no start is to wait for that.
+        self.virsh("domcapabilities", "--virttype", "qemu")
         return self
+
+    def await_ready(self, notify):
+        """As a service manager does: it says so, or it ends."""
+        end = time.monotonic() + 60
+        with open(os.pidfd_open(self.process.pid), "rb") as ended:
+            while True:
+                ready, _, _ = select.select([notify, ended], [], [], max(end - time.monotonic(), 0))
+                if notify not in ready:
+                    raise RuntimeError("libvirtd does not get ready: " + (LOG.read_text()[-2000:] if LOG.exists() else "it says nothing"))
+                if b"READY=1" in notify.recv(4096):
+                    return
 
     @staticmethod
     def hide_kvm():

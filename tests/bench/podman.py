@@ -10,10 +10,13 @@ import os
 import pathlib
 import shutil
 import subprocess
+import time
 
 PATIENCE = 60
 # No more than anybody may have: podman would raise them to what it thinks is usual.
 LIMITS = ["--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1000:1000"]
+# What pods of the benchmark run, too.
+SPEAK = "trap 'exit 0' TERM; echo hello from $HOSTNAME; while :; do sleep 3600 & wait $!; done"
 UNIFIED = "mount --make-rprivate / && umount -R /sys/fs/cgroup && mount -t cgroup2 none /sys/fs/cgroup && echo there && exec cat"
 
 
@@ -54,35 +57,70 @@ def unified():
         keeper.wait()
 
 
-WAYS = [(at_home, ""), (unified, ", without control groups")]
+WAYS = [(at_home, None), (unified, "podman without control groups")]
+
+
+class Podman:
+    """place: words that come before every command; more: options of every container."""
+
+    def __init__(self, directory, files, place, more):
+        self.place, self.more, self.files = place, ["--network", "none", *more], str(files)
+        self.name = f"pv-bench-{os.getpid()}"
+        self.words = [*place, "podman", "--root", str(directory / "root"), "--runroot", str(directory / "run"), "--storage-driver", "vfs",
+                      "--cgroup-manager", "cgroupfs", "--events-backend", "file"]
+
+    def run(self, *options):
+        return [*self.words, "run", *options, "--name", self.name, *self.more, "--rootfs", self.files]
+
+    def remove(self):
+        subprocess.run([*self.words, "rm", "-f", "-t", "0", self.name], capture_output=True)
+
+    @contextlib.contextmanager
+    def container(self):
+        """The words that a command comes after which runs in a container that does nothing."""
+        run(*self.run("-d"), "/bin/sleep", "100000")
+        try:
+            yield [*self.words, "exec", self.name]
+        finally:
+            self.remove()
+
+    def first_line(self):
+        """Seconds from nothing to the first line of a container, with nobody between it and who reads."""
+        begin = time.monotonic()
+        with subprocess.Popen([*self.run(), "/bin/sh", "-c", SPEAK], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.DEVNULL) as process:
+            line = process.stdout.readline()
+            took = time.monotonic() - begin
+            self.remove()
+        if not line.startswith(b"hello from"):
+            raise RuntimeError(f"podman's container said {line!r}")
+        return took
 
 
 @contextlib.contextmanager
-def container(directory):
-    """(place, words, remark): `*place, *words, COMMAND` runs a command in it. words None: there is none, and remark says why."""
+def opened(directory):
+    """(a Podman that works, a remark); (None, why there is none)."""
     if not shutil.which("podman"):
-        yield [], None, "podman is not installed"
+        yield None, "podman is not installed"
         return
     directory = pathlib.Path(directory)
-    name, files = f"pv-bench-{os.getpid()}", tree(directory / "tree")
-    podman = ["podman", "--root", str(directory / "root"), "--runroot", str(directory / "run"), "--storage-driver", "vfs",
-              "--cgroup-manager", "cgroupfs", "--events-backend", "file"]
-    why = []
-    with contextlib.ExitStack() as stack:
-        for way, remark in WAYS:
-            with contextlib.ExitStack() as attempt:
-                try:
-                    place, more = attempt.enter_context(way())
-                    attempt.callback(subprocess.run, [*place, *podman, "rm", "-f", "-t", "0", name], capture_output=True)
-                    run(*place, *podman, "run", "-d", "--name", name, "--network", "none", *more, "--rootfs", str(files),
-                        "/bin/sleep", "100000")
-                    run(*place, *podman, "exec", name, "/bin/true")
-                except (Refused, OSError, subprocess.TimeoutExpired) as e:
-                    why.append(str(e))
-                    continue
-                stack.enter_context(attempt.pop_all())
-            break
-        else:
-            yield [], None, "podman runs no container here: " + "; ".join(why)
-            return
-        yield place, [*podman, "exec", name], remark
+    files, why = tree(directory / "tree"), []
+    try:
+        with contextlib.ExitStack() as stack:
+            for way, remark in WAYS:
+                with contextlib.ExitStack() as attempt:
+                    try:
+                        there = Podman(directory, files, *attempt.enter_context(way()))
+                        attempt.callback(there.remove)
+                        with there.container() as words:
+                            run(*words, "/bin/true")
+                    except (Refused, OSError, subprocess.TimeoutExpired) as e:
+                        why.append(str(e))
+                        continue
+                    stack.enter_context(attempt.pop_all())
+                break
+            else:
+                there, remark = None, "podman runs no container here: " + "; ".join(why)
+            yield there, remark
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
