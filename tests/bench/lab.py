@@ -4,6 +4,7 @@ import contextlib
 import json
 import pathlib
 import sys
+import tempfile
 import time
 
 from floor import QemuFloor, Template
@@ -18,8 +19,8 @@ LOOK = .002
 
 @contextlib.contextmanager
 def instance(config=""):
-    """An Instance with the image busybox."""
-    with Instance('log_size = "256M";\n' + config) as host:
+    """An Instance with the image busybox. In memory, as /run is on any host: what podvisor writes there it writes through to the disk."""
+    with Instance('log_size = "256M";\n' + config, root=tempfile.mkdtemp(prefix="pv-", dir="/dev/shm")) as host:
         host.root.chmod(0o711)  # libvirt's user has to get through
         host.import_busybox()
         yield host
