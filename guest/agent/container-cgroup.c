@@ -12,12 +12,27 @@
 #include "guest/agent/cgroup.h"
 #include "guest/agent/devices.h"
 
+static size_t number_of(const Container *c)
+{
+    return (size_t)(c->config - c->agent->configure.containers);
+}
+
+static const char *name_of(size_t number, char name[CONTAINER_GROUP_SIZE])
+{
+    (void)snprintf(name, CONTAINER_GROUP_SIZE, "%zu", number);
+    return name;
+}
+
+const char *container_group(const Container *c, char name[CONTAINER_GROUP_SIZE])
+{
+    return name_of(number_of(c), name);
+}
+
 static int make(const Platform *p, size_t number)
 {
-    char name[24];
+    char name[CONTAINER_GROUP_SIZE];
 
-    (void)snprintf(name, sizeof name, "%zu", number);
-    return cgroup_make(p->cgroup, name);
+    return cgroup_make(p->cgroup, name_of(number, name));
 }
 
 /* Without a filter, those that can make no node have none that they should not have. */
@@ -38,7 +53,7 @@ int container_confine(Container *c)
 {
     const Agent *a = c->agent;
     const ContainerDefinition *d = &c->config->definition;
-    size_t number = (size_t)(c->config - a->configure.containers);
+    size_t number = number_of(c);
 
     c->cgroup = make(a->platform, number);
     int r = c->cgroup < 0 ? c->cgroup : cgroup_limit(c->cgroup, &d->limits, a->pids_share, true);

@@ -68,6 +68,9 @@ void container_wait_for(Container *c, const Container *other);
 void container_look(Container *c);
 /* A secret or config file that it may have has come anew. 0 or negative errno with f. */
 int container_files_changed(Container *c, Failure *f);
+/* The name of its control group, below that of all. container-cgroup.c */
+enum { CONTAINER_GROUP_SIZE = 24 };
+const char *container_group(const Container *c, char name[CONTAINER_GROUP_SIZE]);
 /* Makes its control group, with its limits and its devices. 0 or negative errno with c->failure. container-cgroup.c */
 int container_confine(Container *c);
 /* Of a machine that has no containers yet: what is the same for the first one of most pods is there when it comes. */

@@ -62,8 +62,9 @@ static void read_io(int cgroup, ContainerStatistics *s)
 
 static void fill_container(int groups, const Container *c, usec_t now, ContainerStatistics *s)
 {
+    char name[CONTAINER_GROUP_SIZE];
     _cleanup_(closep) int cgroup =
-        openat(groups, c->config->definition.name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        openat(groups, container_group(c, name), O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
     *s = (ContainerStatistics){ .name = c->config->definition.name, .runs = container_runs(c) };
     s->running_for = s->runs && c->started > 0 ? MAX(usec_sub(now, c->started), (usec_t)1) : 0;

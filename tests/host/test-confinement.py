@@ -12,7 +12,8 @@ import unittest
 from instance import HELLO, NOBODY, Instance, nobodys_instance, until
 
 NOTHING = "0000000000000000"
-ENVIRONMENT = {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C"}
+ENVIRONMENT = {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C", "MALLOC_ARENA_MAX=1",
+               "MALLOC_TOP_PAD_=1048576"}
 MACHINES = ("microvm", "q35")
 # Its sockets are unix sockets all; their paths are checked apart.
 DESCRIPTORS = {

@@ -202,6 +202,8 @@ static void statistics_are_of_all_containers(void **state)
     assert_int_equal(s.n_containers, 2);
     assert_string_equal(s.containers[0].name, "one");
     assert_true(s.containers[0].runs && s.containers[0].running_for > 0 && !s.containers[1].runs);
+    /* Of its own control group. */
+    assert_true(s.containers[0].cpu_time > 0 && s.containers[1].cpu_time > 0);
     assert_true(s.uptime > 0 && s.memory_total > s.memory_available && s.processors > 0 &&
                 s.agent_memory > 0);
     for (size_t i = 0; i < s.n_interfaces; i++)
