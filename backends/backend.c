@@ -18,6 +18,7 @@ DEFINE_ENUM_TABLE(
     [BACKEND_GUEST_ENDING] = { "guest-ending", "the guest ends by itself" },
     [BACKEND_OUTPUT] = { "output", "the console or the machine's process said something" },
     [BACKEND_CONTAINERS] = { "containers", "the containers have changed" },
+    [BACKEND_HELPER] = { "helper", "a process serves the machine" },
     [BACKEND_NETWORK] = { "network", "the network has come, or is gone" },
     [BACKEND_REFUSED] = { "refused", "an operation did not work" },
     [BACKEND_ENDED] = { "ended", "the machine is gone" });

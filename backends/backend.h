@@ -139,6 +139,9 @@ typedef enum BackendEventType {
     /* The pod's network has come, or is gone while the machine goes on; `message` says why, and is NULL when it is there. Only of pods
      * that have one, and only of what is not as it was at STARTED, when it is there. */
     BACKEND_NETWORK,
+    /* A process serves the machine from now on, beside the VMM; one of HELPER_UPLINK instead of that before. Uses `helper`. Not told
+     * again when the machine is adopted: the runner has it in its checkpoint. */
+    BACKEND_HELPER,
     /* An operation (pause, resume, stop) that had been accepted did not work; the machine goes on. Uses `message`. */
     BACKEND_REFUSED,
     /* The VMM is gone (its process is seen dead), or could not be started. Exactly once, and the last event. The checkpoint
@@ -175,6 +178,7 @@ struct BackendEvent {
     BackendOutput output; /* BACKEND_OUTPUT */
     const ContainerReport *containers; /* BACKEND_CONTAINERS: all of them */
     size_t n_containers;
+    HelperReport helper;   /* BACKEND_HELPER */
     const BackendEnd *end; /* BACKEND_ENDED */
 };
 

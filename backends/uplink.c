@@ -215,6 +215,16 @@ static int order(Uplink *u, int lock, char **message)
 
 /* --- what it says --------------------------------------------------------------------------------------------------------------- */
 
+static void tell_process(const Uplink *u, const UplinkProcess *p)
+{
+    const BackendEvent event = {
+        .type = BACKEND_HELPER,
+        .helper = { .kind = HELPER_UPLINK, .pid = p->pid, .start_time = p->start_time },
+    };
+
+    u->context->on_event(u->context->userdata, &event);
+}
+
 /* 1: another packet may come, 0: none does. */
 static int take(Uplink *u)
 {
@@ -230,6 +240,8 @@ static int take(Uplink *u)
     if (m.type == UPLINK_ENDED)
         u->last_word =
             (free(u->last_word), ended->message ? str_escape(ended->message, strlen(ended->message)) : NULL);
+    if (m.type == UPLINK_PROCESS)
+        tell_process(u, m.body);
     bool ready = m.type == UPLINK_READY, tap = m.type == UPLINK_TAP && fd >= 0;
     message_done(&m);
     if (tap) {

@@ -8,6 +8,7 @@ enum { LABEL_WIDTH = 11 };
 
 typedef struct Page {
     const PodStatus *status;
+    const PodMemory *memory; /* NULL: not looked at */
     usec_t now;
     bool colours;
     FILE *f;
@@ -101,6 +102,26 @@ static void page_machine(const Page *p)
         line(p, "Kernel", strdup(kernel));
 }
 
+static void page_lines(const Page *p, const char *label, char **lines)
+{
+    STRV_FOREACH (text, lines) {
+        line(p, label, text_safe(*text));
+        label = "";
+    }
+}
+
+static void page_cost(const Page *p)
+{
+    _cleanup_(freep) char *guest = p->memory ? pod_memory_guest_text(p->memory) : NULL;
+
+    if (!p->memory)
+        return;
+    line(p, "Cost", pod_memory_text(p->memory));
+    if (!str_empty(guest))
+        line(p, "", take_ptr(guest));
+    page_lines(p, "", p->memory->missing);
+}
+
 static void page_use(const Page *p)
 {
     const PodStatus *s = p->status;
@@ -109,6 +130,7 @@ static void page_use(const Page *p)
         _cleanup_(freep) char *cpu = text_cpu(s->cpu_time, s->vmm_started, p->now);
         _cleanup_(freep) char *memory = text_memory(s->memory), *used = duration_format(s->cpu_time);
         line(p, "Memory", strf("%s resident", memory ?: "?"));
+        page_cost(p);
         line(p, "CPU", strf("%s (%s)", cpu ?: "?", used ?: "?"));
     }
     if (s->vmm_pid > 0 && s->scratch_size > 0) {
@@ -119,14 +141,6 @@ static void page_use(const Page *p)
         line(p, "Restarts", text_count(s->restarts, "restart of the machine", "restarts of the machine"));
     if (s->verdict == VERDICT_ADOPTED && s->vmm_pid > 0)
         line(p, "Recovered", strdup(verdict_table.rows[s->verdict].doc));
-}
-
-static void page_lines(const Page *p, const char *label, char **lines)
-{
-    STRV_FOREACH (text, lines) {
-        line(p, label, text_safe(*text));
-        label = "";
-    }
 }
 
 static void page_lease(const Page *p)
@@ -299,9 +313,9 @@ static void page_end(const Page *p)
         line(p, "Next start", text_until(s->next_start, p->now));
 }
 
-int pod_page_print(const PodStatus *status, usec_t now, bool colours, FILE *f)
+int pod_page_print(const PodStatus *status, const PodMemory *memory, usec_t now, bool colours, FILE *f)
 {
-    Page p = { .status = status, .now = now, .colours = colours, .f = f };
+    Page p = { .status = status, .memory = memory, .now = now, .colours = colours, .f = f };
     _cleanup_(freep) char *name = text_safe(status->name), *description = text_safe(status->description);
     Colour colour = pod_state_colour(status->state);
 

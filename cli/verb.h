@@ -50,6 +50,7 @@ typedef enum OptionId {
     OPTION_PRIORITY,
     OPTION_STREAM,
     OPTION_OUTPUT,
+    OPTION_MEMORY,
     OPTION_MAX,
 } OptionId;
 

@@ -176,6 +176,32 @@ static void on_network(Runner *r, const BackendEvent *e)
     runner_report_changed(r);
 }
 
+static int add_helper(RunnerReport *report, const HelperReport *helper)
+{
+    const Field *field = schema_field(&runner_report_schema, "helpers");
+
+    if (helper->kind == HELPER_UPLINK)
+        for (size_t i = 0; i < report->n_helpers; i++)
+            if (report->helpers[i].kind == HELPER_UPLINK) {
+                report->helpers[i] = *helper;
+                return 0;
+            }
+    HelperReport *item = report->n_helpers < HELPERS_MAX ? field_append(field, report) : NULL;
+    if (!item)
+        return -ENOMEM;
+    *item = *helper;
+    return 0;
+}
+
+/* Of what comes before the machine, the report of its start tells. */
+static void on_helper(Runner *r, const BackendEvent *e)
+{
+    if (add_helper(&r->record.report, &e->helper) < 0 || !r->machine)
+        return;
+    runner_save(r);
+    runner_report_changed(r);
+}
+
 static void on_refused(Runner *r, const BackendEvent *e)
 {
     const char *message = e->message ?: "an operation was refused";
@@ -200,6 +226,7 @@ static void (*const handlers[BACKEND_EVENT_MAX])(Runner *r, const BackendEvent *
     [BACKEND_OUTPUT] = on_output,
     [BACKEND_CONTAINERS] = on_containers,
     [BACKEND_NETWORK] = on_network,
+    [BACKEND_HELPER] = on_helper,
     [BACKEND_REFUSED] = on_refused,
     [BACKEND_ENDED] = on_ended,
 };

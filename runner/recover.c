@@ -46,9 +46,18 @@ static void record_begin(Runner *r, bool ended)
     (void)str_replace(&report->message, NULL);
 }
 
+/* Those of an earlier machine. */
+static void forget_helpers(RunnerReport *report)
+{
+    free(report->helpers);
+    report->helpers = NULL;
+    report->n_helpers = 0;
+}
+
 static void recover_start(Runner *r, const BackendFacts *facts)
 {
     r->record.configured = r->record.completed = r->record.power_button = false;
+    forget_helpers(&r->record.report);
     if (start_marks_begin(r, r->born) < 0)
         runner_log(r, LOG_WARNING, -ENOMEM, "Pod %s: the times of its start are not all recorded",
                    r->definition.name);

@@ -78,8 +78,11 @@ typedef struct PodStatus {
     char *lease_server;   /* who leases it its address; NULL: nobody */
     usec_t lease_expires; /* CLOCK_REALTIME; 0: never */
     char *lease_trouble;  /* why it has none, or will not have it for long */
-    uint64_t memory;      /* resident bytes of the VMM */
-    usec_t cpu_time;      /* used by the VMM so far */
+    uint64_t memory_size; /* that the machine has, by its definition; 0: none runs */
+    HelperReport *helpers;
+    size_t n_helpers;
+    uint64_t memory;                     /* resident bytes of the VMM */
+    usec_t cpu_time;                     /* used by the VMM so far */
     uint64_t scratch_used, scratch_size; /* bytes of the host's disk */
     StartTimes start;                    /* of the last start, as far as it is known */
     ContainerReport *containers;

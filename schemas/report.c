@@ -90,6 +90,18 @@ bool container_ended_well(const ContainerReport *c)
     return c->role == CONTAINER_SIDECAR || (c->state == CONTAINER_ENDED && c->exit_code == 0);
 }
 
+DEFINE_ENUM_TABLE(helper_kind, "helper",
+                  HELPER_KIND_MAX, [HELPER_UPLINK] = { "uplink", "podvisor-uplink, which is its network" },
+                  [HELPER_SHARE] = { "share", "virtiofsd, which gives it a directory of the host" });
+
+static const Field helper_report_fields[] = {
+    { F_ENUM(HelperReport, kind, helper_kind_table), .doc = "What it does for the machine." },
+    { F_UNSIGNED(HelperReport, pid), .max = INT32_MAX, .doc = "Its process." },
+    { F_UNSIGNED(HelperReport, start_time), .doc = "When that began, in clock ticks of the host's boot." },
+};
+DEFINE_SCHEMA(helper_report_schema, HelperReport, "helper", "A process that serves a machine.",
+              helper_report_fields);
+
 static const Field lease_fields[] = {
     { F_STRING(LeaseReport, address), .doc = "The address, with the bits of its subnet." },
     { F_STRING(LeaseReport, server), .doc = "The DHCP server that gave it." },
@@ -130,6 +142,8 @@ static const Field runner_report_fields[] = {
     { F_STRING(RunnerReport, hosts_failed), .doc = "Why it cannot be told the names of other pods." },
     { F_ID128(RunnerReport, guest_boot), .doc = "The identity of the guest's boot." },
     { F_GROUP(RunnerReport, start, start_times_schema), .doc = "When each step of the start was done." },
+    { F_LIST(RunnerReport, helpers, helper_report_schema), .max = HELPERS_MAX,
+      .doc = "The processes that serve the machine beside its VMM." },
     { F_LIST(RunnerReport, containers, container_report_schema), .max = CONTAINERS_MAX,
       .doc = "The containers." },
 };

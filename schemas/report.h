@@ -103,6 +103,24 @@ typedef struct LeaseReport {
 } LeaseReport;
 extern const Schema lease_report_schema;
 
+/* What serves a machine beside its VMM. */
+typedef enum HelperKind {
+    HELPER_UPLINK, /* podvisor-uplink, and what it has started */
+    HELPER_SHARE,  /* virtiofsd */
+    HELPER_KIND_MAX,
+} HelperKind;
+extern const EnumTable helper_kind_table;
+
+enum { HELPERS_MAX = VOLUMES_MAX + 1 };
+
+/* A process by its identity (base/process.h), in this boot of the host. */
+typedef struct HelperReport {
+    HelperKind kind;
+    uint64_t pid;
+    uint64_t start_time;
+} HelperReport;
+extern const Schema helper_report_schema;
+
 typedef struct RunnerReport {
     RunnerState state;
     Verdict verdict;
@@ -129,6 +147,8 @@ typedef struct RunnerReport {
     char *hosts_failed;         /* why it cannot be told the present names of other pods; NULL: it can */
     Id128 guest_boot;
     StartTimes start;
+    HelperReport *helpers;
+    size_t n_helpers;
     ContainerReport *containers;
     size_t n_containers;
 } RunnerReport;

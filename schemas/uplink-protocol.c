@@ -22,6 +22,13 @@ static const Field sweep_fields[] = {
 };
 DEFINE_SCHEMA(uplink_sweep_schema, UplinkSweep, "sweep", "What is to be taken away.", sweep_fields);
 
+static const Field process_fields[] = {
+    { F_UNSIGNED(UplinkProcess, pid), .max = INT32_MAX, .doc = "Its number." },
+    { F_UNSIGNED(UplinkProcess, start_time), .doc = "When it began, in clock ticks of the host's boot." },
+};
+DEFINE_SCHEMA(uplink_process_schema, UplinkProcess, "process", "The process that is a pod's network.",
+              process_fields);
+
 static const Field ended_fields[] = {
     { F_STRING(UplinkEnded, message), .doc = "Why, in words." },
 };
@@ -35,6 +42,7 @@ static const MessageType types[] = {
     [UPLINK_ENDED] = { "ended", &uplink_ended_schema, "the network is gone, or could not be made" },
     [UPLINK_JOIN] = { "join", &uplink_begin_schema, "the machine is to be on a bridge" },
     [UPLINK_TAP] = { "tap", NULL, "the descriptor that comes along is the machine's end" },
+    [UPLINK_PROCESS] = { "process", &uplink_process_schema, "which process it is" },
     [UPLINK_SWEEP] = { "sweep", &uplink_sweep_schema, "bridges of networks that are gone" },
 };
 _Static_assert(ELEMENTSOF(types) == UPLINK_MESSAGE_MAX, "every message has a row");

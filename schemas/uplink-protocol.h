@@ -6,7 +6,8 @@
  *     runner                               podvisor-uplink
  *     lock + descriptor ------------------>            held for as long as it lives: it is the pod's only one
  *     begin{network, passt} + descriptor ->            the connection to the guest's network device
- *                <-------- ready                       passt runs, and every port is open
+ *                <-------- process{pid}                which one it is, for who asks what a pod costs
+                <-------- ready                       passt runs, and every port is open
  *                <-------- ended{message}              and why; nothing follows. Also instead of ready
  *
  *     join{link} ------------------------->            or this alone, for a pod that is on a bridge
@@ -34,6 +35,7 @@ typedef enum UplinkMessageType {
     UPLINK_JOIN,
     UPLINK_TAP,   /* with the descriptor of the tap */
     UPLINK_SWEEP, /* podvisord's alone */
+    UPLINK_PROCESS,
     UPLINK_MESSAGE_MAX,
 } UplinkMessageType;
 extern const MessageTable uplink_protocol;
@@ -60,6 +62,13 @@ typedef struct UplinkSweep {
     size_t n_bridges;
 } UplinkSweep;
 extern const Schema uplink_sweep_schema;
+
+/* The one that guards passt, which is its child (base/process.h). */
+typedef struct UplinkProcess {
+    uint64_t pid;
+    uint64_t start_time;
+} UplinkProcess;
+extern const Schema uplink_process_schema;
 
 typedef struct UplinkEnded {
     char *message;

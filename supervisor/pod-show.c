@@ -68,6 +68,10 @@ static int show_report(const Pod *pod, PodStatus *s)
         s->kernel = take_ptr(copy.kernel);
         s->started_by = take_ptr(copy.started_by);
         s->network_lost = take_ptr(copy.network_lost);
+        s->helpers = take_ptr(copy.helpers);
+        s->n_helpers = copy.n_helpers;
+        copy.n_helpers = 0;
+        s->memory_size = report->vmm_pid > 0 && pod->has_running ? pod->running.memory : 0;
     }
     schema_done(&runner_report_schema, &copy);
     return 0;

@@ -12,6 +12,8 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "base/process.h"
+#include "base/process.h"
 #include "base/socket.h"
 #include "base/strings.h"
 #include "uplink/bridge-make.h"
@@ -229,6 +231,19 @@ static void guard_close(Guard *g)
     g->ready = safe_close(g->ready);
 }
 
+/* While it may still look at itself. Without it, a network costs nobody knows what, and works. */
+static void tell_process(int runner)
+{
+    _cleanup_(bytes_done) Bytes packet = { 0 };
+    ProcessId id;
+
+    if (process_identify(getpid(), &id) < 0)
+        return;
+    const UplinkProcess process = { .pid = (uint64_t)id.pid, .start_time = id.start_time };
+    if (message_to_bytes(&uplink_protocol, UPLINK_PROCESS, 0, &process, &packet) >= 0)
+        (void)packet_send(runner, packet.data, packet.size, -1);
+}
+
 static int begin(const UplinkOrder *order, int runner, Guard *g, char **ret_why)
 {
     PasstEnds ends = { -1, -1, -1 };
@@ -255,6 +270,8 @@ static int begin(const UplinkOrder *order, int runner, Guard *g, char **ret_why)
     ends_close(&ends);
     if (r < 0)
         *ret_why = strf("passt cannot be started: %s", strerror(-r));
+    else
+        tell_process(runner);
     return r;
 }
 

@@ -32,6 +32,16 @@ static int connection_new(int vm_dir, int *ret_listener, int *ret_connection)
     return 0;
 }
 
+static void tell_process(QemuVm *q, const ProcessId *id)
+{
+    const BackendEvent event = {
+        .type = BACKEND_HELPER,
+        .helper = { .kind = HELPER_SHARE, .pid = (uint64_t)id->pid, .start_time = id->start_time },
+    };
+
+    qemu_tell(q, &event);
+}
+
 static int record_share(QemuVm *q, const QemuShare *s, const ProcessId *id)
 {
     QemuShareRecord *record = field_append(schema_field(qemu_checkpoint.schema, "shares"), &q->record);
@@ -69,6 +79,7 @@ static int make(QemuVm *q, const RunDisk *share, QemuShare *s, char **message)
     if ((r = share_process_start(&command, &p, message)) < 0)
         return r;
     s->pidfd = p.pidfd;
+    tell_process(q, &p.id);
     return record_share(q, s, &p.id);
 }
 

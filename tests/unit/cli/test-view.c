@@ -180,7 +180,7 @@ static char *page(const PodStatus *s)
     size_t size;
     FILE *f = open_memstream(&text, &size);
 
-    assert_success(pod_page_print(s, NOW, false, f));
+    assert_success(pod_page_print(s, NULL, NOW, false, f));
     (void)fclose(f);
     return text;
 }
