@@ -12,6 +12,7 @@ typedef struct Parse {
     ProcessMemory sums;
     MemorySums mapping; /* the one that is being read */
     bool guest;         /* it is the guest's */
+    bool shared;        /* what is written to it, others see */
     bool begun;
     bool any;
 } Parse;
@@ -25,8 +26,7 @@ static const struct {
     { "Size:", { offsetof(MemorySums, size) }, 1 },
     { "Rss:", { offsetof(MemorySums, resident) }, 1 },
     { "Pss:", { offsetof(MemorySums, proportional) }, 1 },
-    { "Private_Clean:", { offsetof(MemorySums, own) }, 1 },
-    { "Private_Dirty:", { offsetof(MemorySums, own) }, 1 },
+    { "Anonymous:", { offsetof(MemorySums, own) }, 1 },
     { "SwapPss:", { offsetof(MemorySums, swapped) }, 1 },
     { "Shared_Hugetlb:", { offsetof(MemorySums, resident), offsetof(MemorySums, proportional) }, 2 },
     { "Private_Hugetlb:",
@@ -60,8 +60,9 @@ static int sums_add(MemorySums *to, const MemorySums *more)
 
 static int mapping_end(Parse *p)
 {
+    if (p->shared)
+        p->mapping.own = p->mapping.resident;
     int r = p->begun ? sums_add(&p->sums.all, &p->mapping) : 0;
-
     if (r >= 0 && p->begun && p->guest)
         r = sums_add(&p->sums.guest, &p->mapping);
     p->mapping = (MemorySums){ 0 };
@@ -82,6 +83,14 @@ static bool is_memory_file(const char *head)
     const char *path = strchr(head, '/');
 
     return path && strncmp(path, "/memfd:", strlen("/memfd:")) == 0;
+}
+
+/* The fourth of its rights. */
+static bool is_shared(const char *head)
+{
+    const char *rights = strchr(head, ' ');
+
+    return rights && strlen(rights) > 4 && rights[4] == 's';
 }
 
 /* "                  28 kB" */
@@ -122,6 +131,7 @@ static int take_line(Parse *p, const char *line)
         int r = mapping_end(p);
         p->begun = p->any = true;
         p->guest = is_memory_file(line);
+        p->shared = is_shared(line);
         return r;
     }
     if (!p->begun)

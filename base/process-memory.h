@@ -15,7 +15,8 @@ typedef struct MemorySums {
     uint64_t resident; /* what is there of them, whoever else maps it, too */
     uint64_t
         proportional; /* the same, each page divided by how often it is mapped: all processes together give what is used */
-    uint64_t own;     /* of what is there: mapped by nobody else */
+    /* Of what is there: no page of a file that is mapped for this process alone, which is the file's until it is written to. */
+    uint64_t own;
     uint64_t swapped; /* on the host's swap, divided likewise; no part of the others */
 } MemorySums;
 
@@ -28,7 +29,7 @@ typedef struct ProcessMemory {
 
 typedef enum ProcessMemoryDetail {
     PROCESS_MEMORY_SUMS,
-    PROCESS_MEMORY_MAPS, /* tells the guest's apart; no dearer in large processes, twice as dear in small ones */
+    PROCESS_MEMORY_MAPS, /* tells the guest's apart; some milliseconds more, for the some hundred mappings of QEMU */
 } ProcessMemoryDetail;
 
 /* A process of so many mappings is not gone through. */

@@ -40,7 +40,7 @@ char *pod_memory_guest_text(const PodMemory *memory)
         return strdup("");
     return strf("of the guest's %s, %s are in memory%s%s%s%s%s%s", size, resident, shared > 0 ? ": " : "",
                 shared > 0 ? own : "", shared > 0 ? " its own, " : "", shared > 0 ? others : "",
-                shared > 0 ? " shared with its template and other copies" : "",
+                shared > 0 ? " of the template" : "",
                 memory->swapped > 0 ? "; and some on the host's swap" : "");
 }
 
@@ -68,7 +68,7 @@ static char *cell_state(const PodStatus *s, const PodMemory *m)
 
 static char *cell_size(const PodStatus *s, const PodMemory *m)
 {
-    return m->guest_size > 0 ? text_memory(m->guest_size) : strdup("-");
+    return amount(m, m->guest_resident > 0 ? m->guest_size : 0);
 }
 
 static char *cell_resident(const PodStatus *s, const PodMemory *m)

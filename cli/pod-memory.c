@@ -19,7 +19,7 @@ static const Field fields[] = {
     { F_SIZE(PodMemory, shares), .doc = "The processes that give it directories of the host." },
     { F_SIZE(PodMemory, guest_size), .doc = "The memory that the guest has." },
     { F_SIZE(PodMemory, guest_resident), .doc = "What of that is in the host's memory." },
-    { F_SIZE(PodMemory, guest_own), .doc = "What of that it shares with nobody." },
+    { F_SIZE(PodMemory, guest_own), .doc = "What of that are not pages of its template." },
     { F_SIZE(PodMemory, swapped), .doc = "What is on the host's swap instead." },
     { F_STRV(PodMemory, missing), .doc = "What is not in the sum, and why." },
 };

@@ -27,10 +27,9 @@ typedef struct PodMemory {
     uint64_t guest, vmm, runner, network, shares;
     uint64_t guest_size;     /* by the definition */
     uint64_t guest_resident; /* of that, in the host's memory */
-    uint64_t
-        guest_own; /* of that, mapped by nobody else; the rest is shared with the template and other copies of it */
-    uint64_t swapped; /* on the host's swap, and no part of the above */
-    char **missing;   /* "process 4711, the machine's: ...": what is not in the sum, and why */
+    uint64_t guest_own;      /* of that, no page of the template */
+    uint64_t swapped;        /* on the host's swap, and no part of the above */
+    char **missing;          /* "process 4711, the machine's: ...": what is not in the sum, and why */
 } PodMemory;
 extern const Schema pod_memory_schema;
 

@@ -20,7 +20,7 @@ int pod_page_print(const PodStatus *status, const PodMemory *memory, usec_t now,
 int pod_memory_table_print(const PodList *list, const PodMemory *memories, const TableStyle *style, FILE *f);
 /* "57M: guest 10M, VMM 46M, runner 668K", "not known". NULL: no memory, here and below. */
 char *pod_memory_text(const PodMemory *memory);
-/* "28M of its 192M are in memory: 6M of its own, 22M shared"; "" where there is no guest. */
+/* "28M of its 192M are in memory: 6M its own, 22M of the template"; "" where there is no guest. */
 char *pod_memory_guest_text(const PodMemory *memory);
 
 /* Why the pod ended or does not come up, its console's last lines, and what to look at next. "web: did not start: ..." */

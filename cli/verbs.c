@@ -120,7 +120,8 @@ const Verb verbs[] = {
           "its "
           "network and its shares. Pages that several of them share are divided among them, so that the sum "
           "is "
-          "what is in use. To find it takes longer, some 15 ms for each GiB that machines use." },
+          "what is in use. To find it takes longer, some milliseconds for each pod and 15 for each GiB of "
+          "its machine." },
     { .name = "status",
       .synopsis = "[POD...]",
       .max = ARGUMENTS_ANY,
