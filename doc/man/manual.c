@@ -12,6 +12,7 @@
 #include "base/strings.h"
 #include "cli/backend-report.h"
 #include "cli/exit-status.h"
+#include "cli/pod-memory.h"
 #include "cli/verb.h"
 #include "doc/man/manual.h"
 #include "runner/recovery.h"
@@ -272,6 +273,11 @@ static void status_fields(void)
     put_fields(&pod_status_schema);
 }
 
+static void cost_fields(void)
+{
+    put_fields(&pod_memory_schema);
+}
+
 static void statistics_fields(void)
 {
     put_fields(&statistics_schema);
@@ -357,6 +363,7 @@ static const struct {
     { "@log-fields@", log_fields },
     { "@log-streams@", log_streams },
     { "@status-fields@", status_fields },
+    { "@cost-fields@", cost_fields },
     { "@start-parts@", start_parts },
     { "@start-marks@", start_marks },
     { "@statistics-fields@", statistics_fields },

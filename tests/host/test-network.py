@@ -334,6 +334,7 @@ class Deaths(NetworkTest):
         os.kill(passt, signal.SIGKILL)
         self.said("Pod web: its network is gone: passt was killed by SIGKILL")
         until("another passt", lambda: self.passt("web") not in (None, passt))
+        until("it is known", lambda: [h["pid"] for h in self.host.status("web")["helpers"]] == [self.uplinks().get("web")])
         self.assert_lives()
 
     def test_what_guards_it_is_started_again_too_and_takes_its_passt_along(self):
@@ -351,6 +352,11 @@ class Deaths(NetworkTest):
             self.assertIn(b"200 OK", connection.recv(1000))
         self.assertEqual((self.uplinks()["web"], self.passt("web")), (uplink, passt))
         self.assert_lives()
+        # It knows what the network costs, which only root may see.
+        status = self.host.status("web")
+        self.assertEqual([helper["pid"] for helper in status["helpers"]], [uplink])
+        self.assertEqual(status["cost"]["network"] > 1 << 20, os.geteuid() == 0, status["cost"])
+        self.assertEqual(len(status["cost"]["missing"]), int(os.geteuid() != 0))
         # And the next one notices what becomes of a passt that it did not begin.
         os.kill(passt, signal.SIGKILL)
         self.said("Pod web: its network is gone: what an earlier runner had begun has ended")

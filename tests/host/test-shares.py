@@ -92,7 +92,13 @@ class Shares(HostTest):
         self.host.wait("web")
         self.sh("echo again > /data/again")
         self.assertEqual((data / "again").read_text(), "again\n")
-        self.assertEqual((virtiofsds(self.tree), self.host.status("web")["attempt"]), (before, 1))
+        status = self.host.status("web")
+        self.assertEqual((virtiofsds(self.tree), status["attempt"]), (before, 1))
+        # What shares it, and maps the guest's memory for that, is part of what the pod costs, and the guest counts once.
+        self.assertLessEqual({helper["pid"] for helper in status["helpers"]}, set(before))
+        self.assertEqual(len(status["helpers"]), 2)
+        self.assertGreater(status["cost"]["shares"], 0)
+        self.assertLessEqual(status["cost"]["guest"], status["memory_size"] + (8 << 20))
         # That runner knows of the end, and not how.
         os.kill(virtiofsds(data)[0], signal.SIGKILL)
         self.reason("web", " ended: another runner had started it, so how is not known")

@@ -63,6 +63,13 @@ def packet(kind, body=None):
     return pack({"type": kind, "id": 0} | ({"body": body} if body else {}))
 
 
+def proportional(pid):
+    """Bytes, each page divided by how many processes have it."""
+    for line in pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+        if line.startswith("Pss:"):
+            return int(line.split()[1]) * 1024
+
+
 class FalseKeeper:
     """Stands in the place of podvisor-templates and hands out whatever it was given."""
 
@@ -179,6 +186,25 @@ class Templates(unittest.TestCase):
                 self.assertNotIn(line, seen.setdefault(i, {}), f"{name} and {seen[i].get(line)}")
                 seen[i][line] = name
         self.assertEqual(len(seen), 4)
+        self.check_costs(names)
+
+    def check_costs(self, names):
+        """What copies cost is what the host's kernel says of their processes, and less than what they use."""
+        pods = {pod["name"]: pod for pod in json.loads(self.host.cli("list", "--memory", "--json=short").stdout)}
+        for name in names:
+            pod, cost = pods[name], pods[name]["cost"]
+            self.assertEqual((cost["known"], cost["missing"], cost["guest_size"]), (True, [], 192 << 20))
+            parts = [cost[part] for part in ("guest", "vmm", "runner", "network", "shares")]
+            self.assertEqual(sum(parts), cost["total"])
+            # Guests go on meanwhile.
+            now = proportional(pod["vmm_pid"]) + proportional(pod["runner_pid"])
+            self.assertLess(abs(cost["total"] - now), now // 4 + (8 << 20), (cost, now))
+            self.assertGreater(cost["guest_own"], 1 << 20)
+            self.assertGreater(cost["guest_resident"], cost["guest_own"] + (4 << 20))
+            if len(names) > 1:
+                self.assertLess(cost["guest"], cost["guest_resident"])
+        self.assertRegex(self.host.cli("list", "--memory").stdout, rf"(?m)^{names[0]} +ready +192M +\d+M .*M$")
+        self.assertIn("of the guest's 192M, ", self.host.page(names[0]))
 
     def test_a_copy_has_the_right_time(self):
         self.prepare()
