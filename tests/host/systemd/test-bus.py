@@ -80,6 +80,10 @@ class Bus(PodMachineTest):
 
     def test_3_every_user_sees_pods_and_nobody_manages_them_without_leave(self):
         self.assertRegex(self.machine.record("podvisor", "list", user="mallory").stdout, r"web +ready")
+        # But not what they cost, since processes of others are not for everybody to look at.
+        self.assertRegex(self.machine.record("podvisor", "list", "--memory", user="mallory").stdout, r"(?m)^web +ready .* -$")
+        self.assertIn("this user may not look at it; root may", self.machine.record("podvisor", "status", "web", user="mallory").stdout)
+        self.assertRegex(self.machine.record("podvisor", "list", "--memory").stdout, r"(?m)^web +ready .*[MK]$")
         for verb in ("stop", "kill", "restart", "pause"):
             said = self.machine.record("podvisor", verb, "web", user="mallory", check=False)
             self.assertEqual(said.returncode, DENIED)

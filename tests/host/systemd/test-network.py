@@ -101,6 +101,11 @@ class Network(PodMachineTest):
         m.wait("web")
         self.assertEqual(self.uplinks(), before)
         self.assertEqual(self.served(8081), "served\n")
+        # That runner knows which process it is, so that root sees what all of it costs.
+        status = m.status("web")
+        self.assertEqual([str(helper["pid"]) for helper in status["helpers"]], [m.unit(unit)["MainPID"] for unit in before])
+        self.assertEqual((status["cost"]["known"], status["cost"]["missing"]), (True, []))
+        self.assertGreater(status["cost"]["network"], 1 << 20)
         # The unit is killed by the host: another one is the network then.
         unit, = before
         m.run("systemctl", "kill", "--signal=KILL", unit)
