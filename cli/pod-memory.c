@@ -133,6 +133,32 @@ int pod_memory_add(PodMemory *memory, const PodProbe *meaning, const MemoryProbe
     return 0;
 }
 
+static size_t count_helpers(const PodStatus *status, HelperKind kind)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < status->n_helpers; i++)
+        n += status->helpers[i].kind == kind;
+    return n;
+}
+
+int pod_memory_add_unknown(PodMemory *memory, const PodStatus *status)
+{
+    static const char unknown[] =
+        "its runner does not know which process that is; it was begun by an older one";
+    bool qemu = status->vmm_pid > 0 && status->backend &&
+                streq(status->backend, enum_to_string(&backend_kind_table, BACKEND_QEMU));
+    bool user_network =
+        !str_empty(status->address) && str_empty(status->bridge) && str_empty(status->network_lost);
+    int r = 0;
+
+    if (qemu && user_network && count_helpers(status, HELPER_UPLINK) == 0)
+        r = strv_appendf(&memory->missing, "its network: %s", unknown);
+    if (r >= 0 && qemu && count_helpers(status, HELPER_SHARE) < strv_length(status->live))
+        r = strv_appendf(&memory->missing, "its shares: %s", unknown);
+    return r;
+}
+
 /* --- all of it --------------------------------------------------------------------------------------------------------------- */
 
 typedef struct Survey {
@@ -179,6 +205,8 @@ int pod_memories_read(const PodList *list, usec_t asked, PodMemory **ret)
     }
     for (size_t i = 0; r >= 0 && i < s.n; i++)
         r = pod_memory_add(&memories[s.meanings[i].pod], &s.meanings[i], &s.probes[i]);
+    for (size_t i = 0; r >= 0 && i < list->n_items; i++)
+        r = pod_memory_add_unknown(&memories[i], &list->items[i]);
     if (r < 0) {
         pod_memories_free(memories, list->n_items);
         return r;

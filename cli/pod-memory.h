@@ -48,6 +48,9 @@ size_t pod_memory_probes(const PodStatus *status, size_t pod, usec_t asked, PodP
 /* Pure: what the answer is to the sum. 0 or -ENOMEM. */
 int pod_memory_add(PodMemory *memory, const PodProbe *meaning, const MemoryProbe *answer);
 
+/* Pure: what is known to be there and not known as a process, of a machine that an older runner started. 0 or -ENOMEM. */
+int pod_memory_add_unknown(PodMemory *memory, const PodStatus *status);
+
 /* One for each pod of the list, in its order, for pod_memories_free(). 0 or -ENOMEM. Blocks as memory_survey() does. */
 int pod_memories_read(const PodList *list, usec_t asked, PodMemory **ret);
 void pod_memories_free(PodMemory *memories, size_t n);

@@ -252,6 +252,29 @@ static void test_what_is_not_in_the_sum_is_said(void **state)
     schema_done(&pod_memory_schema, &m);
 }
 
+static void test_what_an_older_runner_began_is_not_passed_over(void **state)
+{
+    PodMemory m = { .known = true };
+    PodStatus s = pod("web");
+
+    s.backend = strdup("qemu");
+    assert_success(pod_memory_add_unknown(&m, &s));
+    assert_null(m.missing);
+    s.address = strdup("10.0.2.15");
+    assert_success(strv_append(&s.live, "site is /srv/www itself, for reading"));
+    assert_success(pod_memory_add_unknown(&m, &s));
+    assert_int_equal(strv_length(m.missing), 2);
+    assert_non_null(strstr(m.missing[0], "its network: "));
+    assert_non_null(strstr(m.missing[1], "its shares: "));
+    /* Those that are known are asked; a bridge has no process. */
+    strv_free(take_ptr(m.missing));
+    add_helper(&s, HELPER_SHARE, 14);
+    s.bridge = strdup("br0");
+    assert_success(pod_memory_add_unknown(&m, &s));
+    assert_null(m.missing);
+    schema_done(&pod_status_schema, &s);
+}
+
 /* --- how it is shown ---------------------------------------------------------------------------------------------------- */
 
 static void assert_text(char *text, const char *expected)
@@ -361,6 +384,7 @@ int main(void)
         cmocka_unit_test(test_all_processes_of_a_pod_are_asked),
         cmocka_unit_test(test_the_parts_are_the_whole),
         cmocka_unit_test(test_what_is_not_in_the_sum_is_said),
+        cmocka_unit_test(test_what_an_older_runner_began_is_not_passed_over),
         cmocka_unit_test(test_the_line_is_an_equation),
         cmocka_unit_test(test_the_table_has_the_sum_of_all),
         cmocka_unit_test(test_the_page_has_the_equation_under_what_is_resident),
