@@ -147,7 +147,7 @@ static size_t survey_some(MemoryProbe *probes, size_t n, usec_t deadline)
 {
     size_t done = 0;
     pid_t pid = 0;
-    Answer answer;
+    Answer answer = { 0 };
 
     _cleanup_(closep) int fd = child_start(probes, n, &pid);
     int r = MIN(fd, 0);

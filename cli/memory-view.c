@@ -35,13 +35,13 @@ char *pod_memory_guest_text(const PodMemory *memory)
                           *resident = text_memory(memory->guest_resident),
                           *own = text_memory(memory->guest_own), *others = text_memory(shared),
                           *swapped = text_memory(memory->swapped);
+    _cleanup_(freep) char *split = strf(": %s its own, %s of the template", own ?: "?", others ?: "?");
+    _cleanup_(freep) char *swap = strf("; %s of the pod's are on the host's swap", swapped ?: "?");
 
     if (!memory->known || memory->guest_resident == 0)
         return strdup("");
-    return strf("of the guest's %s, %s are in memory%s%s%s%s%s%s", size, resident, shared > 0 ? ": " : "",
-                shared > 0 ? own : "", shared > 0 ? " its own, " : "", shared > 0 ? others : "",
-                shared > 0 ? " of the template" : "",
-                memory->swapped > 0 ? "; and some on the host's swap" : "");
+    return strf("of the guest's %s, %s are in memory%s%s", size ?: "?", resident ?: "?",
+                shared > 0 ? split : "", memory->swapped > 0 ? swap : "");
 }
 
 /* --- the table --------------------------------------------------------------------------------------------------------- */

@@ -305,13 +305,17 @@ static void test_the_line_is_an_equation(void **state)
                        .vmm = 50UL * MIB,
                        .runner = 1UL * MIB,
                        .total = 141UL * MIB };
-    PodMemory dark = { .missing = NULL };
+    PodMemory dark = { .missing = NULL }, swapped = cold;
 
     assert_text(pod_memory_text(&copy), "88M: guest 10M + VMM 46M + runner 668K + network 31M");
     assert_text(pod_memory_guest_text(&copy),
                 "of the guest's 192M, 28M are in memory: 6M its own, 22M of the template");
     assert_text(pod_memory_text(&cold), "141M: guest 90M + VMM 50M + runner 1M");
     assert_text(pod_memory_guest_text(&cold), "of the guest's 192M, 90M are in memory");
+    swapped.swapped = 3UL * MIB;
+    assert_text(pod_memory_guest_text(&swapped),
+                "of the guest's 192M, 90M are in memory; 3M of the pod's are on the "
+                "host's swap");
     assert_text(pod_memory_text(&dark), "not known");
     assert_text(pod_memory_guest_text(&dark), "");
 }
