@@ -11,6 +11,7 @@
 #include "backends/qemu/command-line.h"
 #include "backends/qemu/qmp.h"
 #include "backends/qemu/template-make.h"
+#include "backends/qemu/template-trim.h"
 #include "backends/qemu/vmm-log.h"
 #include "backends/qemu/words.h"
 #include "backends/tsc.h"
@@ -497,6 +498,8 @@ int template_make_run(int channel, const char *directory)
         work(&m);
     else
         fail(&m, strf("its maker cannot begin: %s", strerror(-r)));
+    if (!m.failed)
+        template_trim(m.memory);
     send_result(&m);
     bool made = !m.failed;
     make_done(&m);
