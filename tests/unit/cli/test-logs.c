@@ -216,7 +216,8 @@ static void test_what_comes_later_wakes_a_reader_up(void **state)
     _cleanup_(log_source_freep) LogSource *source = NULL;
 
     /* The reader is there before the file. */
-    assert_success(log_source_open(LOG_TARGET_FILES, &f.paths, &(LogQuery){ .pod = "web", .follow = true }, &source));
+    assert_success(
+        log_source_open(LOG_TARGET_FILES, &f.paths, &(LogQuery){ .pod = "web", .follow = true }, &source));
     assert_no_more(source);
     assert_success(log_file_open(f.log, "web", 1 << 20, &file));
     append(file, 1, "a", "first");
