@@ -14,7 +14,14 @@
 #define MODULES_DEMAND "demand"
 enum { MODULES_LOAD_MAX = 64 * 1024, MODULES_NEEDED_MAX = 32 };
 
-static int store = -1; /* MODULES, while there may be something to load in it */
+static int store = -1;    /* MODULES, while there may be something to load in it */
+static bool all_built_in; /* the kernel takes none */
+
+/* The kernel is asked and not its name: one that has no modules says so before it looks at any. */
+static bool kernel_takes_modules(void)
+{
+    return syscall(SYS_finit_module, -1, "", 0) >= 0 || errno != ENOSYS;
+}
 
 static int load_at(int dir, const char *path)
 {
@@ -31,10 +38,18 @@ int modules_load(void)
 {
     _cleanup_(bytes_done) Bytes list = { 0 };
 
+    all_built_in = !kernel_takes_modules();
+    if (all_built_in) {
+        (void)tree_remove_at(AT_FDCWD, MODULES);
+        return 0;
+    }
     store = dir_open_at(AT_FDCWD, MODULES);
     int r = file_read_at(AT_FDCWD, MODULES_LOAD, MODULES_LOAD_MAX, &list);
     if (r >= 0)
         r = bytes_terminate(&list);
+    if (r == -ENOENT)
+        return log_error_errno(
+            r, "the initial file system holds no modules, and this kernel is one that has modules");
     if (r < 0)
         return log_error_errno(r, "%s could not be read", MODULES_LOAD);
     for (char *rest = (char *)list.data, *path; (path = strsep(&rest, "\n"));)
@@ -65,6 +80,8 @@ static int load_nth(int dir, unsigned number)
 
 int modules_load_more(const char *name)
 {
+    if (all_built_in)
+        return 0;
     _cleanup_(closep) int all = store < 0 ? -ENOENT : dir_open_at(store, MODULES_DEMAND);
     _cleanup_(closep) int dir = all < 0 ? all : dir_open_at(all, name);
     int r = MIN(dir, 0);

@@ -110,6 +110,13 @@ class GuestImage(unittest.TestCase):
             path.unlink()
         self.refused(place, "holds no modules")
 
+    def test_without_a_kernels_directory_there_is_the_agent_and_no_module(self):
+        place = self.inputs("one")
+        command = [BUILD, "--agent", place / "agent", "--out", place / "initrd"]
+        subprocess.run(command, check=True, capture_output=True)
+        entries = read_newc((place / "initrd").read_bytes())
+        self.assertEqual(set(entries), {"dev", "dev/console", "init", "proc", "run", "sys", "tmp"})
+
     def test_a_missing_agent_is_named(self):
         place = self.inputs("one")
         (place / "agent").unlink()
