@@ -7,6 +7,7 @@ import hashlib
 import os
 import pathlib
 import re
+import shlex
 import shutil
 import subprocess
 import tempfile
@@ -20,6 +21,7 @@ from vmlinux import PVH_ENTRY
 
 SOURCE = pathlib.Path("/usr/src/linux-source-6.1.tar.xz")
 RESULTS_KEPT = 4
+FILES_ABOUT = 1450  # that are compiled from nothing with the fragments as they are: only to show how far it is
 UNFINISHED = ".unfinished-"
 STEP = re.compile(r"^  ([A-Z]+) +\S")
 COMPILES = ("CC", "AS", "HOSTCC")
@@ -62,13 +64,14 @@ class Build:
         self.options = fragments.read(config)
         if not source.is_file():
             raise Failure(f"there is no {source}: tools/bootstrap installs the package linux-source-6.1")
-        self.made_from = (f"{sha256_of(source)} {source.name}\n"
+        words = compiler[1:] if pathlib.Path(compiler[0]).name == "ccache" else compiler
+        self.made_from = (f"{sha256_of(source)} {source.name}\n{shlex.join(words)}\n"
                           f"{first_line([*compiler, '--version'], 'cannot ask the compiler for its version')}\n"
                           f"{first_line(['ld', '--version'], 'cannot ask the linker for its version')}\n"
                           f"{fragments.as_kconfig(self.options)}")
-        digest = hashlib.sha256(self.made_from.encode()).hexdigest()
+        self.digest = hashlib.sha256(self.made_from.encode()).hexdigest()
         self.top = cache / "own-kernel"
-        self.result = self.top / digest[:32]
+        self.result = self.top / self.digest[:32]
         self.work = self.top / f"work-{hashlib.sha256(self.made_from.splitlines()[0].encode()).hexdigest()[:32]}"
 
     def is_done(self):
@@ -116,9 +119,22 @@ class Build:
                                     f"{kconfig.why_not(option, reader, config)}" for option in missing))
         (self.top / "known-options").write_text("\n".join(sorted(kconfig.Reader(tree).definitions)) + "\n")
 
+    def doubt(self):
+        """An object that was half written when its compiler was killed is made again: what the kernel's build notes of each when it is done
+        is missing. Not so where an object of another configuration had been in its place, so then nothing is believed."""
+        last, changing = self.work / "last", self.work / "changing"
+        if changing.exists():
+            self.run_child(self.make("clean"), "cannot clean the kernel's source", env=self.environment())
+            changing.unlink()
+        elif last.exists() and last.read_text() != self.digest:
+            changing.touch()
+        last.write_text(self.digest)
+
     def compile(self, jobs):
+        self.doubt()
         log = self.work / "make.log"
-        progress = Progress(self.note, "compiled")
+        from_nothing = not (self.tree() / "init/main.o").exists()
+        progress = Progress(self.note, "compiled", FILES_ABOUT if from_nothing else None)
         with open(log, "w", encoding="utf-8") as out, subprocess.Popen(
                 self.make(f"-j{jobs}", "vmlinux"), env=self.environment(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT, pass_fds=[self.lock], text=True, errors="replace") as make:
@@ -131,6 +147,7 @@ class Build:
         if make.returncode != 0:
             said = [line for line in log.read_text(errors="replace").splitlines() if not STEP.match(line)]
             raise Failure("\n".join(["the kernel does not compile:", *said[-15:], f"(all that was said is in {log})"]))
+        (self.work / "changing").unlink(missing_ok=True)
 
     def take(self):
         """The kernel to where results are: without its symbols, which QEMU would read at each start, and these beside it."""

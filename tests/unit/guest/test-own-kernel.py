@@ -50,14 +50,19 @@ MERGE = """#!/bin/sh
 [ "$KILL_AT" != configure ] || kill -9 $PPID
 grep -v LEFT "$2" >.config
 """
-MAKEFILE = """vmlinux: note.s
+MAKEFILE = """vmlinux: note.s FORCE
 	@echo "  CC      one.o"
-	@[ "$$KILL_AT" != compile ] || kill -9 $$TOOL
+	@[ "$$KILL_AT" != compile ] || { kill -9 $$TOOL; exit 1; }
 	@echo "  SYMTAB  all"
 	$(BROKEN)
 	@echo again >>compiles
 	@$(CC) -nostdlib -static -Wl,--build-id=none -o vmlinux note.s
 	@cp compiles System.map
+
+clean:
+	@echo cleaned >>compiles
+
+.PHONY: FORCE
 """
 NOTE = """.section .note.Xen,"a",@note
 .long 4, 4, %d
@@ -188,6 +193,20 @@ class Building(unittest.TestCase):
                 self.archive({"more.c": step})
                 self.assertEqual(self.build(KILL_AT=step).returncode, -signal.SIGKILL)
                 self.assertNotIn("unpacking", self.good().stderr)
+
+    def compiles(self):
+        """What was done in the source of a build that was kept."""
+        return next(self.top.glob("work-*/source/*/compiles")).read_text().split()
+
+    def test_objects_of_two_configurations_are_not_believed_after_a_kill(self):
+        self.good("--keep")
+        self.assertEqual(self.build("--keep", CC="gcc -DOTHER", KILL_AT="compile").returncode, -signal.SIGKILL)
+        self.assertEqual(self.compiles(), ["again"])
+        self.good("--keep", CC="gcc -DOTHER")
+        self.assertEqual(self.compiles(), ["again", "cleaned", "again"])
+        self.good("--keep", CC="gcc -DTHIRD")
+        self.good("--keep", CC="gcc -DFOURTH")
+        self.assertEqual(self.compiles(), ["again", "cleaned", "again", "again", "again"])
 
     def test_what_one_who_was_killed_left_unfinished_is_removed(self):
         left = self.top / ".unfinished-1"
