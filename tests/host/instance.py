@@ -26,6 +26,8 @@ BIN = BUILD / "bin"
 # Far beyond any honest duration, on two processors that emulate five guests: reaching it is a failure, not slowness.
 PATIENCE = 240
 NOBODY = 65534
+# Any of the tests with another kernel than that of the build.
+KERNEL = os.environ.get("PODVISOR_TEST_KERNEL")
 
 HELLO = """containers = (
   { name = "hello"; image = "busybox";
@@ -122,6 +124,8 @@ class Instance:
     """before: words that each of our programs is started with, as `setpriv ...`. root: a directory of the caller's."""
 
     def __init__(self, config="", before=(), root=None):
+        if KERNEL and "kernel =" not in config:
+            config = f'kernel = "{KERNEL}";\n' + config
         self.root = pathlib.Path(root or tempfile.mkdtemp(prefix="pv-"))
         self.pods = self.root / "pods.d"
         self.pods.mkdir(exist_ok=True)
