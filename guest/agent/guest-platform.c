@@ -203,9 +203,10 @@ static void bring_swap(Platform *p)
 
 static int start_swap(Platform *p, uint64_t disk, Failure *f)
 {
-    _cleanup_(freep) char *path = disk_path(disk);
+    _cleanup_(freep) char *path = find_disk(p, disk);
+    _cleanup_(closep) int fd = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
 
-    return path && access(path, F_OK) == 0 ? swap_start(path, f) : -ENODEV;
+    return !path || (fd < 0 && come_yet(-errno) == -ENODEV) ? -ENODEV : swap_start(path, f);
 }
 
 static void close_kernel(Platform *p)

@@ -218,8 +218,9 @@ class Templates(unittest.TestCase):
             s.bind(("127.0.0.1", 0))
             port = s.getsockname()[1]
         more = f"""network = {{ mode = "user"; publish = [ "127.0.0.1:{port}:80" ]; }};
-            volumes = ( {{ name = "data"; type = "disk"; format = "raw"; size = "16M"; make = true; }}, {{ name = "room"; type = "scratch"; size = "16M"; }} );"""
-        container = 'mounts = ( { volume = "data"; path = "/data"; }, { volume = "room"; path = "/room"; } );'
+            volumes = ( {{ name = "data"; type = "disk"; format = "raw"; size = "16M"; make = true; }}, {{ name = "room"; type = "scratch"; size = "16M"; }},
+            {{ name = "swap"; type = "swap"; size = "16M"; }} );"""
+        container = 'limits = { memory = "64M"; swap = "8M"; }; mounts = ( { volume = "data"; path = "/data"; }, { volume = "room"; path = "/room"; } );'
         self.prepare(pod(more='network = { mode = "user"; };'))
         self.assertEqual(self.begin("whole", pod(more=more, container=container)), "from a template")
         self.host.sh("whole", "echo kept >/data/file; echo lost >/room/file; cat /data/file /room/file")
@@ -227,6 +228,7 @@ class Templates(unittest.TestCase):
         with socket.create_connection(("127.0.0.1", port), timeout=30) as s:
             s.sendall(b"GET / HTTP/1.0\r\n\r\n")
             self.assertIn(b"page", b"".join(iter(lambda: s.recv(4096), b"")))
+        self.assertIn("/dev/dm-0", self.host.sh("whole", "cat /proc/swaps").stdout)
         mac = self.host.sh("whole", "cat /sys/class/net/eth0/address").stdout
         self.assertNotEqual(mac.strip(), "02:00:00:00:00:02")
         self.host.cli("restart", "whole")
