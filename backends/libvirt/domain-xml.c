@@ -12,7 +12,11 @@
  * among them, come out at the first one too, for `virsh console`; the agent sees to its own. The rest as with QEMU alone: a panic
  * reboots at once, which ends the domain; a serial port costs a trap for each byte; the self-tests of cryptography are a sixth of
  * the boot. */
-#define KERNEL_ARGUMENTS "earlyprintk=ttyS0,keep console=ttyS1 panic=-1 quiet cryptomgr.notests lsm=landlock,yama"
+#define KERNEL_ARGUMENTS                                                                                     \
+    "earlyprintk=ttyS0,keep console=ttyS1 panic=-1 quiet cryptomgr.notests lsm=landlock,yama"
+
+/* As with QEMU alone. */
+#define TSC_ARGUMENTS " tsc_early_khz=%llu tsc=reliable"
 
 typedef struct Domain {
     const RunDefinition *definition;
@@ -67,7 +71,7 @@ static void boot(Domain *d)
     const DomainInputs *in = d->inputs;
     const char *machine = enum_to_string(&libvirt_machine_table, (int)d->definition->pod.libvirt.machine);
     _cleanup_(freep) char *arguments =
-        in->tsc_khz > 0 ? strf(KERNEL_ARGUMENTS " tsc_early_khz=%llu", (unsigned long long)in->tsc_khz)
+        in->tsc_khz > 0 ? strf(KERNEL_ARGUMENTS TSC_ARGUMENTS, (unsigned long long)in->tsc_khz)
                         : strdup(KERNEL_ARGUMENTS);
 
     if (!arguments)
