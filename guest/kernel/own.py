@@ -26,8 +26,8 @@ UNFINISHED = ".unfinished-"
 STEP = re.compile(r"^  ([A-Z]+) +\S")
 COMPILES = ("CC", "AS", "HOSTCC")
 # The same kernel, whoever builds it, where and when.
-SAME_FOR_ALL = {"KBUILD_BUILD_USER": "podvisor", "KBUILD_BUILD_HOST": "podvisor", "KBUILD_BUILD_TIMESTAMP": "@0", "LOCALVERSION": "",
-                "LC_ALL": "C"}
+SAME_FOR_ALL = {"KBUILD_BUILD_USER": "podvisor", "KBUILD_BUILD_HOST": "podvisor", "KBUILD_BUILD_TIMESTAMP": "@0", "KBUILD_BUILD_VERSION": "1",
+                "LOCALVERSION": "", "LC_ALL": "C"}
 # Words for the compiler and make that a caller's environment may have would make another kernel of it.
 NOT_FROM_OUTSIDE = ("ARCH", "CROSS_COMPILE", "KCFLAGS", "KCPPFLAGS", "MAKEFLAGS", "MAKELEVEL", "KBUILD_OUTPUT", "KCONFIG_CONFIG",
                     "KCONFIG_ALLCONFIG", "INSTALL_MOD_PATH", "LLVM")
