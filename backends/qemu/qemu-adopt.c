@@ -5,10 +5,6 @@
  * Where an operator says `adopt` and the checkpoint is of no use, the kernel still knows who took the machine lock: the process
  * that became QEMU. Its identity is then proved like any other, and the checkpoint is written anew.
  */
-#include <stdio.h>
-#include <sys/stat.h>
-#include <sys/sysmacros.h>
-
 #include "backends/qemu/qemu-vm.h"
 #include "backends/vmm.h"
 #include "base/file.h"
@@ -28,50 +24,13 @@ void qemu_doubt(QemuVm *q, bool foreign, char *message)
     qemu_tell(q, &event);
 }
 
-/* --- the holder of the lock ----------------------------------------------------------------------------------------- */
-
-/* "1: FLOCK  ADVISORY  WRITE 1234 08:01:5678 0 EOF" -> 1234, when it is about this file. */
-static pid_t holder_in_line(char *line, const struct stat *st)
-{
-    _cleanup_(strv_freep) char **words = strv_split(line, " ");
-    uint64_t pid;
-
-    if (strv_length(words) < 6 || !streq(words[1], "FLOCK") || !streq(words[3], "WRITE"))
-        return 0;
-    _cleanup_(freep) char *file =
-        strf("%02x:%02x:%llu", major(st->st_dev), minor(st->st_dev), (unsigned long long)st->st_ino);
-    if (!file || !streq(words[5], file) || parse_unsigned(words[4], &pid) < 0 || pid > INT32_MAX)
-        return 0;
-    return (pid_t)pid;
-}
-
-static pid_t lock_holder(int vm_dir)
-{
-    struct stat st;
-    pid_t pid = 0;
-    char *line = NULL;
-    size_t size = 0;
-
-    if (fstatat(vm_dir, VMM_LOCK_FILE, &st, AT_SYMLINK_NOFOLLOW) < 0)
-        return 0;
-    FILE *f = fopen("/proc/locks", "re");
-    while (f && pid == 0 && getline(&line, &size, f) > 0) {
-        line[strcspn(line, "\n")] = 0;
-        pid = holder_in_line(line, &st);
-    }
-    free(line);
-    if (f)
-        fclose(f);
-    return pid;
-}
-
 /* What can be known without a checkpoint. The accelerator QEMU says itself. */
 static int record_rebuild(QemuVm *q)
 {
     const RunDefinition *d = q->vm.context->definition;
     ProcessId id;
 
-    int r = process_identify(lock_holder(q->vm.context->vm_dir), &id);
+    int r = process_identify(vmm_lock_holder(q->vm.context->vm_dir), &id);
     if (r < 0)
         return r;
     qemu_record_set_process(&q->record, &id);
