@@ -201,56 +201,21 @@ static void network(Words *w, const RunDefinition *d, const CommandLineInputs *i
            bridge ? d->link.mac : mac, row->nic);
 }
 
-static void image_device(Words *w, unsigned id)
+/* node and device are taken over. */
+static void block_device(Words *w, char *node, char *device)
 {
-    option(w, "-device", "scsi-hd,bus=scsi0.0,scsi-id=%u,lun=0,drive=image%u,id=disk%u,serial=image%u", id,
-           id, id, id);
+    if (!node || !device)
+        w->error = -ENOMEM;
+    option(w, "-blockdev", "%s", node ?: "");
+    option(w, "-device", "%s", device ?: "");
+    free(node);
+    free(device);
 }
 
-/* read-only on both layers: the lower one would otherwise try to open for writing what is open for reading. */
-static void disk(Words *w, const CommandLineDisk *d)
+static void disk(Words *w, int fd, unsigned set, char *node, char *device)
 {
-    unsigned set = d->id + 1;
-
-    option(w, "-add-fd", "fd=%d,set=%u", d->fd, set);
-    option(w, "-blockdev",
-           "driver=raw,node-name=image%u,read-only=on,file.driver=file,file.filename=/dev/fdset/%u,"
-           "file.read-only=on",
-           d->id, set);
-    image_device(w, d->id);
-}
-
-/*
- * Every pod has a first image, and to find out what a disk is takes its kernel a twelfth of a copy's start where the processor is emulated.
- * So a template has one that is as large as no image will be, and a copy another in its place: what lies beyond the end of an image's disk
- * nobody asks for.
- */
-static void placeholder(Words *w)
-{
-    option(w, "-blockdev", "driver=null-co,node-name=image0,size=1099511627776,read-zeroes=on,read-only=on");
-    image_device(w, 0);
-}
-
-/* As JSON, since QEMU's other way of writing has no word for "no image behind it", whatever the image itself says. A write for which
- * the host has no room fails in the guest, which can tell whom it concerns, and does not stop the whole machine. What is lost with the machine needs
- * not be on the host's disk at any time, and gives back what the guest has removed. */
-static void volume_disk(Words *w, const DiskFile *d)
-{
-    unsigned id = (unsigned)d->id, set = id + 1;
-    const char *read_only = d->read_only ? "true" : "false";
-    const char *scratch = d->scratch ? "\"discard\":\"unmap\",\"cache\":{\"no-flush\":true}," : "";
-
-    option(w, "-add-fd", "fd=%d,set=%u", d->fd, set);
-    option(w, "-blockdev",
-           "{\"driver\":\"%s\",\"node-name\":\"volume%u\",\"read-only\":%s,%s%s\"file\":{\"driver\":\"%s\","
-           "\"filename\":\"/dev/fdset/%u\",\"read-only\":%s,%s\"locking\":\"on\"}}",
-           enum_to_string(&disk_format_table, (int)d->format), id, read_only,
-           d->format == DISK_QCOW2 ? "\"backing\":null," : "", scratch, d->device ? "host_device" : "file",
-           set, read_only, scratch);
-    option(w, "-device",
-           "scsi-hd,bus=scsi0.0,scsi-id=%u,lun=0,drive=volume%u,id=disk%u,serial=volume%u,werror=report,"
-           "rerror=report",
-           id, id, id, id);
+    option(w, "-add-fd", "fd=%d,set=%u", fd, set);
+    block_device(w, node, device);
 }
 
 static void share(Words *w, const CommandLineShare *s)
@@ -276,12 +241,14 @@ int command_line_build(const RunDefinition *definition, const CommandLineInputs 
     channels(&w, inputs);
     virtio(&w, definition, inputs);
     network(&w, definition, inputs);
-    if (inputs->memory == MEMORY_TEMPLATE)
-        placeholder(&w);
+    if (inputs->memory != MEMORY_NEW && inputs->n_disks == 0)
+        block_device(&w, disk_placeholder_node(), disk_placeholder_device());
     for (size_t i = 0; i < inputs->n_disks; i++)
-        disk(&w, &inputs->disks[i]);
+        disk(&w, inputs->disks[i].fd, disk_set(inputs->disks[i].id), disk_image_node(&inputs->disks[i]),
+             disk_image_device(&inputs->disks[i]));
     for (size_t i = 0; i < inputs->n_volumes; i++)
-        volume_disk(&w, &inputs->volumes[i]);
+        disk(&w, inputs->volumes[i].fd, disk_set(inputs->volumes[i].id),
+             disk_volume_node(&inputs->volumes[i]), disk_volume_device(&inputs->volumes[i]));
     for (size_t i = 0; i < inputs->n_shares; i++)
         share(&w, &inputs->shares[i]);
     if (w.error < 0) {

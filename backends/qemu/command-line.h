@@ -13,18 +13,13 @@
  * - -no-reboot, panic=-1 and pvpanic: a panic is told as a panic, early ones as a reset, and never becomes a second boot;
  * - control and agent sockets listen already when QEMU gets them, so that nobody polls for them to appear.
  */
-#include "backends/disk-file.h"
+#include "backends/qemu/disk-json.h"
 #include "schemas/run-definition.h"
 
 #define COMMAND_LINE_FD "/proc/self/fd/%d"
 #define COMMAND_LINE_NETWORK "network0"         /* as QEMU's events name it */
 #define COMMAND_LINE_CONSOLE "console"          /* the ring's id, for ringbuf-read */
 enum { COMMAND_LINE_CONSOLE_SIZE = 64 * 1024 }; /* a power of two */
-
-typedef struct CommandLineDisk {
-    unsigned id; /* SCSI id */
-    int fd;      /* of the image, read-only */
-} CommandLineDisk;
 
 /* What the guest's memory is at the start (backends/qemu/template.h). */
 typedef enum CommandLineMemory {
