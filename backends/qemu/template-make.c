@@ -11,6 +11,7 @@
 #include "backends/qemu/command-line.h"
 #include "backends/qemu/qmp.h"
 #include "backends/qemu/template-make.h"
+#include "backends/qemu/template-order.h"
 #include "backends/qemu/template-trim.h"
 #include "backends/qemu/vmm-log.h"
 #include "backends/qemu/words.h"
@@ -29,7 +30,6 @@
 #define HELLO_INTERVAL (1 * USEC_PER_SEC)
 
 enum {
-    ORDER_TIMEOUT_MSEC = 10000,
     TEMPLATE_REQUEST = 1,
     MAKE_NICE = 10,
 };
@@ -65,46 +65,6 @@ static void fail(Make *m, char *message)
         m->failure = message;
     m->failed = true;
     (void)sd_event_exit(m->event, 1);
-}
-
-/* --- the order -------------------------------------------------------------------------------------------------------------- */
-
-static int receive_packet(int channel, Message *ret, int *ret_fd)
-{
-    struct pollfd p = { .fd = channel, .events = POLLIN };
-    _cleanup_(bytes_done) Bytes packet = { 0 };
-
-    if (poll(&p, 1, ORDER_TIMEOUT_MSEC) <= 0)
-        return -ETIMEDOUT;
-    ssize_t n = packet_receive(channel, TEMPLATE_PACKET_MAX, &packet, ret_fd);
-    if (n <= 0)
-        return n < 0 ? (int)n : -ECONNRESET;
-    return message_from_bytes(&template_protocol, packet.data, packet.size, ret);
-}
-
-static int take_order(Make *m)
-{
-    static const TemplateMessageType expected[] = { TEMPLATE_WANT, TEMPLATE_MEMORY, TEMPLATE_STATE };
-    int *const places[] = { NULL, &m->memory, &m->state };
-    Message message;
-
-    for (size_t i = 0; i < ELEMENTSOF(expected); i++) {
-        _cleanup_(closep) int fd = -1;
-        int r = receive_packet(m->channel, &message, &fd);
-        if (r < 0)
-            return r;
-        r = message.type == (int)expected[i] && (!places[i] || fd >= 0) ? 0 : -EPROTO;
-        if (r >= 0 && places[i])
-            *places[i] = take_fd(&fd);
-        if (r >= 0 && !places[i]) {
-            m->shape = *(TemplateShape *)message.body;
-            r = schema_init(&template_shape_schema, message.body);
-        }
-        message_done(&message);
-        if (r < 0)
-            return r;
-    }
-    return template_definition(&m->shape, &m->definition);
 }
 
 static void send_result(Make *m)
@@ -493,7 +453,9 @@ int template_make_run(int channel, const char *directory)
 
     int r = prepare(&m, directory);
     if (r >= 0)
-        r = take_order(&m);
+        r = template_order_receive(channel, &m.shape, &m.memory, &m.state);
+    if (r >= 0)
+        r = template_definition(&m.shape, &m.definition);
     if (r >= 0)
         work(&m);
     else
