@@ -22,14 +22,14 @@ static pid_t holder_in_line(char *line, const struct stat *st)
     return (pid_t)pid;
 }
 
-pid_t vmm_lock_holder(int vm_dir)
+pid_t vmm_lock_holder(int dir, const char *file)
 {
     struct stat st;
     pid_t pid = 0;
     char *line = NULL;
     size_t size = 0;
 
-    if (fstatat(vm_dir, VMM_LOCK_FILE, &st, AT_SYMLINK_NOFOLLOW) < 0)
+    if (fstatat(dir, file, &st, AT_SYMLINK_NOFOLLOW) < 0)
         return 0;
     FILE *f = fopen("/proc/locks", "re");
     while (f && pid == 0 && getline(&line, &size, f) > 0) {

@@ -53,6 +53,6 @@ int vmm_reap(int pidfd, int64_t *ret_code, uint64_t *ret_signal);
  */
 int vmm_is_locked(int vm_dir);
 
-/* The process that took the lock, as the kernel has it; 0: nobody holds it, or it cannot be told. Only one that is still alive, and
+/* The process that took the lock on this file, as the kernel has it; 0: nobody holds it, or it cannot be told. Only one that is still alive, and
  * holds it still, when it has been opened is known to be that. */
-pid_t vmm_lock_holder(int vm_dir);
+pid_t vmm_lock_holder(int dir, const char *file);

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Keeps the templates of this host's machines, and makes them (--make, as a child of itself). Its standard input is the socket that it
- * listens on, or to who wants one made.
+ * Keeps the templates of this host's machines, and makes them and their spares (--make, --spare, as children of itself).
+ * Its standard input is the socket that it listens on, or to who wants one made.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <systemd/sd-daemon.h>
 
+#include "backends/qemu/spare-make.h"
 #include "backends/qemu/template-keeper.h"
 #include "backends/qemu/template-make.h"
 #include "base/log.h"
@@ -24,9 +25,10 @@ static int usage(const char *program)
     return 2;
 }
 
-static int keep(const char *qemu, const char *kernel, const char *initrd, const char *work)
+static int keep(const char *qemu, const char *kernel, const char *initrd, const char *work, bool spares)
 {
     TemplateSettings settings = { .listen = STDIN_FILENO,
+                                  .spares = spares,
                                   .program = "/proc/self/exe",
                                   .qemu = qemu,
                                   .kernel = kernel,
@@ -53,7 +55,7 @@ static int keep_for_host(void)
     _cleanup_(freep) char *kernel = strf("%s/vmlinux", paths.guest), *initrd = strf("%s/initrd", paths.guest);
     if (r == -ENOMEM || !kernel || !initrd)
         return log_error_errno(-ENOMEM, "Templates cannot be kept");
-    r = keep(config.qemu, config.kernel ?: kernel, config.initrd ?: initrd, "/tmp");
+    r = keep(config.qemu, config.kernel ?: kernel, config.initrd ?: initrd, "/tmp", false);
     schema_done(&daemon_config_schema, &config);
     paths_done(&paths);
     return r;
@@ -61,13 +63,16 @@ static int keep_for_host(void)
 
 int main(int argc, char **argv)
 {
-    bool make = argc == 3 && streq(argv[1], "--make");
+    bool make = argc == 3 && streq(argv[1], "--make"), spare = argc == 3 && streq(argv[1], "--spare");
 
-    if ((!make && argc != 1 && argc != 5) || sd_is_socket(STDIN_FILENO, AF_UNIX, SOCK_SEQPACKET, !make) <= 0)
+    if ((!make && !spare && argc != 1 && argc != 5) ||
+        sd_is_socket(STDIN_FILENO, AF_UNIX, SOCK_SEQPACKET, !make && !spare) <= 0)
         return usage(argv[0]);
     log_open("podvisor-templates", LOG_INFO);
     (void)setrlimit(RLIMIT_CORE, &(struct rlimit){ 0 });
     if (make)
         return template_make_run(STDIN_FILENO, argv[2]);
-    return (argc == 1 ? keep_for_host() : keep(argv[1], argv[2], argv[3], argv[4])) < 0;
+    if (spare)
+        return spare_make_run(STDIN_FILENO, argv[2]);
+    return (argc == 1 ? keep_for_host() : keep(argv[1], argv[2], argv[3], argv[4], true)) < 0;
 }

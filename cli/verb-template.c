@@ -105,6 +105,7 @@ static const Column columns[] = {
     { "NETWORK" },
     { "STATE" },
     { "TAKES", .right = true },
+    { "SPARES", .right = true },
     { "STARTS", .right = true },
     { "UNUSED", .drop = 1 },
     { "NOTE", .shrink = true },
@@ -118,6 +119,14 @@ static const Colour phase_colours[] = {
 };
 _Static_assert(ELEMENTSOF(phase_colours) == TEMPLATE_PHASE_MAX, "a phase has no colour");
 
+/* How many, and what they take. */
+static char *text_spares(const TemplateEntry *e)
+{
+    _cleanup_(freep) char *size = e->spares > 0 ? text_memory(e->spares_size) : NULL;
+
+    return size ? strf("%llu, %s", (unsigned long long)e->spares, size) : strdup("-");
+}
+
 static void add_row(Table *table, const TemplateEntry *e)
 {
     const TemplateShape *s = &e->shape;
@@ -129,6 +138,7 @@ static void add_row(Table *table, const TemplateEntry *e)
     table_add(table, strdup(s->network ? "yes" : "no"), COLOUR_NONE);
     table_add(table, strdup(enum_to_string(&template_phase_table, (int)e->phase)), phase_colours[e->phase]);
     table_add(table, text_memory(e->size), COLOUR_NONE);
+    table_add(table, text_spares(e), COLOUR_NONE);
     table_add(table, strf("%llu", (unsigned long long)e->starts), COLOUR_NONE);
     table_add(table,
               e->phase == TEMPLATE_READY ? duration_format(e->unused / USEC_PER_SEC * USEC_PER_SEC)

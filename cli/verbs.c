@@ -485,8 +485,8 @@ const Verb verbs[] = {
       .help = "show the templates that machines start from",
       .description = "Shows the templates that are kept on this host, and those that are being made or could "
                      "not be: of which "
-                     "machines they are, what they take of the host's memory, and how many machines were "
-                     "started from each. "
+                     "machines they are, what they take of the host's memory, how many spares wait and what "
+                     "those take besides, and how many machines were started from each. "
                      "podvisord need not run." },
     { .name = "template build",
       .synopsis = "POD|FILE...",

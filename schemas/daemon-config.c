@@ -3,6 +3,7 @@
 #include "schemas/daemon-config.h"
 #include "schemas/formats.h"
 #include "schemas/schema-config.h"
+#include "schemas/template-protocol.h"
 
 enum { SIZE_MAX_READ = 1024 * 1024 };
 
@@ -36,6 +37,12 @@ static const Field fields[] = {
              "host, about as much as "
              "a pod that does nothing, for each combination of qemu.machine, cpus, memory and whether there "
              "is a network." },
+    { F_UNSIGNED(DaemonConfig, spares), .fallback = "0", .max = TEMPLATE_SPARES_MAX,
+      .doc = "How many machines of each template are made ready before a pod wants them, so that its start "
+             "need not even make the copy. "
+             "Each takes some 15 MiB of the host's memory while it waits. Only for pods without units "
+             "(launcher), and only for those "
+             "that start from templates." },
     { F_STRING(DaemonConfig, kernel), .format = &format_absolute_path,
       .doc = "The guests' kernel, as an uncompressed ELF file, instead of the one that came with podvisor." },
     { F_STRING(DaemonConfig, initrd), .format = &format_absolute_path,

@@ -35,6 +35,7 @@ typedef struct DaemonConfig {
     LogTarget log_target;
     uint64_t log_size;
     StartKind start; /* of pods that do not say */
+    uint64_t spares; /* of each template; only of pods without units */
     char *kernel;    /* NULL: the one that came with podvisor */
     char *initrd;
     char *qemu;

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "base/strings.h"
 #include "schemas/pod-definition.h"
 #include "schemas/report.h"
 
@@ -149,6 +150,13 @@ static const Field runner_report_fields[] = {
 };
 DEFINE_SCHEMA(runner_report_schema, RunnerReport, "report", "What is observed of a pod.",
               runner_report_fields);
+
+bool runner_report_copied(const RunnerReport *report)
+{
+    const char *by = report->started_by ?: "";
+
+    return str_after(by, STARTED_BY_TEMPLATE) || str_after(by, STARTED_BY_SPARE);
+}
 
 bool runner_report_succeeded(const RunnerReport *report)
 {

@@ -20,6 +20,8 @@ typedef enum RunnerState {
 } RunnerState;
 /* RunnerReport.started_by of a machine that is a copy. */
 #define STARTED_BY_TEMPLATE "from a template"
+/* One that waited already. */
+#define STARTED_BY_SPARE "from a spare of a template"
 
 extern const EnumTable runner_state_table;
 
@@ -156,3 +158,5 @@ extern const Schema runner_report_schema;
 
 /* A pod that has done what it was for: it is over, and each of its containers ended well. */
 bool runner_report_succeeded(const RunnerReport *report);
+/* Its machine is a copy of a template, made for it or before. */
+bool runner_report_copied(const RunnerReport *report);

@@ -3,6 +3,7 @@
 #include "base/strings.h"
 #include "schemas/formats.h"
 #include "schemas/run-definition.h"
+#include "schemas/template-protocol.h"
 
 DEFINE_ENUM_TABLE(
     log_target, "log target",
@@ -44,6 +45,8 @@ static const Field run_definition_fields[] = {
     { F_STRING(RunDefinition, qemu), .doc = "The QEMU program." },
     { F_STRING(RunDefinition, templates_socket),
       .doc = "Who has templates of machines, where one is wanted." },
+    { F_UNSIGNED(RunDefinition, spares), .max = TEMPLATE_SPARES_MAX,
+      .doc = "How many spares are to be kept of that template." },
     { F_STRING(RunDefinition, boot_why), .doc = "Why the machine is to boot, where a template was wanted." },
     { F_STRING(RunDefinition, passt), .doc = "The passt program." },
     { F_STRING(RunDefinition, virtiofsd), .doc = "The virtiofsd program." },

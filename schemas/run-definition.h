@@ -76,6 +76,7 @@ typedef struct RunDefinition {
     char *initrd;
     char *qemu;             /* the QEMU program, from podvisord.conf */
     char *templates_socket; /* absolute path of podvisor-templates'; NULL: the machine boots */
+    uint64_t spares;        /* how many spares are to be kept of its template */
     char *boot_why;         /* why that is NULL, where a template was wanted; NULL: none was */
     char *passt;            /* the program for network.mode = "user" */
     char *virtiofsd;        /* the program for shares that are live */

@@ -52,10 +52,11 @@ extern const EnumTable start_part_table;
     X(BEGUN, begun, RUNNER, false, START_AFTER(RUNNER), "The runner had found nothing of an earlier machine, and began.")              \
     X(CHOSEN, chosen, RUNNER, false, START_AFTER(BEGUN), "It was known whether there is a template, so that nothing need boot.")       \
     X(NETWORK, network, RUNNER, false, START_AFTER(CHOSEN), "The pod's network was there.")                                            \
-    X(SPAWNED, spawned, RUNNER, false, START_AFTER(NETWORK), "The machine's process was let go, or libvirt asked for it.")             \
+    X(SPAWNED, spawned, RUNNER, false, START_AFTER(NETWORK), "The machine's process was let go, a spare taken, or libvirt asked for it.") \
     X(GREETED, greeted, MACHINE, false, START_AFTER(SPAWNED), "QEMU was loaded, had made the machine, and answered.")                  \
     X(RESTORED, restored, MACHINE, false, START_AFTER(GREETED), "A copy had loaded the state of its template.")                        \
-    X(PROVED, proved, MACHINE, false, START_AFTER(RESTORED), "The machine ran, and had proved whose it is.")                           \
+    X(PLUGGED, plugged, MACHINE, false, START_AFTER(RESTORED), "A spare of a template had the pod's disks, and was the pod's.")         \
+    X(PROVED, proved, MACHINE, false, START_AFTER(RESTORED) | START_AFTER(PLUGGED), "The machine ran, and had proved whose it is.")    \
     X(KERNEL, kernel, MACHINE, true, START_AFTER(SPAWNED), "The clock of the guest's kernel began.")                                   \
     X(INIT, init, MACHINE, true, START_AFTER(KERNEL), "The guest's kernel was up, and began the agent.")                               \
     X(MODULES, modules, AGENT, true, START_AFTER(INIT), "The agent had loaded the kernel's modules.")                                  \

@@ -10,6 +10,13 @@
  *                <----- state + descriptor              state + descriptor -->
  *     or         <----- none{message}                   <------------------ made, or none{message}
  *
+ *                                                       podvisor-templates --spare
+ *     before memory, where there is a spare:            the same wish ---->
+ *                <----- spare{uuid, pid, ...} + claim   <------------------ spare{uuid, pid, ...}
+ *                <----- directory + descriptor          <------------------ directory + descriptor
+ *                <----- bell + descriptor               <------------------ bell + descriptor, or none{message}
+ *     (backends/qemu/spare.h has what they are)
+ *
  *     operator
  *     list ------------------------>
  *                <----- entry{shape, phase, ...}        one for each; the end of the connection is the end of the list
@@ -21,7 +28,10 @@
 #include "schemas/message.h"
 #include "schemas/pod-definition.h"
 
-enum { TEMPLATE_PACKET_MAX = 8 * 1024 };
+enum {
+    TEMPLATE_PACKET_MAX = 8 * 1024,
+    TEMPLATE_SPARES_MAX = 8, /* of one template */
+};
 
 typedef enum TemplateMessageType {
     TEMPLATE_WANT,
@@ -32,6 +42,9 @@ typedef enum TemplateMessageType {
     TEMPLATE_LIST,
     TEMPLATE_ENTRY,
     TEMPLATE_MAKE,
+    TEMPLATE_SPARE,
+    TEMPLATE_DIRECTORY,
+    TEMPLATE_BELL,
     TEMPLATE_MESSAGE_MAX,
 } TemplateMessageType;
 extern const MessageTable template_protocol;
@@ -44,6 +57,8 @@ typedef struct TemplateShape {
     uint64_t cpus;
     uint64_t memory; /* bytes */
     bool network;    /* it has an interface, which podvisor-uplink is behind */
+    uint64_t
+        spares; /* how many are to be kept of it: no part of the key, and not of those that want none handed over */
     /* Files of the host, absolute: */
     char *qemu;
     char *kernel;
@@ -64,12 +79,22 @@ extern const EnumTable template_phase_table;
 typedef struct TemplateEntry {
     TemplateShape shape;
     TemplatePhase phase;
-    char *failure;   /* why, of one that failed */
-    uint64_t size;   /* bytes of the host's memory that it takes */
-    uint64_t starts; /* how often it was handed out */
-    usec_t unused;   /* since it was handed out last, or was made, or failed */
+    char *failure;        /* why, of one that failed */
+    uint64_t size;        /* bytes of the host's memory that it takes */
+    uint64_t starts;      /* how often it was handed out */
+    usec_t unused;        /* since it was handed out last, or was made, or failed */
+    uint64_t spares;      /* that wait */
+    uint64_t spares_size; /* bytes of the host's memory that those take besides */
 } TemplateEntry;
 extern const Schema template_entry_schema;
+
+/* A machine that waits for whom it will be. */
+typedef struct TemplateSpare {
+    Id128 uuid;   /* by which it proves itself */
+    uint64_t pid; /* QEMU's, with start_time, in this boot of the host */
+    uint64_t start_time;
+} TemplateSpare;
+extern const Schema template_spare_schema;
 
 typedef struct TemplateNone {
     char *message; /* why, as a clause */

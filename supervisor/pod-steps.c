@@ -97,8 +97,7 @@ static void record_end(Pod *pod, bool as_asked)
     strv_free(record->console_tail);
     record->console_tail = strv_copy(report->console_tail);
     pod_record_take_containers(record, report);
-    record->unwoken =
-        !as_asked && record->running_since == 0 && streq_ptr(report->started_by, STARTED_BY_TEMPLATE);
+    record->unwoken = !as_asked && record->running_since == 0 && runner_report_copied(report);
     plan_next_start(pod);
     record->running_since = 0;
     pod_files_forget(pod);

@@ -15,6 +15,7 @@
 #include "supervisor/pod-order.h"
 #include "supervisor/run-path.h"
 #include "supervisor/supervisor.h"
+#include "supervisor/templates.h"
 #include "supervisor/unit.h"
 #include "supervisor/volume-sweep.h"
 
@@ -418,6 +419,7 @@ static void tell_missing_controllers(void)
 static int launcher_start(Supervisor *s)
 {
     s->units = launches_units(s);
+    templates_check(s);
     if (!s->units)
         return launcher_direct_new(&s->launcher);
     if (s->paths->mode != PATHS_SYSTEM || !s->system_bus)

@@ -64,9 +64,20 @@ int templates_describe(const Pod *pod, RunDefinition *d)
         return -ENOMEM;
     if (s->units)
         return 0;
+    d->spares = s->config->spares;
     _cleanup_(closep) int run = dir_reach_at(AT_FDCWD, s->paths->run);
     int r = run < 0 ? run : is_there(run) ? 0 : start_keeper(s, run, d);
     if (r < 0)
         log_warning_errno(r, "podvisor-templates cannot be started");
     return r == -ENOMEM ? r : 0;
+}
+
+void templates_check(const Supervisor *s)
+{
+    if (s->units && s->config->spares > 0)
+        log_warning(
+            "spares = %llu in podvisord.conf has no effect: pods have units here, and the QEMU of each is "
+            "born in its own, with its "
+            "control group, its user and its confinement, into which one that exists already cannot move",
+            (unsigned long long)s->config->spares);
 }

@@ -8,3 +8,5 @@
 
 /* Says it in the frozen definition: 0 or -ENOMEM. What goes wrong besides costs the pod the time of a boot. */
 int templates_describe(const Pod *pod, RunDefinition *d);
+/* At the start of podvisord, when it is known whether pods have units: says what cannot be had of podvisord.conf, and why. */
+void templates_check(const Supervisor *s);

@@ -30,13 +30,14 @@ static int record_rebuild(QemuVm *q)
     const RunDefinition *d = q->vm.context->definition;
     ProcessId id;
 
-    int r = process_identify(vmm_lock_holder(q->vm.context->vm_dir), &id);
+    int r = process_identify(vmm_lock_holder(q->vm.context->vm_dir, VMM_LOCK_FILE), &id);
     if (r < 0)
         return r;
     qemu_record_set_process(&q->record, &id);
     q->record.attempt = d->attempt;
     q->record.machine = d->pod.qemu.machine;
     q->record.started = now_usec(CLOCK_REALTIME);
+    qemu_spare_rebuild(q);
     return str_replace(&q->record.qemu, d->qemu);
 }
 

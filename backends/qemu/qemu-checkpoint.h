@@ -38,8 +38,10 @@ typedef struct QemuRecord {
     Accelerator accelerator; /* what was taken; ACCELERATOR_AUTO: not decided yet */
     char *accelerator_why;   /* why not KVM; NULL: it was not wanted, or is taken */
     bool copy;               /* it is a copy of a template */
-    uint64_t state_fd;       /* then: QEMU's number of the template's state */
-    char *boot_why;          /* why it is none, where one was wanted; NULL: none was, or it is one */
+    uint64_t state_fd;       /* then: QEMU's number of the template's state; 0: it has been loaded */
+    Id128 spare; /* and by this UUID it proves itself, not by the pod's: it was a spare; null: it was none */
+    char *spare_why; /* why it is none, where there was one */
+    char *boot_why;  /* why it is none, where one was wanted; NULL: none was, or it is one */
     BackendEnd end;
     uint64_t said; /* bytes of what QEMU said that were told */
     QemuShareRecord *shares;

@@ -63,6 +63,8 @@ void qemu_end_expected(QemuVm *q)
 
 void qemu_end_unresponsive(QemuVm *q, char *message)
 {
+    if (qemu_spare_doubt(q, message))
+        return;
     if (q->seen.reason == END_NONE)
         seen_set(q, END_VMM_UNRESPONSIVE, message);
     else
@@ -137,6 +139,7 @@ static void sources_end(QemuVm *q)
     words_of_vmm(q);
     words_end(q);
     qemu_network_done(&q->network);
+    qemu_spare_done(&q->spare);
     qemu_shares_end(q);
     q->qmp = q->qmp ? (qmp_close(q->qmp), q->qmp) : NULL;
     q->process = sd_event_source_disable_unref(q->process);
@@ -212,7 +215,7 @@ int qemu_on_process(sd_event_source *source, int fd, uint32_t revents, void *use
         qemu_end(q, starting ? END_START_FAILED : END_SHARE_LOST, code, signal, blame);
         return 0;
     }
-    if (starting && r > 0 && q->seen.reason == END_NONE && qemu_start_again(q))
+    if (starting && (r > 0 || qemu_spare_is_taken(q)) && q->seen.reason == END_NONE && qemu_start_again(q))
         return 0;
     if (q->seen.reason != END_NONE)
         end_as_seen(q, code, signal);

@@ -119,7 +119,9 @@ int qemu_network_make(QemuVm *q, char **message)
     if ((!is_wanted(q) && !bridge) || n->up)
         return 1;
     n->end = safe_close(n->end);
-    int r = bridge ? 0 : (n->end = socket_listen_at(c->vm_dir, QEMU_NETWORK_SOCKET, SOCK_STREAM));
+    int r = bridge ? 0 : qemu_spare_network(q);
+    if (r == 0 && !bridge)
+        r = n->end = socket_listen_at(c->vm_dir, QEMU_NETWORK_SOCKET, SOCK_STREAM);
     if (r >= 0 && !n->uplink)
         r = uplink_new(&n->uplink, c, bridge ? NULL : QEMU_NETWORK_SOCKET, on_uplink, q);
     if (r >= 0)

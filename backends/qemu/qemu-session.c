@@ -36,9 +36,7 @@ static const struct {
 static void started(QemuVm *q)
 {
     BackendEvent event = { .type = BACKEND_STARTED };
-    const QemuRecord *r = &q->record;
-    _cleanup_(freep) char *boot =
-        r->boot_why ? strf("by a boot, not from a template: %s", r->boot_why) : NULL;
+    _cleanup_(freep) char *started_by = qemu_started_by(&q->record);
 
     q->state = QEMU_RUNNING;
     oom_watch(&q->oom, (pid_t)q->record.pid);
@@ -48,8 +46,8 @@ static void started(QemuVm *q)
         .accelerator = enum_to_string(&accelerator_table, (int)q->record.accelerator),
         .isolated = q->record.accelerator == ACCELERATOR_KVM,
         .paused = q->paused,
-        .copy = r->copy,
-        .started_by = r->copy ? STARTED_BY_TEMPLATE : boot,
+        .copy = q->record.copy,
+        .started_by = started_by,
     };
     qemu_tell(q, &event);
     if (q->state == QEMU_RUNNING)
@@ -113,7 +111,7 @@ static void on_uuid(int error, const QmpValue *value, const char *description, v
         proof_failed(q, false, strf("QEMU does not say who it is: %s", description ?: strerror(-error)));
     else if (!text || id128_parse(text, &uuid) < 0)
         proof_failed(q, false, strf("QEMU does not say who it is"));
-    else if (!id128_equal(uuid, q->vm.context->definition->uuid))
+    else if (!id128_equal(uuid, qemu_spare_uuid(q)))
         proof_failed(q, true, strf("what runs there is the machine %.40s", text));
     else
         q->ours = true;
@@ -136,7 +134,8 @@ static void on_status(int error, const QmpValue *value, const char *description,
         return;
     if (error < 0)
         proof_failed(q, false, strf("QEMU does not say what it does: %s", description ?: strerror(-error)));
-    else if (q->ours && !qemu_template_wake(q, qmp_string(value, "status")))
+    else if (q->ours && !qemu_template_wake(q, qmp_string(value, "status")) &&
+             !qemu_spare_strays(q, qmp_string(value, "status")))
         qemu_proved(q, qmp_string(value, "status"));
 }
 
@@ -310,6 +309,8 @@ int qemu_session_begin(QemuVm *q, usec_t greeting_timeout)
     r = qmp_command(q->qmp, "query-uuid", greeting_timeout, -1, on_uuid, q, NULL);
     if (r >= 0)
         r = qmp_command(q->qmp, "query-kvm", greeting_timeout, -1, on_kvm, q, NULL);
+    if (r >= 0)
+        r = qemu_spare_plug(q);
     return r < 0 ? r : qmp_command(q->qmp, "query-status", greeting_timeout, -1, on_status, q, NULL);
 }
 

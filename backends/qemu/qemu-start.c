@@ -4,7 +4,8 @@
  * without a further word from us. The steps, each of which may end the start with a sentence:
  *
  *     plan      accelerator; the second sample of the clock (a moment later, when the first is too young)
- *     template  qemu-template.c, where machines are copies of one: then nothing boots
+ *     template  qemu-template.c, where machines are copies of one: then nothing boots; and where one of those waits already, qemu-spare.c
+ *               takes it, in the place of open and spawn
  *     network   qemu-network.c, where the pod has one: the start goes on when it is there
  *     open      images, kernel, sockets, log; qemu-shares.c, where the pod has shares that are live
  *     spawn     checkpoint SPAWNING, child at its gate, checkpoint SPAWNED with the process, gate opened
@@ -280,7 +281,9 @@ static int on_start(sd_event_source *source, void *userdata)
         return 0;
     if (r >= 0 && (r = qemu_network_make(q, &message)) == 0)
         return 0;
-    if (r >= 0)
+    if (r >= 0 && (r = qemu_spare_take(q)) == -EAGAIN)
+        return 0;
+    if (r == 0)
         r = launch(q, &message);
     if (r >= 0)
         r = qemu_session_begin(q, q->greeting_timeout);
@@ -339,7 +342,7 @@ static bool give_up_kvm(QemuVm *q)
 
 bool qemu_start_again(QemuVm *q)
 {
-    if (!qemu_template_give_up(q) && !give_up_kvm(q))
+    if (!qemu_spare_give_up(q) && !qemu_template_give_up(q) && !give_up_kvm(q))
         return false;
     q->ours = false;
     q->state = QEMU_STARTING;

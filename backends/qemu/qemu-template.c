@@ -92,6 +92,8 @@ static int receive(QemuVm *q)
         t->memory = take_fd(&fd);
     else if (m.type == TEMPLATE_STATE && t->state < 0)
         t->state = take_fd(&fd);
+    else
+        qemu_spare_hear(&q->spare, &m, &fd);
     message_done(&m);
     if (!t->decided && t->memory >= 0 && t->state >= 0)
         take_template(q);
@@ -141,6 +143,7 @@ static int ask(QemuVm *q, char **why)
     int r = template_shape(q->vm.context, q->record.accelerator, t->shape, why);
     if (r < 0)
         return r;
+    t->shape->spares = d->spares;
     if ((r = t->socket = connect_keeper(d->templates_socket)) < 0) {
         *why = strf("podvisor-templates cannot be asked: %s", strerror(-r));
         return r;
@@ -202,6 +205,8 @@ static void on_continued(int error, const QmpValue *value, const char *descripti
     if (error < 0 || !(q->state == QEMU_STARTING || q->state == QEMU_ADOPTING))
         return;
     (void)qemu_deadline(q, USEC_INFINITY, NULL);
+    qemu_spare_done(&q->spare);
+    qemu_template_done(&q->template);
     qemu_proved(q, "running");
 }
 
@@ -209,6 +214,8 @@ static int load(QemuVm *q)
 {
     char uri[32];
 
+    if (q->record.state_fd == 0)
+        return -EPROTO; /* a spare had done so long ago */
     (void)snprintf(uri, sizeof uri, "fd:%llu", (unsigned long long)q->record.state_fd);
     int r = qmp_command(q->qmp, "migrate-set-capabilities", QMP_COMMAND_TIMEOUT, -1, on_refused, q,
                         "{s:[{s:s, s:b}, {s:s, s:b}]}", "capabilities", "capability", "x-ignore-shared",
@@ -225,7 +232,9 @@ static int load(QemuVm *q)
 
 static int go_on(QemuVm *q)
 {
-    return qmp_command(q->qmp, "cont", TEMPLATE_LOAD_TIMEOUT, -1, on_continued, q, NULL);
+    int r = qemu_spare_commit(q);
+
+    return r < 0 ? r : qmp_command(q->qmp, "cont", TEMPLATE_LOAD_TIMEOUT, -1, on_continued, q, NULL);
 }
 
 static const struct {

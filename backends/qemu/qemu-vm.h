@@ -23,6 +23,7 @@
 #include "backends/qemu/qemu-network.h"
 #include "backends/qemu/qemu-template.h"
 #include "backends/qemu/qemu-shares.h"
+#include "backends/qemu/qemu-spare.h"
 #include "backends/qemu/qmp.h"
 #include "backends/tsc.h"
 #include "backends/qemu/words.h"
@@ -73,6 +74,7 @@ typedef struct QemuVm {
     Words words;
     QemuNetwork network;
     QemuTemplate template;
+    QemuSpare spare;
     QemuShares shares;
     OomWatch oom;
     sd_event_source *process;  /* of pidfd */

@@ -3,6 +3,7 @@
 #include "backends/qemu/qemu-describe.h"
 #include "backends/qemu/qemu-vm.h"
 #include "backends/qemu/qemu.h"
+#include "backends/qemu/spare.h"
 #include "backends/qemu/vmm-log.h"
 #include "backends/vmm.h"
 #include "base/file.h"
@@ -138,6 +139,7 @@ static int qemu_new(const BackendContext *context, Vm **ret)
                    .log = -1,
                    .network = { .end = -1 },
                    .template = { .memory = -1, .state = -1, .socket = -1 },
+                   .spare = { .claim = -1, .directory = -1, .bell = -1 },
                    .words = { .bell = -1, .memory = -1, .inotify = -1 },
                    .born = tsc_sample() };
     q->greeting_timeout = QEMU_GREETING_TIMEOUT;
@@ -163,6 +165,7 @@ static Vm *qemu_free(Vm *vm)
     words_end(q);
     qemu_network_done(&q->network);
     qemu_template_done(&q->template);
+    qemu_spare_done(&q->spare);
     qemu_shares_done(&q->shares);
     sd_event_source_disable_unref(q->process);
     sd_event_source_disable_unref(q->deferred);
@@ -246,8 +249,8 @@ static void sweep_shares(int dir)
 static int qemu_clean(Vm *vm)
 {
     static const char *const files[] = { QEMU_QMP_SOCKET,      QEMU_AGENT_SOCKET,   VMM_LOG_FILE,
-                                         BACKEND_CONSOLE_FILE, QEMU_NETWORK_SOCKET, VMM_LOCK_FILE,
-                                         "qemu.msgpack" };
+                                         BACKEND_CONSOLE_FILE, QEMU_NETWORK_SOCKET, SPARE_IDENTITY_FILE,
+                                         VMM_LOCK_FILE,        "qemu.msgpack" };
     int dir = vm->context->vm_dir;
 
     int r = vmm_is_locked(dir);

@@ -245,6 +245,20 @@ int qmp_command(Qmp *q, const char *command, usec_t timeout, int fd, QmpReplyFun
     return queue(q, q->n_commands, &c);
 }
 
+int qmp_command_json(Qmp *q, const char *command, usec_t timeout, QmpReplyFunc func, void *userdata,
+                     const char *arguments)
+{
+    json_t *object = json_loads(arguments, JSON_REJECT_DUPLICATES, NULL);
+
+    if (!json_is_object(object)) {
+        json_decref(object);
+        return -EINVAL;
+    }
+    int r = qmp_command(q, command, timeout, -1, func, userdata, "O", object);
+    json_decref(object);
+    return r;
+}
+
 /* --- receiving ------------------------------------------------------------------------------------------------ */
 
 static void on_capabilities(int error, const QmpValue *value, const char *description, void *userdata)

@@ -79,6 +79,10 @@ void qmp_close(Qmp *q);
 int qmp_command(Qmp *q, const char *command, usec_t timeout, int fd, QmpReplyFunc func, void *userdata,
                 const char *arguments, ...);
 
+/* The same, with the arguments as JSON: also -EINVAL when they are no object. */
+int qmp_command_json(Qmp *q, const char *command, usec_t timeout, QmpReplyFunc func, void *userdata,
+                     const char *arguments);
+
 /* Of a JSON object; the string lives as long as the value. NULL, or false, when there is no such member of this type. */
 const char *qmp_string(const QmpValue *value, const char *key);
 bool qmp_bool(const QmpValue *value, const char *key);

@@ -102,6 +102,8 @@ static const char *hand_out(Visitor *v, const TemplateShape *wanted)
         return "it is being made";
     t->used = keeper_now();
     t->starts++;
+    if (wanted->spares > 0)
+        (void)spares_hand_out(t, v->socket);
     if (desk_send(v->socket, TEMPLATE_MEMORY, NULL, t->memory) >= 0)
         (void)desk_send(v->socket, TEMPLATE_STATE, NULL, t->state);
     return NULL;
@@ -137,6 +139,7 @@ static void list_to(const Visitor *v)
     TAILQ_FOREACH(t, &v->keeper->templates, entry)
     {
         struct stat st = { 0 };
+        uint64_t size, spares = spares_count(t, &size);
         if (t->memory >= 0)
             (void)fstat(t->memory, &st);
         const TemplateEntry entry = { .shape = t->shape,
@@ -144,7 +147,9 @@ static void list_to(const Visitor *v)
                                       .failure = t->failure,
                                       .size = (uint64_t)st.st_blocks * 512,
                                       .starts = t->starts,
-                                      .unused = t->used ? usec_sub(keeper_now(), t->used) : 0 };
+                                      .unused = t->used ? usec_sub(keeper_now(), t->used) : 0,
+                                      .spares = spares,
+                                      .spares_size = size };
         if (desk_send(v->socket, TEMPLATE_ENTRY, &entry, -1) < 0)
             return;
     }
@@ -153,8 +158,10 @@ static void list_to(const Visitor *v)
 /* NULL: it has its answer, or awaits it. */
 static const char *serve(Visitor *v, const Message *m)
 {
-    if (m->type == TEMPLATE_WANT)
+    if (m->type == TEMPLATE_WANT) {
+        spares_hear(v->keeper, m->body);
         return hand_out(v, m->body);
+    }
     if (m->type == TEMPLATE_MAKE)
         return make_for(v, m->body);
     if (m->type != TEMPLATE_LIST)

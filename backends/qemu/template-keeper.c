@@ -21,6 +21,7 @@ Template *template_free(Template *t)
 {
     Keeper *k = t->keeper;
 
+    spares_done(t);
     TAILQ_REMOVE(&k->templates, t, entry);
     k->n_templates--;
     sd_event_source_disable_unref(t->process);
@@ -177,7 +178,7 @@ static int on_maker_end(sd_event_source *source, int fd, uint32_t events, void *
         making_failed(t, strf("its maker was killed by signal %d", info.si_status));
     else
         making_failed(t, words ?: strf("its maker ended with status %d", info.si_status));
-    make_next(k);
+    keeper_go_on(k);
     return 0;
 }
 
@@ -239,6 +240,7 @@ static void make_next(Keeper *k)
 void keeper_go_on(Keeper *k)
 {
     make_next(k);
+    spares_go_on(k);
     arm(k);
 }
 
@@ -254,8 +256,7 @@ Template *template_find(Keeper *k, const char *key)
     return NULL;
 }
 
-/* Bytes that the host could give without taking them from anybody; 0 when it does not say. */
-static uint64_t memory_available(void)
+uint64_t keeper_memory_available(void)
 {
     _cleanup_(bytes_done) Bytes text = { 0 };
     unsigned long long kib = 0;
@@ -269,7 +270,7 @@ static uint64_t memory_available(void)
 Template *template_queue(Keeper *k, TemplateShape *shape, const char **ret_why)
 {
     /* Its pages are taken one by one while it boots, and where there is none left somebody is killed. */
-    bool fits = memory_available() >= shape->memory;
+    bool fits = keeper_memory_available() >= shape->memory;
     Template *t = fits && make_room(k) ? calloc(1, sizeof *t) : NULL;
 
     *ret_why = fits ? "there are too many others" : "the host has not enough memory left to make one";
@@ -278,6 +279,7 @@ Template *template_queue(Keeper *k, TemplateShape *shape, const char **ret_why)
         return NULL;
     }
     *t = (Template){ .keeper = k, .shape = *shape, .memory = -1, .state = -1, .channel = -1, .pidfd = -1 };
+    TAILQ_INIT(&t->spares);
     TAILQ_INSERT_TAIL(&k->templates, t, entry);
     k->n_templates++;
     return t;
@@ -289,6 +291,7 @@ int template_keeper_run(const TemplateSettings *settings)
 
     TAILQ_INIT(&k.templates);
     TAILQ_INIT(&k.visitors);
+    spares_init(&k);
     int r = sd_event_new(&k.event);
     if (r >= 0)
         r = desk_open(&k);
@@ -300,6 +303,7 @@ int template_keeper_run(const TemplateSettings *settings)
     desk_close(&k);
     while (!TAILQ_EMPTY(&k.templates))
         template_free(TAILQ_FIRST(&k.templates));
+    spares_close(&k);
     sd_event_source_disable_unref(k.tidy);
     sd_event_unref(k.event);
     return MIN(r, 0);

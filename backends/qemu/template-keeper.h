@@ -30,6 +30,7 @@ typedef struct TemplateSettings {
     int listen;          /* a listening SOCK_SEQPACKET */
     const char *program; /* ourselves, for making */
     const char *work;    /* directory for the sockets of a machine that is made */
+    bool spares;         /* runners are of our user, so that they can take over what we have started */
     /* Files of the host: */
     const char *qemu;
     const char *kernel;

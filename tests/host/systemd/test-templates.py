@@ -12,7 +12,7 @@ EXPOSURE = 10
 class Templates(PodMachineTest):
     @classmethod
     def arrange(cls, machine):
-        machine.write("/etc/podvisor/podvisord.conf", 'start = "template";\n')
+        machine.write("/etc/podvisor/podvisord.conf", 'start = "template";\nspares = 2;\n')
 
     @classmethod
     def setUpClass(cls):
@@ -39,6 +39,11 @@ class Templates(PodMachineTest):
         m.run("systemctl", "stop", KEEPER)
         self.assertEqual(m.status("web")["state"], "ready")
         m.remove_pod("web")
+
+    def test_that_pods_with_units_have_no_spares_is_said(self):
+        m = self.machine
+        m.wait_journal(lambda record: "spares = 2 in podvisord.conf has no effect: pods have units here" in record["MESSAGE"],
+                       "_SYSTEMD_UNIT=podvisord.service")
 
     def test_exposure(self):
         shown = self.machine.run("systemd-analyze", "security", "--no-pager", f"--threshold={EXPOSURE}", KEEPER, check=False)
