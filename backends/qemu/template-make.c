@@ -10,6 +10,7 @@
 
 #include "backends/qemu/command-line.h"
 #include "backends/qemu/qmp.h"
+#include "backends/qemu/template-agent.h"
 #include "backends/qemu/template-make.h"
 #include "backends/qemu/template-order.h"
 #include "backends/qemu/template-trim.h"
@@ -20,17 +21,13 @@
 #include "base/file.h"
 #include "base/socket.h"
 #include "base/strings.h"
-#include "schemas/agent.h"
 
 #define QMP_SOCKET "qmp"
 #define AGENT_SOCKET "agent"
 #define NETWORK_SOCKET "network"
 #define STATE_NAME "state" /* of the descriptor, inside of QEMU */
-/* Between two hellos: one that came before the agent listened may be lost. */
-#define HELLO_INTERVAL (1 * USEC_PER_SEC)
 
 enum {
-    TEMPLATE_REQUEST = 1,
     MAKE_NICE = 10,
 };
 
@@ -46,12 +43,9 @@ typedef struct Make {
     char **arguments;
     VmmChild child;
     Qmp *qmp;
-    sd_event_source *process, *heard, *hello;
-    int agent;
-    uint32_t session;
-    Id128 token;
-    FrameDecoder decoder;
-    bool welcome, saved;
+    sd_event_source *process;
+    TemplateAgent agent;
+    bool saved;
     char *failure; /* the first */
     bool failed;
 } Make;
@@ -209,105 +203,22 @@ static void on_qmp_closed(int error, void *userdata)
 
 /* --- the agent ------------------------------------------------------------------------------------------------------------------ */
 
-static int send_agent(Make *m, AgentMessageType type, uint64_t id, const void *body)
+static void on_agent_over(int error, char *message, void *userdata)
 {
-    _cleanup_(bytes_done) Bytes payload = { 0 };
-    _cleanup_(bytes_done) Bytes frame = { 0 };
-
-    int r = message_to_bytes(&agent_protocol, (int)type, id, body, &payload);
-    if (r >= 0)
-        r = frame_append(&frame, m->session, payload.data, payload.size);
-    if (r < 0)
-        return r;
-    /* Some hundred bytes into an empty socket. */
-    return send(m->agent, frame.data, frame.size, MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t)frame.size
-               ? 0
-               : -errno;
-}
-
-static int on_hello(sd_event_source *source, uint64_t when, void *userdata)
-{
-    Make *m = userdata;
-    AgentHello hello = { .token = m->token,
-                         .version_min = AGENT_PROTOCOL_TEMPLATE,
-                         .version_max = AGENT_PROTOCOL_MAX,
-                         .template = true };
-
-    if (m->welcome)
-        return 0;
-    int r = send_agent(m, AGENT_HELLO, 0, &hello);
-    if (r < 0 && r != -EAGAIN)
-        fail(m, strf("the agent cannot be spoken with: %s", strerror(-r)));
-    m->hello = sd_event_source_disable_unref(m->hello);
-    (void)sd_event_add_time_relative(m->event, &m->hello, CLOCK_MONOTONIC, HELLO_INTERVAL, 1, on_hello, m);
-    return 0;
-}
-
-/* The channel is closed first, so that no copy has the end of it in its memory. */
-static void on_agent_ready(Make *m)
-{
-    m->heard = sd_event_source_disable_unref(m->heard);
-    m->agent = safe_close(m->agent);
-    save(m);
-}
-
-static void on_message(Make *m, const Message *message)
-{
-    const AgentWelcome *w = message->body;
-    const RunnerReply *reply = message->body;
-
-    if (message->type == AGENT_WELCOME && w->version < AGENT_PROTOCOL_TEMPLATE)
-        fail(m, strf("the agent of the initial file system is of an older podvisor"));
-    else if (message->type == AGENT_WELCOME && !m->welcome) {
-        m->welcome = true;
-        int r = send_agent(m, AGENT_TEMPLATE, TEMPLATE_REQUEST, NULL);
-        if (r < 0)
-            fail(m, strf("the agent cannot be spoken with: %s", strerror(-r)));
-    } else if (message->type == AGENT_REPLY && message->id == TEMPLATE_REQUEST && reply->error == 0)
-        on_agent_ready(m);
-    else if (message->type == AGENT_REPLY)
-        fail(m, strf("the agent refuses: %s", reply->message ?: strerror((int)MIN(reply->error, 4095U))));
-}
-
-static int on_agent(sd_event_source *source, int fd, uint32_t events, void *userdata)
-{
-    Make *m = userdata;
-    uint8_t buffer[4096];
-    const uint8_t *payload;
-    uint32_t session;
-    size_t size;
-    Message message;
-
-    ssize_t n = recv(fd, buffer, sizeof buffer, MSG_DONTWAIT);
-    if (n < 0 && errno == EAGAIN)
-        return 0;
-    if (n <= 0) {
-        m->heard = sd_event_source_disable_unref(m->heard);
-        return 0; /* QEMU has ended; why, its process says */
-    }
-    if (frame_decoder_push(&m->decoder, buffer, (size_t)n) < 0) {
-        fail(m, NULL);
-        return 0;
-    }
-    while (!m->failed && m->agent >= 0 && frame_decoder_next(&m->decoder, &session, &payload, &size) > 0) {
-        if (session != m->session || message_from_bytes(&agent_protocol, payload, size, &message) < 0)
-            continue;
-        on_message(m, &message);
-        message_done(&message);
-    }
-    return 0;
+    if (error < 0)
+        fail(userdata, message);
+    else
+        save(userdata);
 }
 
 static void on_qmp_ready(unsigned major, unsigned minor, void *userdata)
 {
     Make *m = userdata;
 
-    m->agent = socket_connect_at(m->dir, AGENT_SOCKET, SOCK_STREAM | SOCK_NONBLOCK);
-    int r = m->agent < 0 ? m->agent : sd_event_add_io(m->event, &m->heard, m->agent, EPOLLIN, on_agent, m);
+    int agent = socket_connect_at(m->dir, AGENT_SOCKET, SOCK_STREAM | SOCK_NONBLOCK);
+    int r = agent < 0 ? agent : template_agent_begin(&m->agent, m->event, agent, on_agent_over, m);
     if (r < 0)
         fail(m, strf("the agent's channel cannot be opened: %s", strerror(-r)));
-    else
-        (void)on_hello(NULL, 0, m);
 }
 
 static const QmpHandlers qmp_handlers = { .ready = on_qmp_ready,
@@ -359,8 +270,6 @@ static int begin(Make *m, char **message)
     if (r >= 0)
         r = build_arguments(m, &born);
     if (r >= 0)
-        r = id128_random(&m->token);
-    if (r >= 0)
         r = spawn(m, message);
     if (r >= 0)
         r = sd_event_add_io(m->event, &m->process, m->child.pidfd, EPOLLIN, on_process, m);
@@ -406,18 +315,15 @@ static int prepare(Make *m, const char *work)
 static void make_done(Make *m)
 {
     static const char *const files[] = { QMP_SOCKET, AGENT_SOCKET, NETWORK_SOCKET, VMM_LOCK_FILE };
-    int *const fds[] = { &m->memory,     &m->state,        &m->kernel,         &m->initrd,
-                         &m->qmp_listen, &m->agent_listen, &m->network_listen, &m->bell,
-                         &m->log,        &m->agent,        &m->channel };
+    int *const fds[] = { &m->memory,       &m->state,          &m->kernel, &m->initrd, &m->qmp_listen,
+                         &m->agent_listen, &m->network_listen, &m->bell,   &m->log,    &m->channel };
 
     if (m->child.pidfd >= 0)
         (void)process_signal(m->child.pidfd, SIGKILL);
     vmm_child_done(&m->child);
     qmp_free(m->qmp);
     sd_event_source_disable_unref(m->process);
-    sd_event_source_disable_unref(m->heard);
-    sd_event_source_disable_unref(m->hello);
-    frame_decoder_done(&m->decoder);
+    template_agent_done(&m->agent);
     strv_free(m->arguments);
     TABLE_FOREACH (file, files)
         if (m->dir >= 0)
@@ -447,8 +353,6 @@ int template_make_run(int channel, const char *directory)
                .network_listen = -1,
                .bell = -1,
                .log = -1,
-               .agent = -1,
-               .session = 1,
                .child = { .pidfd = -1, .gate = -1 } };
 
     int r = prepare(&m, directory);
