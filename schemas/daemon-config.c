@@ -40,7 +40,8 @@ static const Field fields[] = {
     { F_UNSIGNED(DaemonConfig, spares), .fallback = "0", .max = TEMPLATE_SPARES_MAX,
       .doc = "How many machines of each template are made ready before a pod wants them, so that its start "
              "need not even make the copy. "
-             "Each takes some 15 MiB of the host's memory while it waits. Only for pods without units "
+             "Each takes some 15 MiB of the host's memory while it waits, without KVM some 40 MiB. Only for "
+             "pods without units "
              "(launcher), and only for those "
              "that start from templates." },
     { F_STRING(DaemonConfig, kernel), .format = &format_absolute_path,

@@ -10,6 +10,7 @@
 #include "backends/qemu/qemu-vm.h"
 #include "backends/qemu/spare-make.h"
 #include "backends/qemu/spare.h"
+#include "backends/qemu/template-agent.h"
 #include "backends/qemu/template-order.h"
 #include "backends/qemu/template.h"
 #include "backends/qemu/vmm-log.h"
@@ -34,6 +35,7 @@ typedef struct Guard {
     VmmChild child;
     Qmp *qmp;
     sd_event_source *late;
+    TemplateAgent agent;
     bool ready;
     char *failure; /* the first */
 } Guard;
@@ -194,12 +196,58 @@ static void offer(Guard *g)
     g->state = safe_close(g->state);
 }
 
+/* --- its rehearsal --------------------------------------------------------------------------------------------------------------- */
+
+static void on_stopped(int error, const QmpValue *value, const char *description, void *userdata)
+{
+    if (error < 0)
+        on_done(error, value, description, userdata);
+    else
+        offer(userdata);
+}
+
+static void on_agent_over(int error, char *message, void *userdata)
+{
+    Guard *g = userdata;
+
+    if (error < 0)
+        fail(g, message);
+    else if (qmp_command(g->qmp, "stop", QMP_COMMAND_TIMEOUT, -1, on_stopped, g, NULL) < 0)
+        fail(g, strf("QEMU cannot be told to stop"));
+}
+
+static void on_continued(int error, const QmpValue *value, const char *description, void *userdata)
+{
+    Guard *g = userdata;
+
+    if (error < 0) {
+        on_done(error, value, description, g);
+        return;
+    }
+    int agent = socket_connect_at(g->dir, QEMU_AGENT_SOCKET, SOCK_STREAM | SOCK_NONBLOCK);
+    int r = agent < 0 ? agent : template_agent_begin(&g->agent, g->event, agent, on_agent_over, g);
+    if (r < 0)
+        fail(g, strf("the agent's channel cannot be opened: %s", strerror(-r)));
+}
+
+/*
+ * What runs for the first time on an emulated processor has to be translated, and that is most of a copy's start. QEMU keeps it; so the
+ * agent prepares here once more what it had prepared when the template was made, before there is a pod.
+ */
+static void rehearse(Guard *g)
+{
+    if (g->shape.accelerator != ACCELERATOR_TCG)
+        offer(g);
+    else if (qmp_command(g->qmp, "cont", QMP_COMMAND_TIMEOUT, -1, on_continued, g, NULL) < 0)
+        fail(g, strf("QEMU cannot be told to go on"));
+}
+
 static void on_event(const char *name, const QmpValue *data, void *userdata)
 {
     const char *status = qmp_string(data, "status");
 
     if (streq(name, "MIGRATION") && status && streq(status, "completed"))
-        offer(userdata);
+        rehearse(userdata);
 }
 
 static void on_ready(unsigned major, unsigned minor, void *userdata) {}
@@ -302,6 +350,7 @@ static void guard_done(Guard *g)
     if (g->dir >= 0)
         (void)spare_end(g->dir);
     vmm_child_done(&g->child);
+    template_agent_done(&g->agent);
     qmp_free(g->qmp);
     sd_event_source_disable_unref(g->late);
     strv_free(g->arguments);

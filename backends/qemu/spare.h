@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /*
- * Spares: copies of a template that were made before anybody wanted them. Each is a QEMU that has loaded the template's state and stands
- * still. A start by one is its disks and `cont`.
+ * Spares: copies of a template that were made before anybody wanted them. Each is a QEMU that has loaded the template's state, where the
+ * processor is emulated has run for a moment what its template had, so that it is translated, and stands still. A start by one is its disks
+ * and `cont`.
  *
  *     podvisor-templates (spare-keeper.c) ──▶ a guardian for each (spare-make.h) ──▶ QEMU
  *                        └── hands it over ──▶ runner (qemu-spare.h)
@@ -23,7 +24,8 @@
  * still there to be ended, and itself.
  *
  * Invariants
- * - A spare runs no instruction of the guest before its lock is in a pod's vm/.
+ * - Whoever takes a spare has it run no instruction of the guest before its lock is in the pod's vm/. What it has run before, for its
+ *   guardian, is what its template had, to which it is brought back: it waits for its first hello.
  * - Whoever is killed, at any instruction: its QEMU is a pod's that some runner finds by its checkpoint, or is ended, by its guardian, or
  *   where that is killed too, by podvisor-templates, the next one at the latest.
  * - It serves one pod. What is handed over is no longer podvisor-templates', whatever becomes of it.

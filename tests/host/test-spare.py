@@ -115,10 +115,13 @@ class Spares(unittest.TestCase):
             self.build(text, n, **shape)
             self.host.clear()
 
-    def settle(self):
-        """Returns all spares, when as many as there may be wait, and so none is being made or given up."""
-        self.prepare()
+    def all_spares(self):
+        """When as many as there may be wait, and so none is being made or given up."""
         return until("all spares wait", lambda: self.waiting() == SPARES == len(found := self.spares()) and found)
+
+    def settle(self):
+        self.prepare()
+        return self.all_spares()
 
     def begin(self, name, text=None):
         self.host.write(name, text or pod())
@@ -234,7 +237,7 @@ class Spares(unittest.TestCase):
     def test_what_keeps_spares_can_be_killed_and_leaves_none(self):
         self.prepare()
         self.assertEqual(self.begin("stays"), SPARE)
-        spares, keeper = self.settle(), self.keeper()
+        spares, keeper = self.all_spares(), self.keeper()
         orphan = next(iter(spares.values()))
         instance.stop(keeper)
         for pid in (self.guardian(orphan), keeper):
