@@ -12,7 +12,7 @@ import unittest
 import instance
 from instance import Instance, until
 
-SPARES = 4
+SPARES = 2
 SPARE = "from a spare of a template"
 COPY = "from a template, not from a spare of it: "
 

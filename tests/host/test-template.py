@@ -268,7 +268,9 @@ class Templates(unittest.TestCase):
     def test_without_whoever_keeps_them_copies_go_on_and_new_ones_boot(self):
         self.prepare()
         self.begin("stays")
-        os.kill(keepers(self.host)[0], signal.SIGKILL)
+        keeper = keepers(self.host)[0]
+        os.kill(keeper, signal.SIGKILL)
+        until("it is gone, and its door shut", lambda: not instance.alive(keeper))
         self.assertIn("it is being made", self.begin("after"))
         self.assertEqual(self.host.sh("stays", "dd if=/dev/zero of=/tmp/x bs=1M count=20 2>/dev/null; echo alive").stdout, "alive\n")
         self.assertEqual(len(keepers(self.host)), 1)
