@@ -10,6 +10,7 @@ static void answer(Agent *a)
     Template *t = &a->template;
 
     t->under_way = false;
+    t->again = true;
     safe_close(a->session.boot);
     a->session.boot = id128_boot_open();
     /* Of no copy's start. */
@@ -53,7 +54,7 @@ int template_begin(Agent *a, uint64_t id, Failure *f)
     t->calm = 0;
     t->asker = id;
     t->asker_session = a->session.number;
-    t->deadline = usec_add(loop_now(&a->loop), SETTLE_TIMEOUT);
+    t->deadline = usec_add(loop_now(&a->loop), t->again ? 0 : SETTLE_TIMEOUT);
     a->platform->template = true;
     standby_end(&a->standby, &a->children);
     a->platform->ops->prepare(a->platform);

@@ -20,6 +20,7 @@ typedef struct Template {
     uint32_t asker_session;
     Timer look;
     usec_t deadline;
+    bool again;    /* it has answered before: what was waited for then has come, or will not */
     unsigned calm; /* how often in a row the kernel was found to have settled */
 } Template;
 
