@@ -71,6 +71,8 @@ TimeoutStopSec=5s
 WantedBy=multi-user.target
 """
 
+# Those that the machine has of its own, and whose processes can be told by them.
+NAMESPACES = ("pid", "mnt", "net", "ipc", "uts")
 ENVIRONMENT = ("LANG=C.UTF-8", "HOME=/root", "TERM=dumb", "SYSTEMD_COLORS=0", "SYSTEMD_PAGER=",
                "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
 
@@ -133,6 +135,14 @@ def own_mount_namespace():
 
 def die_with_parent():
     libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def is_inside(pid, namespaces):
+    for kind in NAMESPACES:
+        with contextlib.suppress(OSError):
+            if os.stat(f"/proc/{pid}/ns/{kind}").st_ino in namespaces:
+                return True
+    return False
 
 
 def children(pid):
@@ -354,7 +364,9 @@ class Machine:
             self._wait_for_ready(ready)
         self.boot_seconds = time.monotonic() - began
         self.pid, = children(self.init.pid)
-        self.namespaces = {os.stat(f"/proc/{self.pid}/ns/{kind}").st_ino for kind in ("pid", "mnt", "net", "ipc", "uts")}
+        # Open until nothing of the machine is looked for any more: the kernel gives the number of one that has gone to the next one that
+        # anybody makes, such as a test beside this one.
+        self.namespaces = [os.open(f"/proc/{self.pid}/ns/{kind}", os.O_RDONLY) for kind in NAMESPACES]
 
     def _wait_for_ready(self, ready):
         pidfd = os.pidfd_open(self.init.pid)
@@ -401,19 +413,15 @@ class Machine:
         for process in self.spawned:
             process.wait(PATIENCE)
         self.spawned = []
-        left = [pid for pid in filter(str.isdigit, os.listdir("/proc")) if self._is_inside(pid)]
+        numbers = {os.fstat(fd).st_ino for fd in self.namespaces}
+        left = [pid for pid in filter(str.isdigit, os.listdir("/proc")) if is_inside(pid, numbers)]
+        while self.namespaces:
+            os.close(self.namespaces.pop())
         if left:
             raise Trouble(f"processes {left} are left of the machine")
         for directory in self.group.iterdir():
             if directory.is_dir():
                 remove_group(directory)
-
-    def _is_inside(self, pid):
-        for kind in ("pid", "mnt", "net", "ipc", "uts"):
-            with contextlib.suppress(OSError):
-                if os.stat(f"/proc/{pid}/ns/{kind}").st_ino in self.namespaces:
-                    return True
-        return False
 
     def stop(self):
         """Ends the machine, however it is, and fails if anything is left: a process, a group, a mount, a file."""
