@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 
 #include "backends/qemu/qemu-vm.h"
+#include "backends/qemu/template-state.h"
 #include "backends/qemu/template.h"
 #include "backends/qemu/vmm-log.h"
 #include "base/file.h"
@@ -52,17 +53,14 @@ static void decided(QemuVm *q)
 static void take_template(QemuVm *q)
 {
     QemuTemplate *t = &q->template;
-    char path[40];
 
     if (!template_files_good(t->shape, t->memory, t->state)) {
         boot_instead(q, strdup("what podvisor-templates hands out is no template"));
         return;
     }
-    /* Read from its beginning, whoever else reads it. */
-    (void)snprintf(path, sizeof path, "/proc/self/fd/%d", t->state);
-    int state = open(path, O_RDONLY | O_CLOEXEC);
+    int state = template_state_open(t->state);
     if (state < 0) {
-        boot_instead(q, strf("its state cannot be opened: %s", strerror(errno)));
+        boot_instead(q, strf("its state cannot be opened: %s", strerror(-state)));
         return;
     }
     safe_close(t->state);
@@ -212,21 +210,9 @@ static void on_continued(int error, const QmpValue *value, const char *descripti
 
 static int load(QemuVm *q)
 {
-    char uri[32];
-
     if (q->record.state_fd == 0)
         return -EPROTO; /* a spare had done so long ago */
-    (void)snprintf(uri, sizeof uri, "fd:%llu", (unsigned long long)q->record.state_fd);
-    int r = qmp_command(q->qmp, "migrate-set-capabilities", QMP_COMMAND_TIMEOUT, -1, on_refused, q,
-                        "{s:[{s:s, s:b}, {s:s, s:b}]}", "capabilities", "capability", "x-ignore-shared",
-                        "state", 1, "capability", "events", "state", 1);
-    if (r >= 0)
-        /* To the network it is a new machine, and says so itself. */
-        r = qmp_command(q->qmp, "migrate-set-parameters", QMP_COMMAND_TIMEOUT, -1, on_refused, q, "{s:i}",
-                        "announce-rounds", 0);
-    if (r >= 0)
-        r = qmp_command(q->qmp, "migrate-incoming", QMP_COMMAND_TIMEOUT, -1, on_refused, q, "{s:s}", "uri",
-                        uri);
+    int r = template_state_load(q->qmp, (int)q->record.state_fd, on_refused, q);
     return r < 0 ? r : qemu_deadline(q, TEMPLATE_LOAD_TIMEOUT, on_load_late);
 }
 

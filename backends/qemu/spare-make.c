@@ -12,6 +12,7 @@
 #include "backends/qemu/spare.h"
 #include "backends/qemu/template-agent.h"
 #include "backends/qemu/template-order.h"
+#include "backends/qemu/template-state.h"
 #include "backends/qemu/template.h"
 #include "backends/qemu/vmm-log.h"
 #include "base/file.h"
@@ -60,15 +61,12 @@ static int tell(const Guard *g, TemplateMessageType type, const void *body, int 
 
 /* --- QEMU --------------------------------------------------------------------------------------------------------------------- */
 
-/* To be read from its beginning, whoever else reads it. */
 static int open_state(Guard *g)
 {
-    char path[40];
+    int state = template_state_open(g->state);
 
-    (void)snprintf(path, sizeof path, COMMAND_LINE_FD, g->state);
-    int state = open(path, O_RDONLY | O_CLOEXEC);
     if (state < 0)
-        return -errno;
+        return state;
     safe_close(g->state);
     g->state = state;
     return 0;
@@ -141,14 +139,8 @@ static int spawn(Guard *g, char **message)
 static int on_process(sd_event_source *source, int fd, uint32_t events, void *userdata)
 {
     Guard *g = userdata;
-    int64_t code = -1;
-    uint64_t signal = 0;
 
-    (void)vmm_reap(fd, &code, &signal);
-    _cleanup_(freep) char *line = vmm_log_last_line(g->log);
-    fail(g, signal > 0
-                ? strf("QEMU was killed by signal %llu", (unsigned long long)signal)
-                : strf("QEMU exited with status %lld%s%s", (long long)code, line ? ": " : "", line ?: ""));
+    fail(g, vmm_log_end(fd, g->log));
     return 0;
 }
 
@@ -158,20 +150,6 @@ static void on_done(int error, const QmpValue *value, const char *description, v
 {
     if (error < 0 && error != -ECONNRESET)
         fail(userdata, strf("QEMU refuses the template: %s", description ?: strerror(-error)));
-}
-
-static int load(Guard *g)
-{
-    int r = qmp_command(g->qmp, "migrate-set-capabilities", QMP_COMMAND_TIMEOUT, -1, on_done, g,
-                        "{s:[{s:s, s:b}, {s:s, s:b}]}", "capabilities", "capability", "x-ignore-shared",
-                        "state", 1, "capability", "events", "state", 1);
-    _cleanup_(freep) char *uri = strf("fd:%d", g->state);
-    if (r >= 0)
-        r = qmp_command(g->qmp, "migrate-set-parameters", QMP_COMMAND_TIMEOUT, -1, on_done, g, "{s:i}",
-                        "announce-rounds", 0);
-    return r < 0 ? r
-                 : qmp_command(g->qmp, "migrate-incoming", QMP_COMMAND_TIMEOUT, -1, on_done, g, "{s:s}",
-                               "uri", uri ?: "");
 }
 
 /* It stands still, as its template did. Whoever has the claim is now the one who may speak with it: QEMU listens to one. */
@@ -304,7 +282,7 @@ static int begin(Guard *g, char **message)
         return r;
     int socket = socket_connect_at(g->dir, QEMU_QMP_SOCKET, SOCK_STREAM | SOCK_NONBLOCK);
     r = socket < 0 ? socket : qmp_new(&g->qmp, g->event, socket, 1, SPARE_MAKE_TIMEOUT, &qmp_handlers, g);
-    return r < 0 ? r : load(g);
+    return r < 0 ? r : template_state_load(g->qmp, g->state, on_done, g);
 }
 
 static void work(Guard *g)

@@ -13,6 +13,7 @@
 #include "backends/qemu/template-agent.h"
 #include "backends/qemu/template-make.h"
 #include "backends/qemu/template-order.h"
+#include "backends/qemu/template-state.h"
 #include "backends/qemu/template-trim.h"
 #include "backends/qemu/vmm-log.h"
 #include "backends/qemu/words.h"
@@ -133,20 +134,14 @@ static int spawn(Make *m, char **message)
 static int on_process(sd_event_source *source, int fd, uint32_t events, void *userdata)
 {
     Make *m = userdata;
-    int64_t code = -1;
-    uint64_t signal = 0;
+    _cleanup_(freep) char *why = vmm_log_end(fd, m->log);
 
-    (void)vmm_reap(fd, &code, &signal);
     m->process = sd_event_source_disable_unref(m->process);
     m->child.pidfd = safe_close(m->child.pidfd);
-    if (m->saved) {
+    if (m->saved)
         (void)sd_event_exit(m->event, 0);
-        return 0;
-    }
-    _cleanup_(freep) char *line = vmm_log_last_line(m->log);
-    fail(m, signal > 0
-                ? strf("QEMU was killed by signal %llu", (unsigned long long)signal)
-                : strf("QEMU exited with status %lld%s%s", (long long)code, line ? ": " : "", line ?: ""));
+    else
+        fail(m, take_ptr(why));
     return 0;
 }
 
@@ -165,9 +160,7 @@ static void save(Make *m)
     int r = qmp_command(m->qmp, "stop", QMP_COMMAND_TIMEOUT, -1, on_done, m, NULL);
 
     if (r >= 0)
-        r = qmp_command(m->qmp, "migrate-set-capabilities", QMP_COMMAND_TIMEOUT, -1, on_done, m,
-                        "{s:[{s:s, s:b}, {s:s, s:b}]}", "capabilities", "capability", "x-ignore-shared",
-                        "state", 1, "capability", "events", "state", 1);
+        r = template_state_apart(m->qmp, on_done, m);
     if (r >= 0)
         r = qmp_command(m->qmp, "getfd", QMP_COMMAND_TIMEOUT, m->state, on_done, m, "{s:s}", "fdname",
                         STATE_NAME);

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include "backends/qemu/vmm-log.h"
+#include "backends/vmm.h"
 #include "base/file.h"
 #include "base/strings.h"
 
@@ -69,4 +70,16 @@ char *vmm_log_last_line(int log)
     line = line ? line + 1 : text;
     const char *after = str_after(line, "qemu-system-x86_64: ") ?: line;
     return str_escape(after, strnlen(after, LINE_MAX_SIZE));
+}
+
+char *vmm_log_end(int pidfd, int log)
+{
+    int64_t code = -1;
+    uint64_t signal = 0;
+
+    (void)vmm_reap(pidfd, &code, &signal);
+    if (signal > 0)
+        return strf("QEMU was killed by signal %llu", (unsigned long long)signal);
+    _cleanup_(freep) char *line = vmm_log_last_line(log);
+    return strf("QEMU exited with status %lld%s%s", (long long)code, line ? ": " : "", line ?: "");
 }

@@ -20,6 +20,10 @@ int vmm_log_new(void) _warn_unused_;
 /* The log of a QEMU that another runner started; negative errno when its descriptor 2 is no such file. */
 int vmm_log_of(pid_t pid) _warn_unused_;
 
+/* How a QEMU ended that is a child of ours, and the last line that it said: a sentence without its full stop (malloc'ed); NULL: no memory. Call it when
+ * the pidfd is readable; reaps. */
+char *vmm_log_end(int pidfd, int log);
+
 /* Copies what was said to vm_dir/qemu.log, if anything was. 0 or negative errno. */
 int vmm_log_store(int log, int vm_dir);
 /* What was said beyond the first `offset` bytes, appended to ret. 0 or -ENOMEM. */

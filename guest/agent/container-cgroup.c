@@ -59,7 +59,7 @@ int container_confine(Container *c)
     int r = c->cgroup < 0 ? c->cgroup : cgroup_limit(c->cgroup, &d->limits, a->pids_share, true);
     if (r < 0)
         return failure_set(&c->failure, r, "its limits could not be set");
-    bool prepared = number == 0 && a->platform->prepared && !d->devices;
+    bool prepared = number == 0 && a->platform->group_prepared && !d->devices;
     return prepared ? 0 : confine_devices(c);
 }
 
@@ -68,7 +68,7 @@ void container_prepare(Agent *a)
     static const ContainerDefinition usual;
     _cleanup_(closep) int cgroup = make(a->platform, 0);
 
-    a->platform->prepared = cgroup >= 0 && devices_confine(cgroup, &usual) >= 0;
+    a->platform->group_prepared = cgroup >= 0 && devices_confine(cgroup, &usual) >= 0;
     int r = cgroup < 0 ? cgroup : standby_make(&a->standby, &a->children, a->platform, cgroup);
     if (r < 0)
         log_error_errno(r, "no process could be made that waits for its container");

@@ -46,7 +46,8 @@ struct Platform {
     const PlatformOps *ops;
     const char *run; /* directory for the agent's mounts and files; absolute, no comma or colon in it */
     bool template; /* it was, and this is a copy of it: its disks have come unheard, and its interface has another's address */
-    bool prepared; /* the first container's control group is there, with the devices that containers have */
-    bool swaps;    /* there is swap space */
-    int cgroup;    /* directory under which containers get their control groups */
+    bool
+        group_prepared; /* the first container's control group is there, with the devices that containers have */
+    bool swaps;         /* there is swap space */
+    int cgroup;         /* directory under which containers get their control groups */
 };

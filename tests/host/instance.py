@@ -29,15 +29,27 @@ NOBODY = 65534
 # Any of the tests with another kernel than that of the build.
 KERNEL = os.environ.get("PODVISOR_TEST_KERNEL")
 
+# Says hello, and ends when it is told to.
+HELLO_COMMAND = """[ "sh", "-c", "trap 'exit 0' TERM; echo hello from $HOSTNAME; while :; do sleep 3600 & wait $!; done" ]"""
 HELLO = """containers = (
   { name = "hello"; image = "busybox";
-    command = [ "sh", "-c", "trap 'exit 0' TERM; echo hello from $HOSTNAME; while :; do sleep 3600 & wait $!; done" ]; }
+    command = %s; }
 );
-"""
+""" % HELLO_COMMAND
+
+# Run in a container: all that two machines must not have in common, a line for each.
+IDENTITY = "cat /proc/sys/kernel/random/boot_id; head -c 16 /dev/urandom | md5sum; hostname; cat /proc/sys/kernel/random/uuid"
 
 
 class Died(Exception):
     pass
+
+
+def children(pid):
+    """Its child processes; none of one that has gone."""
+    with contextlib.suppress(OSError):
+        return [int(p) for p in pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    return []
 
 
 def processes_below(directory):

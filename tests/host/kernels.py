@@ -4,7 +4,7 @@ import json
 import socket
 
 import instance
-from instance import until
+from instance import HELLO_COMMAND, until
 
 POD = """memory = "192M";
 qemu = { start = "template"; machine = "%(machine)s"; };
@@ -12,7 +12,7 @@ network = { mode = "user"; publish = [ "127.0.0.1:%(port)d:80" ]; };
 volumes = ( { name = "data"; type = "disk"; format = "raw"; size = "16M"; make = true; } );
 containers = ( { name = "main"; image = "busybox"; limits = { memory = "48M"; cpu = 0.5; pids = 20; };
     mounts = ( { volume = "data"; path = "/data"; } );
-    command = [ "sh", "-c", "trap 'exit 0' TERM; echo hello from $HOSTNAME; while :; do sleep 3600 & wait $!; done" ]; } );
+    command = %(command)s; } );
 """
 LIMITS = "cat /sys/fs/cgroup/memory.max /sys/fs/cgroup/cpu.max /sys/fs/cgroup/pids.max"
 PAGE = "mkdir -p /data/www; echo page >/data/www/index.html; sync; httpd -p 80 -h /data/www"
@@ -45,7 +45,7 @@ class Kernel:
     def begin(self, machine):
         """The pod, ready; returns the port where it will be seen."""
         port = free_port()
-        self.host.write("pod", POD % {"machine": machine, "port": port})
+        self.host.write("pod", POD % {"machine": machine, "port": port, "command": HELLO_COMMAND})
         self.host.wait("pod")
         return port
 

@@ -11,7 +11,7 @@ import tempfile
 import unittest
 import urllib.request
 
-from instance import NOBODY, HostTest, Instance, alive, compile_static, failure, nobodys_instance, process_state, processes_below, until
+from instance import NOBODY, HostTest, Instance, alive, children, compile_static, failure, nobodys_instance, process_state, processes_below, until
 
 SERVER = """containers = (
   {{ name = "httpd"; image = "busybox"; stop_signal = "KILL"; capabilities = [ "NET_BIND_SERVICE", "NET_RAW" ];
@@ -61,10 +61,6 @@ def has_ipv6():
         s.bind(("::1", 0))
         return True
     return False
-
-
-def children(pid):
-    return [int(p) for p in pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 def field(pid, name):

@@ -10,7 +10,7 @@ import socket
 import unittest
 
 import instance
-from instance import Instance, until
+from instance import HELLO_COMMAND, IDENTITY, Instance, children, until
 
 SPARES = 2
 SPARE = "from a spare of a template"
@@ -20,7 +20,7 @@ POD = """memory = "192M";
 qemu = { start = "template"; machine = "%(machine)s"; };
 %(more)s
 containers = ( { name = "main"; image = "busybox"; %(container)s
-    command = [ "sh", "-c", "trap 'exit 0' TERM; echo hello from $HOSTNAME; while :; do sleep 3600 & wait $!; done" ]; } );
+    command = %(command)s; } );
 """
 
 # Of the system calls of a runner that takes a spare, before which it is killed. Of its renames the first is of its own record, then come
@@ -34,18 +34,9 @@ read -r kill <'%(inject)s.'$$
 exec strace -D -qq -o '%(inject)s.trace' -e trace="${kill%%:*}" -e inject="${kill%%:*}:signal=KILL:when=${kill##*:}" '%(runner)s' "$@"
 """
 
-# All that two machines must not have in common.
-IDENTITY = "cat /proc/sys/kernel/random/boot_id; head -c 16 /dev/urandom | md5sum; hostname; cat /proc/sys/kernel/random/uuid"
-
 
 def pod(machine="microvm", more="", container=""):
-    return POD % {"machine": machine, "more": more, "container": container}
-
-
-def children(pid):
-    with contextlib.suppress(OSError):
-        return [int(p) for p in pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-    return []
+    return POD % {"machine": machine, "more": more, "container": container, "command": HELLO_COMMAND}
 
 
 class Spares(unittest.TestCase):

@@ -13,7 +13,7 @@ import time
 import unittest
 
 import instance
-from instance import Instance, until
+from instance import HELLO_COMMAND, IDENTITY, Instance, children, until
 
 COPIES = int(os.environ.get("PODVISOR_COPIES", "6"))
 BOOT = "by a boot, not from a template: "
@@ -22,15 +22,12 @@ POD = """memory = "192M";
 qemu = { start = "%(start)s"; machine = "%(machine)s"; };
 %(more)s
 containers = ( { name = "main"; image = "busybox"; %(container)s
-    command = [ "sh", "-c", "trap 'exit 0' TERM; echo hello from $HOSTNAME; while :; do sleep 3600 & wait $!; done" ]; } );
+    command = %(command)s; } );
 """
-
-# All that two machines must not have in common.
-IDENTITY = "cat /proc/sys/kernel/random/boot_id; head -c 16 /dev/urandom | md5sum; hostname; cat /proc/sys/kernel/random/uuid"
 
 
 def pod(start="template", machine="microvm", more="", container=""):
-    return POD % {"start": start, "machine": machine, "more": more, "container": container}
+    return POD % {"start": start, "machine": machine, "more": more, "container": container, "command": HELLO_COMMAND}
 
 
 def keepers(host, word=None):
@@ -41,10 +38,6 @@ def keepers(host, word=None):
         if program == "podvisor-templates" and (word is None) == (b"--make" not in arguments):
             found.append(pid)
     return found
-
-
-def children(pid):
-    return [int(p) for p in pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 def pack(value):

@@ -168,6 +168,15 @@ static RunnerState state_of(const Fixture *f)
     return f->runner->record.report.state;
 }
 
+/* The agent of a fresh guest takes what it is to run. */
+static inline void configure(Fixture *f)
+{
+    fake_welcome(&f->agent);
+    (void)fake_expect(&f->agent, AGENT_CONFIGURE);
+    fake_say(&f->agent, AGENT_REPLY, fake_id(&f->agent), &(RunnerReply){ 0 });
+    assert_int_equal(state_of(f), RUNNER_RUNNING);
+}
+
 /* The next question about the clock is answered by one that is off by so much; its step comes back. */
 static int64_t clock_answer(Fixture *f, int64_t off)
 {

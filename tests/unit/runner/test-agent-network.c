@@ -8,14 +8,6 @@ static int setup(void **state)
     return begin(state, false);
 }
 
-static void configure(Fixture *f)
-{
-    fake_welcome(&f->agent);
-    (void)fake_expect(&f->agent, AGENT_CONFIGURE);
-    fake_say(&f->agent, AGENT_REPLY, fake_id(&f->agent), &(RunnerReply){ 0 });
-    assert_int_equal(state_of(f), RUNNER_RUNNING);
-}
-
 /* --- tests ------------------------------------------------------------------------------------------------------------ */
 
 static void name(Fixture *f, const char *peer)

@@ -31,13 +31,6 @@ static void say_ready(Fixture *f, const StartTimes *start)
     fake_say(&f->agent, AGENT_REPORT, 0, &report);
 }
 
-static void configure(Fixture *f)
-{
-    fake_welcome(&f->agent);
-    (void)fake_expect(&f->agent, AGENT_CONFIGURE);
-    fake_say(&f->agent, AGENT_REPLY, fake_id(&f->agent), &(RunnerReply){ 0 });
-}
-
 static void the_runners_own_steps_are_marked_in_their_order(void **state)
 {
     static const StartMark order[] = { START_RUNNER,    START_BEGUN,      START_PROVED, START_WELCOME,
