@@ -155,6 +155,9 @@ void words_of_console(QemuVm *q, const char *base64)
     if (w->bell < 0 && !w->recovered)
         recover(w, &b);
     w->recovered = true;
+    /* Winding back is a change of the bell, too, of which inotify tells: the reading after it finds nothing, and has to be the last. */
+    if (b.size == 0)
+        return;
     (void)console_keep(q->vm.context->vm_dir, &b);
     bell_rewind(w);
     tell(q, LOG_STREAM_CONSOLE, &b, w->flooded);

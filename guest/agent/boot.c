@@ -16,6 +16,7 @@
 #include "base/strings.h"
 #include "guest/agent/boot.h"
 #include "guest/agent/cgroup.h"
+#include "guest/agent/idle.h"
 #include "guest/agent/modules.h"
 
 #define NEW_ROOT "/tmp"
@@ -125,7 +126,7 @@ static int open_cgroup(void)
 void boot(Uevents *u, StartTimes *start, int *ret_cgroup)
 {
     static int (*const steps[])(void) = { change_root, protect_agent, raise_loopback, allow_descriptors,
-                                          allow_processes };
+                                          allow_processes, idle_prepare };
 
     (void)mount_all();
     /* Before the modules, so that no device comes unheard. */

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is asked of every kernel, on both machines, booted and as a copy of a template: a pod with a bit of everything works."""
 import json
+import pathlib
 import socket
+import time
 
 import instance
 from instance import HELLO_COMMAND, until
@@ -14,6 +16,13 @@ containers = ( { name = "main"; image = "busybox"; limits = { memory = "48M"; cp
     mounts = ( { volume = "data"; path = "/data"; } );
     command = %(command)s; } );
 """
+# Quiet itself, but killed for want of memory once, of which the kernel speaks on the console.
+IDLE = """qemu = { machine = "%s"; };
+containers = ( { name = "main"; image = "busybox"; limits = { memory = "8M"; }; command = %s; } );
+"""
+# Of an idle machine's processes: switches of context in so many seconds. A guest's kernel has works that come once a second.
+IDLE_WINDOW = 3
+IDLE_RUNNER, IDLE_QEMU = 0, 30 * IDLE_WINDOW
 LIMITS = "cat /sys/fs/cgroup/memory.max /sys/fs/cgroup/cpu.max /sys/fs/cgroup/pids.max"
 PAGE = "mkdir -p /data/www; echo page >/data/www/index.html; sync; httpd -p 80 -h /data/www"
 
@@ -28,6 +37,16 @@ def fetch(port):
     with socket.create_connection(("127.0.0.1", port), timeout=instance.PATIENCE) as s:
         s.sendall(b"GET / HTTP/1.0\r\n\r\n")
         return b"".join(iter(lambda: s.recv(4096), b""))
+
+
+def switches(pid):
+    """How often each of its threads has been woken, and put to sleep by others."""
+    return {task.name: sum(int(line.split()[1]) for line in (task / "status").read_text().splitlines() if "ctxt_switches" in line)
+            for task in pathlib.Path(f"/proc/{pid}/task").iterdir()}
+
+
+def switches_since(pid, before):
+    return sum(n - before.get(thread, 0) for thread, n in switches(pid).items())
 
 
 class Kernel:
@@ -77,3 +96,27 @@ class Kernel:
 
     def test_it_works_on_q35(self):
         self.works_on("q35")
+
+    def idles_on(self, machine):
+        """Nobody is woken for nothing: neither by the machine, nor for the sake of a console that has spoken once."""
+        self.host.write("pod", IDLE % (machine, HELLO_COMMAND))
+        self.host.wait("pod")
+        self.host.sh("pod", "tail /dev/zero", check=False)
+        until("the kernel speaks", lambda: "out of memory" in self.host.cli("logs", "pod", "--stream=console").stdout)
+        pids = [self.host.list()["pod"][key] for key in ("runner_pid", "vmm_pid")]
+        seen = []
+
+        def idle():
+            before = [switches(pid) for pid in pids]
+            time.sleep(IDLE_WINDOW)  # this is the measurement
+            seen.append([switches_since(pid, old) for pid, old in zip(pids, before)])
+            return seen[-1][0] <= IDLE_RUNNER and seen[-1][1] <= IDLE_QEMU
+
+        until("runner and QEMU sleep", idle)
+        print(f"{machine}: switches of the runner and of QEMU in {IDLE_WINDOW} s: {seen}", flush=True)
+
+    def test_an_idle_machine_wakes_nobody(self):
+        for machine in ("microvm", "q35"):
+            with self.subTest(machine):
+                self.idles_on(machine)
+                self.host.clear()
