@@ -20,22 +20,25 @@ bool cpuinfo_has_flag(const char *cpuinfo, const char *flag)
     return false;
 }
 
+/* /proc/cpuinfo as far as the first processor's lines, which are well within it on machines of any number of them. The kernel makes it
+ * up anew for each reader, which takes it longer than all else that is asked of it here; and processors do not change. */
+static const char *cpuinfo(void)
+{
+    static char text[8192];
+    size_t used = 0;
+    ssize_t n;
+
+    if (text[0])
+        return text;
+    _cleanup_(closep) int fd = open("/proc/cpuinfo", O_RDONLY | O_CLOEXEC);
+    while (fd >= 0 && used < sizeof text - 1 && (n = read(fd, text + used, sizeof text - 1 - used)) > 0)
+        used += (size_t)n;
+    return text;
+}
+
 bool processor_has_flag(const char *flag)
 {
-    /* The first processor's lines are well within this, on machines of any number of them. */
-    char text[8192] = { 0 };
-    size_t used = 0;
-
-    _cleanup_(closep) int fd = open("/proc/cpuinfo", O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return false;
-    while (used < sizeof text - 1) {
-        ssize_t n = read(fd, text + used, sizeof text - 1 - used);
-        if (n <= 0)
-            break;
-        used += (size_t)n;
-    }
-    return cpuinfo_has_flag(text, flag);
+    return cpuinfo_has_flag(cpuinfo(), flag);
 }
 
 static int kvm_machine(int kvm)
