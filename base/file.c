@@ -91,8 +91,9 @@ int dir_make_at(int dir, const char *name, mode_t mode)
 
 int dir_make_path(const char *path, mode_t mode)
 {
+    if (access(path, F_OK) == 0)
+        return 0;
     _cleanup_(freep) char *copy = strdup(path);
-
     if (!copy)
         return -ENOMEM;
     for (char *p = copy + 1; *copy; p++) {

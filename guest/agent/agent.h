@@ -108,6 +108,6 @@ int agent_configure(Agent *a, uint64_t id, const AgentConfigure *configure, Fail
 void agent_configure_leased(Agent *a);
 void agent_configure_failed(Agent *a, const Failure *f);
 /* How many processes a container may have that does not say; 0: any number. configure.c */
-uint64_t agent_pids_share(const AgentConfigure *configure);
+uint64_t agent_pids_share(const Platform *p, const AgentConfigure *configure);
 /* What containers may use from now on; 0, or negative errno with f and nothing done. limits.c */
 int agent_limit(Agent *a, const RunnerLimits *limits, Failure *f);

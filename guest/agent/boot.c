@@ -125,8 +125,8 @@ static int open_cgroup(void)
 
 void boot(Uevents *u, StartTimes *start, int *ret_cgroup)
 {
-    static int (*const steps[])(void) = { change_root, protect_agent, raise_loopback, allow_descriptors,
-                                          allow_processes, idle_prepare };
+    static int (*const steps[])(void) = { change_root,       protect_agent,   raise_loopback,
+                                          allow_descriptors, allow_processes, idle_prepare };
 
     (void)mount_all();
     /* Before the modules, so that no device comes unheard. */

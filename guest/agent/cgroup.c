@@ -106,20 +106,22 @@ static int make_room(int cgroup, uint64_t limit)
     return get(cgroup, "memory.current", 0) <= limit ? 0 : -EBUSY;
 }
 
-int cgroup_limit(int cgroup, const ContainerLimits *limits, uint64_t pids_share, bool fresh)
+int cgroup_limit(int cgroup, const ContainerLimits *limits, uint64_t pids_share, const uint64_t *fresh)
 {
     uint64_t weight = limits->cpu_weight ?: CPU_WEIGHT_USUAL, pids = limits->pids ?: pids_share;
-    char text[7][LIMIT_TEXT_MAX];
+    uint64_t pids_now = fresh ? *fresh : 0;
+    char text[8][LIMIT_TEXT_MAX];
     const struct {
         const char *file, *value;
         bool asked;          /* else the file may be missing */
-        const char *kernels; /* what is in it when the kernel has made it */
+        const char *kernels; /* what is in it when it is fresh */
     } rows[] = {
         { "memory.max", number_or_max(text[0], limits->memory, limits->memory != SIZE_INFINITY),
           limits->memory != SIZE_INFINITY, "max" },
         { "memory.swap.max", number_or_max(text[6], limits->swap, limits->swap != SIZE_INFINITY),
           limits->swap > 0, "max" },
-        { "pids.max", number_or_max(text[1], pids, pids > 0), limits->pids > 0, "max" },
+        { "pids.max", number_or_max(text[1], pids, pids > 0), limits->pids > 0,
+          number_or_max(text[7], pids_now, pids_now > 0) },
         { "cpu.max", cpu_text(text[2], limits->cpu), limits->cpu > 0, "max 100000" },
         { "cpu.weight", number_or_max(text[3], weight, true), weight != CPU_WEIGHT_USUAL, "100" },
         { "memory.high", number_or_max(text[4], limits->memory_high, limits->memory_high != SIZE_INFINITY),

@@ -23,12 +23,13 @@ uint64_t cgroup_threads_max(void);
 /* Makes the group below dir: its descriptor or negative errno. */
 int cgroup_make(int dir, const char *name) _warn_unused_;
 /*
- * Repeatable, also with other limits while processes run. fresh: the group has just been made, and has no limits yet. pids_share: how many
- * processes there may be where limits does not say, as far as that can be limited; 0: any number. 0; -EOPNOTSUPP when a limit is asked for
+ * Repeatable, also with other limits while processes run. pids_share: how many processes there may be where limits does not say, as far as
+ * that can be limited; 0: any number. fresh: of a group that has just been made, how many there may be now, which is the only limit that it
+ * may have; NULL: its limits are not known. 0; -EOPNOTSUPP when a limit is asked for
  * whose controller is not there; -EBUSY when more memory is used than limits allows: that limit stays what it was; other negative errno.
  * What can be set is set, whatever is returned.
  */
-int cgroup_limit(int cgroup, const ContainerLimits *limits, uint64_t pids_share, bool fresh);
+int cgroup_limit(int cgroup, const ContainerLimits *limits, uint64_t pids_share, const uint64_t *fresh);
 /* What it may read and write of one disk. Repeatable; as above. */
 int cgroup_limit_io(int cgroup, dev_t disk, const IoLimits *io);
 /* The most memory that its processes ever had at once; 0 where that is not counted. */

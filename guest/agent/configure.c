@@ -68,10 +68,10 @@ static int check(const AgentConfigure *configure, Failure *f)
  * Processes are memory, which the kernel takes from anybody when there is no more: so those of all containers that have no limit must
  * not be more than there is memory for.
  */
-uint64_t agent_pids_share(const AgentConfigure *configure)
+uint64_t agent_pids_share(const Platform *p, const AgentConfigure *configure)
 {
     enum { LEAST = 128 };
-    uint64_t sharers = 0, threads = cgroup_threads_max();
+    uint64_t sharers = 0, threads = p->ahead.threads ?: cgroup_threads_max();
 
     for (size_t i = 0; i < configure->n_containers; i++)
         sharers += configure->containers[i].definition.limits.pids == 0;
@@ -146,7 +146,7 @@ static int begin(Agent *a, Failure *f)
 {
     if (a->ending.phase != ENDING_NOT)
         return failure_say(f, -ESHUTDOWN, "the machine is about to power off");
-    a->pids_share = agent_pids_share(&a->configure);
+    a->pids_share = agent_pids_share(a->platform, &a->configure);
     rootfs_decide_sizes(a->platform, &a->configure);
     bring_devices(a->platform, &a->configure);
     start_mark(&a->start, START_SETUP);

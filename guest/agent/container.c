@@ -435,7 +435,7 @@ void container_limit(Container *c)
     const ContainerDefinition *d = &c->config->definition;
     Failure swap = { 0 };
     /* One that was refused for its first limits stays so. */
-    int r = c->cgroup < 0 ? 0 : cgroup_limit(c->cgroup, &d->limits, a->pids_share, false);
+    int r = c->cgroup < 0 ? 0 : cgroup_limit(c->cgroup, &d->limits, a->pids_share, NULL);
 
     if (r >= 0 && c->cgroup >= 0)
         r = container_limit_io(c);

@@ -34,7 +34,8 @@ typedef struct LaunchSpec {
     int (*task)(void *userdata);
     int kept;
     void *userdata;
-    bool reset; /* launch_reset() was called */
+    bool reset;    /* launch_reset() was called */
+    bool filtered; /* seccomp_confine_ahead() was called */
 } LaunchSpec;
 
 /* Of the new process: where its status socket is, and what it keeps for its task. */

@@ -21,7 +21,7 @@ int agent_limit(Agent *a, const RunnerLimits *limits, Failure *f)
                                limits->containers[i].container ?: "without a name");
     for (size_t i = 0; i < limits->n_containers; i++)
         find(a, limits->containers[i].container)->definition.limits = limits->containers[i].limits;
-    a->pids_share = agent_pids_share(&a->configure);
+    a->pids_share = agent_pids_share(a->platform, &a->configure);
     /* All of them: one that does not say how many processes it may have shares with others. */
     for (size_t i = 0; i < a->n_containers; i++)
         container_limit(&a->containers[i]);

@@ -273,7 +273,8 @@ static int change_root(int root)
 
 int rootfs_enter(const Platform *p, const AgentContainer *c, Failure *f)
 {
-    _cleanup_(freep) char *path = strf("%s/containers/%s/root", p->run, c->definition.name);
+    _cleanup_(freep) char *dir = rootfs_container_dir(p, c);
+    _cleanup_(freep) char *path = dir ? strf("%s/root", dir) : NULL;
     if (!path)
         return failure_set(f, -ENOMEM, "the root directory could not be entered");
     /* Nothing that is mounted from here on may show outside. */

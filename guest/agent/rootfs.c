@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/sysinfo.h>
 
@@ -16,15 +17,14 @@
 static int write_file(const char *dir, const char *name, const char *text)
 {
     _cleanup_(freep) char *path = text ? strf("%s/%s", dir, name) : NULL;
+    off_t size = text ? (off_t)strlen(text) : 0;
+    struct stat st;
+
     if (!path)
         return -ENOMEM;
-    _cleanup_(closep) int new = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
-    if (new >= 0 || errno != EEXIST)
-        return new < 0 ? -errno : write_all(new, text, strlen(text));
-    /* Containers may have it mounted: it is never empty for a moment. */
-    _cleanup_(closep) int fd = open(path, O_WRONLY | O_CLOEXEC);
-    int r = fd < 0 ? -errno : write_all(fd, text, strlen(text));
-    return r >= 0 && ftruncate(fd, (off_t)strlen(text)) < 0 ? -errno : r;
+    _cleanup_(closep) int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+    int r = fd < 0 || fstat(fd, &st) < 0 ? -errno : write_all(fd, text, (size_t)size);
+    return r >= 0 && st.st_size > size && ftruncate(fd, size) < 0 ? -errno : r;
 }
 
 /* Takes text; NULL: no memory. */
@@ -94,7 +94,7 @@ static int write_etc(const Platform *p, const AgentConfigure *configure)
 static uint64_t memory_of_containers(const Platform *p)
 {
     struct sysinfo info;
-    uint64_t max = cgroup_memory_max(p->cgroup);
+    uint64_t max = p->ahead.memory ?: cgroup_memory_max(p->cgroup);
 
     return max != SIZE_INFINITY || sysinfo(&info) < 0 ? max : (uint64_t)info.totalram * info.mem_unit;
 }
@@ -135,6 +135,12 @@ int rootfs_prepare(const Platform *p, const AgentConfigure *configure, Failure *
     return r < 0 ? failure_set(f, r, "the pod's files could not be written") : 0;
 }
 
+/* A tmpfs that was mounted ahead gets another size than it was to have. */
+static int change_size(const char *path, const char *options)
+{
+    return mount(NULL, path, NULL, MS_REMOUNT | MS_NOSUID | MS_NODEV, options) < 0 ? -errno : 0;
+}
+
 static int make_shm(const Platform *p, uint64_t bytes)
 {
     _cleanup_(freep) char *path = strf("%s/shm", p->run);
@@ -144,9 +150,24 @@ static int make_shm(const Platform *p, uint64_t bytes)
         return -ENOMEM;
     int r = dir_make_path(path, 0755);
     const char *const options[] = { "mode=1777", size, NULL };
-    return r < 0 || mount_is_at(path)
-               ? r
-               : mount_at("tmpfs", NULL, options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, path);
+    if (r < 0 || bytes == p->ahead.shm)
+        return r;
+    if (!mount_is_at(path))
+        return mount_at("tmpfs", NULL, options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, path);
+    return p->ahead.shm ? change_size(path, size) : 0;
+}
+
+/* The name of what a template made for a container; none can be called so. */
+#define FIRST ".first"
+
+static bool is_ahead(const Platform *p, const AgentContainer *c)
+{
+    return p->first && streq(p->first, c->definition.name);
+}
+
+char *rootfs_container_dir(const Platform *p, const AgentContainer *c)
+{
+    return strf("%s/containers/%s", p->run, is_ahead(p, c) ? FIRST : c->definition.name);
 }
 
 static int make_image(Platform *p, uint64_t disk, Failure *f)
@@ -159,7 +180,7 @@ static int make_image(Platform *p, uint64_t disk, Failure *f)
     return r < 0 ? failure_set(f, r, "the image could not be mounted") : 0;
 }
 
-static int mount_layer_of_memory(const AgentContainer *c, const char *layer)
+static int mount_layer_of_memory(const Platform *p, const AgentContainer *c, const char *layer)
 {
     unsigned long long bytes = c->definition.writable_size;
     _cleanup_(freep) char *size = strf("size=%llu", bytes);
@@ -169,7 +190,10 @@ static int mount_layer_of_memory(const AgentContainer *c, const char *layer)
     if (!size || !inodes)
         return -ENOMEM;
     const char *const options[] = { "mode=0755", size, inodes, NULL };
-    return mount_at("tmpfs", NULL, options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, layer);
+    if (!is_ahead(p, c))
+        return mount_at("tmpfs", NULL, options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, layer);
+    _cleanup_(freep) char *both = strf("%s,%s", size, inodes);
+    return bytes == p->ahead.layer ? 0 : both ? change_size(layer, both) : -ENOMEM;
 }
 
 /* The volume is there: volumes_mount() came before. */
@@ -177,7 +201,9 @@ static int mount_layer_of_scratch(const Platform *p, const AgentContainer *c, co
 {
     _cleanup_(freep) char *source =
         strf("%s/scratch/%s/layers/%s", p->run, c->definition.writable_volume, c->definition.name);
-    int r = source ? dir_make_path(source, 0755) : -ENOMEM;
+    int r = !source                                                      ? -ENOMEM
+            : is_ahead(p, c) && umount2(layer, 0) < 0 && errno != EINVAL ? -errno
+                                                                         : dir_make_path(source, 0755);
     _cleanup_(closep) int fd = r < 0 ? r : mount_view(AT_FDCWD, source, 0);
 
     if (fd < 0)
@@ -195,7 +221,7 @@ static int make_layer(const Platform *p, const char *dir, const AgentContainer *
         return -ENOMEM;
     int r = dir_make_path(layer, 0755);
     if (r >= 0)
-        r = layer_is_memory(&c->definition) ? mount_layer_of_memory(c, layer)
+        r = layer_is_memory(&c->definition) ? mount_layer_of_memory(p, c, layer)
                                             : mount_layer_of_scratch(p, c, layer);
     if (r >= 0)
         r = dir_make_path(upper, 0755);
@@ -215,9 +241,41 @@ static int make_overlay(const Platform *p, const char *dir, const AgentContainer
     return mount("overlay", root, "overlay", MS_NODEV, options) < 0 ? -errno : 0;
 }
 
+int rootfs_make_ahead(Platform *p, AgentConfigure *usual)
+{
+    _cleanup_(freep) char *etc = strf("%s/etc", p->run);
+    _cleanup_(freep) char *image = strf("%s/images/0", p->run);
+    _cleanup_(freep) char *dir = strf("%s/containers/" FIRST, p->run);
+    _cleanup_(freep) char *root = strf("%s/containers/" FIRST "/root", p->run);
+
+    if (!etc || !image || !dir || !root)
+        return -ENOMEM;
+    if (p->ahead.layer)
+        return 0;
+    p->ahead.memory = memory_of_containers(p);
+    rootfs_decide_sizes(p, usual);
+    int r = dir_make_path(etc, 0755);
+    if (r >= 0)
+        r = write_file(etc, "hostname", "");
+    if (r >= 0)
+        r = write_file(etc, "hosts", "");
+    if (r >= 0)
+        r = dir_make_path(image, 0755);
+    if (r < 0 || (r = make_shm(p, usual->shm_size)) < 0)
+        return r;
+    p->ahead.shm = usual->shm_size;
+    if ((r = make_layer(p, dir, &usual->containers[0])) >= 0)
+        r = dir_make_path(root, 0755);
+    if (r >= 0)
+        p->ahead.layer = usual->containers[0].definition.writable_size;
+    return MIN(r, 0);
+}
+
 int rootfs_make(Platform *p, const AgentConfigure *configure, const AgentContainer *c, Failure *f)
 {
-    _cleanup_(freep) char *dir = strf("%s/containers/%s", p->run, c->definition.name);
+    if (p->ahead.layer && c == configure->containers)
+        p->first = c->definition.name;
+    _cleanup_(freep) char *dir = rootfs_container_dir(p, c);
     _cleanup_(freep) char *root = dir ? strf("%s/root", dir) : NULL;
 
     if (!root)

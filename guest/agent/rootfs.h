@@ -10,7 +10,7 @@
  *     files/                    secrets and config files (files.h)
  *     shm                       tmpfs, /dev/shm of all
  *     containers/NAME/layer     tmpfs, or a part of a scratch, for what the container writes; it outlives restarts of the container
- *     containers/NAME/root      overlay of the two
+ *     containers/NAME/root      overlay of the two; NAME is .first for the first container of a copy, whose name its template did not know
  *     etc/{hosts,hostname}
  *
  * The process's part, at each start, in its own mount namespace: /proc, /sys, /dev, volumes on top of the overlay, then the
@@ -30,6 +30,11 @@ int rootfs_write_network(const Platform *p, const AgentConfigure *configure);
 int rootfs_name_hosts(const Platform *p, const AgentConfigure *configure, char *const *peers);
 /* The overlay of one container; fine to repeat. -ENODEV in f: the image's disk is not there yet. */
 int rootfs_make(Platform *p, const AgentConfigure *configure, const AgentContainer *c, Failure *f);
+/* In a template, before anything is known of a pod: the places of all this, and what of it does not depend on images; `usual` is a pod of
+ * one container that says nothing of itself. Fine to repeat. 0 or negative errno: then a copy makes itself what is missing. */
+int rootfs_make_ahead(Platform *p, AgentConfigure *usual);
+/* RUN/containers/NAME: malloc'ed, NULL: no memory. */
+char *rootfs_container_dir(const Platform *p, const AgentContainer *c);
 /* In a new process that knows its container later: what rootfs_enter() would mount for any. 0 or negative errno. */
 int rootfs_enter_ahead(void);
 /* In the new process, in a mount namespace of its own: its "/" becomes the container's. */

@@ -10,6 +10,7 @@
 #include "guest/agent/container.h"
 #include "guest/agent/rootfs.h"
 #include "guest/agent/standby.h"
+#include "guest/agent/syscall-filter.h"
 
 /* More than fits into a packet; who has so long a command or so many variables, has the time. */
 enum { CONFIG_MAX = 64 * 1024 };
@@ -35,6 +36,7 @@ static int enter(void *userdata, Failure *f)
 {
     const ContainerEntry *entry = userdata;
 
+    entry->platform->first = entry->config->definition.name;
     if (unshare(CLONE_NEWNS) < 0)
         return failure_set(f, -errno, "the mount namespace could not be made");
     return rootfs_enter(entry->platform, entry->config, f);
@@ -51,14 +53,15 @@ static void __attribute__((noreturn)) stand_by(Platform *p, int socket)
 
     if ((socket != LAUNCH_KEPT && dup3(socket, LAUNCH_KEPT, O_CLOEXEC) < 0) ||
         close_range(LAUNCH_KEPT + 1, ~0U, 0) < 0 || launch_reset(false, &f) < 0 ||
-        unshare(CLONE_NEWCGROUP) < 0 || rootfs_enter_ahead() < 0 || hear(LAUNCH_KEPT, stdio, &bytes) < 0 ||
+        unshare(CLONE_NEWCGROUP) < 0 || rootfs_enter_ahead() < 0 || seccomp_confine_ahead() < 0 ||
+        hear(LAUNCH_KEPT, stdio, &bytes) < 0 ||
         schema_from_bytes(&agent_container_schema, &config, bytes.data, bytes.size, &limits, NULL) < 0)
         _exit(1);
     ContainerEntry entry = { p, &config };
     LaunchSpec spec = container_spec(&config, stdio);
     spec.enter = enter;
     spec.userdata = &entry;
-    spec.reset = true;
+    spec.reset = spec.filtered = true;
     launch_child(&spec, LAUNCH_KEPT);
 }
 
@@ -113,7 +116,7 @@ bool standby_take(Standby *s, Children *children, const AgentContainer *config, 
 {
     if (s->socket < 0)
         return false;
-    if (tell(s->socket, config, stdio) < 0) {
+    if (config->definition.seccomp != SECCOMP_DEFAULT || tell(s->socket, config, stdio) < 0) {
         standby_end(s, children);
         return false;
     }

@@ -6,7 +6,8 @@
  * already.
  *
  *     template   made, in the first container's control group, with a pid namespace of its own: it mounts what it can ahead, where
- *                nobody sees it, and waits for a word; of the agent's descriptors it has none
+ *                nobody sees it, gives up most of the system calls that a container may not have, and waits for a word; of the
+ *                agent's descriptors it has none
  *     copy       told what the container is, with its streams; from there on it is as any new process (launch.h), and the
  *                container's child
  *

@@ -22,7 +22,7 @@ def instance(config=""):
     """An Instance with the image busybox. In memory, as /run is on any host: what podvisor writes there it writes through to the disk."""
     with Instance('log_size = "256M";\n' + config, root=tempfile.mkdtemp(prefix="pv-", dir="/dev/shm")) as host:
         host.root.chmod(0o711)  # libvirt's user has to get through
-        host.import_busybox()
+        host.import_busybox(complete=True)
         yield host
 
 

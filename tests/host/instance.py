@@ -243,11 +243,14 @@ class Instance:
         for pod in self.list():
             self.cli("wait", pod, "--for=gone", f"--timeout={PATIENCE}s")
 
-    def import_busybox(self, name="busybox", files=()):
+    def import_busybox(self, name="busybox", files=(), complete=False):
+        """complete: with the places for what a container is given, as images of distributions have them; else those have to be made."""
         tree = self.root / "busybox-tree"
         (tree / "bin").mkdir(parents=True)
-        for folder in ("etc", "tmp", "var"):
+        for folder in ("etc", "tmp", "var", *(("proc", "sys", "dev") if complete else ())):
             (tree / folder).mkdir()
+        for file in ("hostname", "hosts") if complete else ():
+            (tree / "etc" / file).write_text("")
         shutil.copy("/bin/busybox", tree / "bin/busybox")
         for applet in subprocess.run(["/bin/busybox", "--list"], check=True, capture_output=True, text=True).stdout.split():
             if applet != "busybox":

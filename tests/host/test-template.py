@@ -26,6 +26,18 @@ containers = ( { name = "main"; image = "busybox"; %(container)s
 """
 
 
+# What a container finds itself in, as far as it must not depend on how its machine was started.
+# Sizes that a pod does not give are of what memory is left after the boot, to within a percent.
+FOUND = """df -k / /dev/shm | awk 'NR > 1 {print int($2 / 16384 + 0.5)}'; cat /etc/hosts /etc/hostname; cd /sys/fs/cgroup; grep . pids.max memory.max memory.oom.group cpu.max;
+grep -E "^(Seccomp|NoNewPrivs|Cap)" /proc/self/status; cut -d" " -f 4-6,9- /proc/self/mountinfo | sed "s/workdir=.*//; s/lowerdir=.*//; s/size=[0-9]*k//; s/nr_inodes=[0-9]*//"; ls -la /etc"""
+VARIANTS = {
+    "plain": ("", ""),
+    "sizes": ('shm_size = "3M";', 'writable_size = "7M"; limits = { memory = "40M"; pids = 77; cpu = 0.5; };'),
+    "open": ("", 'seccomp = "unconfined"; no_new_privs = true; capabilities = [ "SYS_ADMIN" ]; read_only = true;'),
+    "layer": ('volumes = ( { name = "room"; type = "scratch"; size = "16M"; } );', 'writable_volume = "room"; devices = [ "/dev/fuse" ];'),
+}
+
+
 def pod(start="template", machine="microvm", more="", container=""):
     return POD % {"start": start, "machine": machine, "more": more, "container": container, "command": HELLO_COMMAND}
 
@@ -205,6 +217,21 @@ class Templates(unittest.TestCase):
         before = time.time()
         guest = float(self.host.sh("clock", "date +%s").stdout)
         self.assertLess(abs(guest - before), 5)
+
+    def test_a_container_finds_in_a_copy_what_it_finds_after_a_boot(self):
+        self.prepare()
+        for name, (more, container) in VARIANTS.items():
+            found = {}
+            for start in ("cold", "template"):
+                by = self.begin("same", pod(start=start, more=more, container=container))
+                self.assertEqual(by == "from a template", start == "template")
+                found[start] = self.host.sh("same", FOUND).stdout
+                if name == "sizes":
+                    self.assertEqual(self.host.sh("same", "df -k / /dev/shm | awk 'NR > 1 {print $2}'").stdout.split(), ["7168", "3072"])
+                self.host.clear()
+            self.assertIn("Seccomp:", found["cold"])
+            with self.subTest(name):
+                self.assertEqual(found["template"], found["cold"])
 
     def test_a_copy_has_its_volumes_and_its_network(self):
         with socket.socket() as s:
