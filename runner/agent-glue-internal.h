@@ -42,7 +42,7 @@ struct AgentGlue {
 void agent_glue_on_welcome(void *userdata, void *body);
 void agent_glue_on_clock(void *userdata, void *body);
 /* True when the agent will answer; a clock that cannot be seen to is logged. */
-bool agent_glue_clock_begin(AgentGlue *g);
+bool agent_glue_clock_begin(AgentGlue *g, bool tell);
 /* There is room for more of the secrets and config files, or more of them. */
 void agent_glue_files_go_on(AgentGlue *g);
 

@@ -271,7 +271,7 @@ void agent_glue_set_paused(Runner *r, bool paused)
     agent_client_set_paused(g->client, paused);
     /* A clock stands still with its machine. */
     if (!paused)
-        (void)agent_glue_clock_begin(g);
+        (void)agent_glue_clock_begin(g, false);
 }
 
 int agent_glue_exec(Runner *r, const ExecRequest *request, int *fd, char **ret_message)

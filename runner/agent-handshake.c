@@ -149,11 +149,11 @@ static void clock_failed(Runner *r, int error)
 }
 
 /* True when the agent will answer. */
-bool agent_glue_clock_begin(AgentGlue *g)
+bool agent_glue_clock_begin(AgentGlue *g, bool tell)
 {
     if (!g->has_clock)
         return false;
-    int e = guest_clock_begin(&g->clock, g->client);
+    int e = guest_clock_begin(&g->clock, g->client, tell);
     if (e < 0)
         clock_failed(g->runner, e);
     return e >= 0;
@@ -244,7 +244,9 @@ void agent_glue_on_welcome(void *userdata, void *body)
     if (beyond)
         runner_log(r, LOG_WARNING, 0, "Pod %s: its agent is older than podvisor, and knows no %s: %s",
                    r->definition.name, beyond, "they have no effect until the pod is started anew");
-    g->configure_due = agent_glue_clock_begin(g) && !w->configured;
+    /* A copy's clock is that of its template. Told the time, it need not be waited for; rounds that make it exact go on beside its start. */
+    bool tell = r->copy && !w->configured && w->version >= AGENT_PROTOCOL_TIME;
+    g->configure_due = agent_glue_clock_begin(g, tell) && !w->configured && !tell;
     g->report_due = w->configured;
     if (w->configured) {
         (void)files_send(g);

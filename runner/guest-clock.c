@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "runner/guest-clock.h"
 
-static int ask(GuestClock *c, AgentClient *client, int64_t step)
+static int ask(GuestClock *c, AgentClient *client, int64_t step, bool tell)
 {
     c->round++;
     c->asked = now_usec(CLOCK_REALTIME);
     c->sent = now_usec(CLOCK_MONOTONIC);
-    return agent_client_send(client, AGENT_CLOCK, &(AgentClock){ .round = c->round, .step = step });
+    const AgentClock question = { .round = c->round, .step = step, .time = tell ? c->asked : 0 };
+    return agent_client_send(client, AGENT_CLOCK, &question);
 }
 
-int guest_clock_begin(GuestClock *c, AgentClient *client)
+int guest_clock_begin(GuestClock *c, AgentClient *client, bool tell)
 {
     c->left = GUEST_CLOCK_ROUNDS;
-    return ask(c, client, 0);
+    return ask(c, client, 0, tell);
 }
 
 int64_t guest_clock_error(usec_t asked, usec_t answered, usec_t time, bool *ret_right)
@@ -39,6 +40,6 @@ int guest_clock_take(GuestClock *c, AgentClient *client, const AgentClock *answe
         return 0;
     int64_t error = guest_clock_error(c->asked, now_usec(CLOCK_REALTIME), answer->time, &right);
     c->left = right ? 0 : c->left - 1;
-    int r = c->left > 0 || error != 0 ? ask(c, client, -error) : 0;
+    int r = c->left > 0 || error != 0 ? ask(c, client, -error, false) : 0;
     return r < 0 ? r : 1;
 }

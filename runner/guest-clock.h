@@ -5,11 +5,14 @@
  *
  * Theory of operation
  * -------------------
- * What is said to a guest may lie for seconds before it is read: the guest boots, or its processor is emulated. So no
- * time is sent. The agent is asked what its clock shows, and by when question and answer were under way it is known what it
+ * What is said to a guest may lie for seconds before it is read: the guest boots, or its processor is emulated. So a time that
+ * is sent would be a wrong one. The agent is asked what its clock shows, and by when question and answer were under way it is known what it
  * should have shown, give or take half of the round trip. If it is off by more than that and GUEST_CLOCK_TOLERANCE, the agent is
  * told by how much to move it: a difference does not age under way. Then it is asked again, until it is right within the
  * tolerance or GUEST_CLOCK_ROUNDS are over: on a host so busy that round trips are slow, nothing better can be known.
+ *
+ * Only a copy of a template is told the time, when it has said its first word: its clock is as old as its template, and its containers
+ * need not wait for a round trip to be right to within that one message. The rounds go on meanwhile.
  *
  * A guest that lies about its clock gets a wrong clock. Answers to what was not asked are dropped.
  */
@@ -25,8 +28,8 @@ typedef struct GuestClock {
     usec_t sent;    /* the same moment by CLOCK_MONOTONIC */
 } GuestClock;
 
-/* Begins anew. 0, or negative errno of agent_client_send(). */
-int guest_clock_begin(GuestClock *c, AgentClient *client);
+/* Begins anew. tell: the agent is told the time with the first question. 0, or negative errno of agent_client_send(). */
+int guest_clock_begin(GuestClock *c, AgentClient *client, bool tell);
 /* Whether it is the answer to the last question. */
 bool guest_clock_awaits(const GuestClock *c, const AgentClock *answer);
 /* 1: it was an answer, and what follows from it has been sent; 0: it was none; or negative errno of agent_client_send(). */

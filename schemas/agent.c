@@ -14,7 +14,7 @@ DEFINE_SCHEMA(agent_hello_schema, AgentHello, "hello", "Begins a session.", hell
 static const Field clock_fields[] = {
     { F_UNSIGNED(AgentClock, round), .doc = "Which question it is, or is answered." },
     { F_SIGNED(AgentClock, step), .doc = "Microseconds by which the guest's clock is to be moved." },
-    { F_DURATION(AgentClock, time), .doc = "The guest's clock." },
+    { F_DURATION(AgentClock, time), .doc = "The guest's clock; or the host's, for a guest that is far off." },
     { F_DURATION(AgentClock, uptime), .doc = "How long it runs." },
     { F_DURATION(AgentClock, tick), .doc = "What that goes forward by at once." },
 };

@@ -50,7 +50,7 @@
 
 enum {
     AGENT_PROTOCOL_MIN = 1,
-    AGENT_PROTOCOL_MAX = 4,
+    AGENT_PROTOCOL_MAX = 5,
     AGENT_PROTOCOL_CLOCK = 2,       /* the first version with `clock` */
     AGENT_PROTOCOL_STORAGE = 3,     /* the first with `file`, and with disks in `configure` */
     AGENT_PROTOCOL_NETWORK = 3,     /* the first version with `network` in `configure` */
@@ -64,6 +64,7 @@ enum {
     AGENT_PROTOCOL_RESOURCES = 4, /* the first with devices, umask, limits of io, and swap */
     AGENT_PROTOCOL_DHCP = 4,      /* the first that leases the machine's address, where `network` says so */
     AGENT_PROTOCOL_HOSTS = 4,     /* the first with `hosts`, and with peers in `configure` */
+    AGENT_PROTOCOL_TIME = 5,      /* the first that is told the time by `clock` */
     AGENT_MESSAGE_SIZE_MAX = FRAME_PAYLOAD_MAX,
     AGENT_STREAM_CREDIT = 128 * 1024,
     AGENT_LOG_WINDOW = 256 * 1024,
@@ -114,8 +115,9 @@ extern const Schema agent_hello_schema;
 typedef struct AgentClock {
     uint64_t round; /* an answer has that of its question */
     int64_t step;   /* of a question: microseconds by which the guest's clock is to be moved first */
-    usec_t time;    /* of an answer: CLOCK_REALTIME of the guest */
-    usec_t uptime;  /* of an answer: CLOCK_MONOTONIC of the guest; 0: an agent that does not tell */
+    usec_t
+        time; /* of an answer: CLOCK_REALTIME of the guest; of a question: the host's, for a guest that is off by seconds; 0: no such word */
+    usec_t uptime; /* of an answer: CLOCK_MONOTONIC of the guest; 0: an agent that does not tell */
     usec_t
         tick; /* of an answer: what that goes forward by at once, as a guest's does that has only its timer's ticks */
 } AgentClock;

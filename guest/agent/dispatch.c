@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <stdlib.h>
 #include <time.h>
 
 #include "guest/agent/agent.h"
@@ -37,23 +38,33 @@ static int on_template(Agent *a, uint64_t id, const void *body, Failure *f)
     return template_begin(a, id, f);
 }
 
+/* By how much this machine's clock is to be moved. The time that it is told is as old as the message: good for who is off by more. */
+static int64_t clock_step(const AgentClock *clock)
+{
+    int64_t off = clock->time > 0 ? (int64_t)clock->time - (int64_t)now_usec(CLOCK_REALTIME) : 0;
+
+    return llabs(off) > (int64_t)USEC_PER_SEC ? off : clock->step;
+}
+
 static int on_clock(Agent *a, uint64_t id, const void *body, Failure *f)
 {
     const AgentClock *clock = body;
-
+    int64_t step = clock_step(clock);
     struct timespec tick = { 0 };
 
-    if (clock->step != 0)
-        a->platform->ops->step_clock(a->platform, clock->step);
+    if (step != 0)
+        a->platform->ops->step_clock(a->platform, step);
     /* A machine that was paused has not seen the time go by, and others have. */
-    if (clock->step > 0)
-        dhcp_skip(a, (usec_t)clock->step);
+    if (step > 0)
+        dhcp_skip(a, (usec_t)step);
     (void)clock_getres(CLOCK_MONOTONIC, &tick);
     AgentClock answer = { .round = clock->round,
                           .time = now_usec(CLOCK_REALTIME),
                           .uptime = now_usec(CLOCK_MONOTONIC),
                           .tick = (usec_t)tick.tv_sec * USEC_PER_SEC + (usec_t)tick.tv_nsec / 1000 };
     agent_send(a, AGENT_CLOCK, 0, &answer);
+    /* An answer that waits for what else there is to do says nothing of the clock. */
+    port_flush(&a->port);
     return 0;
 }
 

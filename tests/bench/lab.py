@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """The instance that is measured, and what all parts do with it."""
 import contextlib
+import ctypes
 import json
+import os
 import pathlib
+import select
 import sys
 import tempfile
 import time
@@ -13,8 +16,10 @@ from instance import HELLO, Instance, processes_below, until
 LINE = b"hello from"
 TEMPLATE = 'qemu = { start = "template"; };\n' + HELLO
 LIBVIRT = 'backend = "libvirt";\n' + HELLO
-# Between two looks at a log: the doubt of a time, and some hundredths of a processor.
+# Between two looks at several logs: the doubt of a time, and some hundredths of a processor.
 LOOK = .002
+LIBC = ctypes.CDLL(None, use_errno=True)
+IN_MODIFY, IN_CREATE = 0x2, 0x100
 
 
 @contextlib.contextmanager
@@ -44,6 +49,25 @@ class Log:
         return False
 
 
+class Changes:
+    """Of files in a directory, as inotify(7) tells: who waits for them takes nothing from those who make them."""
+
+    def __init__(self, directory):
+        self.fd = LIBC.inotify_init1(os.O_CLOEXEC | os.O_NONBLOCK)
+        if self.fd < 0 or LIBC.inotify_add_watch(self.fd, bytes(directory), IN_MODIFY | IN_CREATE) < 0:
+            raise OSError(ctypes.get_errno(), f"{directory} cannot be watched")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        os.close(self.fd)
+
+    def wait(self, seconds):
+        if select.select([self.fd], [], [], seconds)[0]:
+            os.read(self.fd, 65536)
+
+
 class Lab:
     """host: an instance(); daemon: a Libvirtd, or None with the reason why not; o: the options; part: where results go."""
 
@@ -66,14 +90,16 @@ class Lab:
     def first_line(self, name, text, patience=240):
         """Seconds from the file's coming into place to its container's first line in its log."""
         log = Log(self.host, name)
-        begin = time.monotonic()
-        self.host.write(name, text)
+        log.path.parent.mkdir(parents=True, exist_ok=True)
         # `logs -f` at once would fail until there is a log, again and again, on a processor that the guest wants. The console is in there, too.
-        while not log.spoke():
-            if time.monotonic() - begin > patience:
-                raise Hang(f"{name} said nothing in {patience} s")
-            time.sleep(LOOK)
-        return time.monotonic() - begin
+        with Changes(log.path.parent) as changes:
+            begin = time.monotonic()
+            self.host.write(name, text)
+            while not log.spoke():
+                if time.monotonic() - begin > patience:
+                    raise Hang(f"{name} said nothing in {patience} s")
+                changes.wait(1)
+            return time.monotonic() - begin
 
     def end(self, *names):
         for name in names:
