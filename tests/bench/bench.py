@@ -17,6 +17,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "host")]
 import crowd
 import domains
+import idle
 import libvirtd
 import machine
 import many
@@ -30,7 +31,7 @@ from instance import BIN, BUILD, HELLO
 from lab import Lab, instance
 from rows import PARTS
 
-MEASURES = {"start": start.measure, "cpu": start.cpu, "rate": many.rate, "many": many.many, "memory": many.memory, "soak": soak.measure,
+MEASURES = {"start": start.measure, "cpu": start.cpu, "rate": many.rate, "many": many.many, "memory": many.memory, "idle": idle.measure, "soak": soak.measure,
             "streams": streams.measure, "libvirt": domains.measure, "crowd": crowd.measure}
 assert list(MEASURES) == list(PARTS)
 
@@ -45,7 +46,7 @@ SIZES = [
     ("lines", 300, 10, "thousand short lines that are logged in `streams`, a tenth as many long ones"),
     ("domains", 5, 2, "pods more in `libvirt`"),
     ("pods", 50, 5, "pods in `crowd`"),
-    ("idle", 60, 2, "seconds of idling in `crowd`"),
+    ("idle", 60, 2, "seconds of idling in `idle` and `crowd`"),
 ]
 
 

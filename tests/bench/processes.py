@@ -34,8 +34,9 @@ def computed(pid):
 
 
 def wakeups(pid):
-    status = pathlib.Path(f"/proc/{pid}/status").read_text()
-    return sum(int(line.split()[1]) for line in status.splitlines() if "ctxt_switches" in line)
+    """Of all its threads."""
+    return sum(int(line.split()[1]) for task in pathlib.Path(f"/proc/{pid}/task").iterdir()
+               for line in (task / "status").read_text().splitlines() if "ctxt_switches" in line)
 
 
 def descriptors(pid):
