@@ -5,8 +5,9 @@
 #include "guest/agent/network.h"
 #include "schemas/device.h"
 
-/* What is removed then is memory that no container misses before. */
-#define SETTLED_AFTER USEC_PER_SEC
+/* What is removed then is memory that no container misses before; and where many machines start at once, those that are not up yet need the
+ * processor more. */
+#define SETTLED_AFTER (10 * USEC_PER_SEC)
 
 /* The bytes by which two configurations are compared: entropy is another each time and says nothing. */
 static int comparable(const AgentConfigure *configure, Bytes *ret)

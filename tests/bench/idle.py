@@ -6,7 +6,7 @@ import processes
 from instance import HELLO
 
 # After which a guest's kernel has done what it does of itself after a start, and QEMU has ended the threads that it needed for that.
-SETTLED = 10
+SETTLED = 15
 
 
 def measure(lab):

@@ -128,7 +128,7 @@ ROWS = [
     Row("memory.template", "the template", "MiB", "Once for all: the memory file that the machines share as long as they do not write."),
     Row("memory.ratio", "QEMU of a pod / QEMU alone", "", "Each by the floor's median.", ("memory.qemu", "memory.floor"), over_median),
     Row("idle.floor", "QEMU alone, from a template: processor time for a minute", "ms",
-        "Its container waits, as that of a pod does. From ten seconds after the start on, since a guest's kernel has something to do until then."),
+        "Its container waits, as that of a pod does. From a quarter of a minute after the start on, since a guest's kernel has something to do until then."),
     Row("idle.booted", "podvisor, QEMU of a pod that booted: the same", "ms", "The same."),
     Row("idle.copy", "podvisor, QEMU of a pod from a template: the same", "ms", "The same."),
     Row("idle.runner", "the runner: the same", "ms", "Of both pods."),
