@@ -23,7 +23,9 @@ static int write_file(const char *dir, const char *name, const char *text)
     if (!path)
         return -ENOMEM;
     _cleanup_(closep) int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
-    int r = fd < 0 || fstat(fd, &st) < 0 ? -errno : write_all(fd, text, (size_t)size);
+    if (fd < 0 || fstat(fd, &st) < 0)
+        return -errno;
+    int r = write_all(fd, text, (size_t)size);
     return r >= 0 && st.st_size > size && ftruncate(fd, size) < 0 ? -errno : r;
 }
 
