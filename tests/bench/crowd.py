@@ -3,6 +3,7 @@
 import time
 
 import processes
+from instance import switches, switches_since
 
 IDLE = 'backend = "null";\ncontainers = ( { name = "c"; image = "busybox"; } );\n'
 
@@ -22,9 +23,9 @@ def measure(lab):
     lab.add("crowd.podvisord", processes.resident(host.daemon.pid))
     lab.add("crowd.runner", processes.resident(listed[names[0]]["runner_pid"]))
     daemon = host.daemon.pid
-    before = processes.computed(daemon), processes.wakeups(daemon)
+    before = processes.computed(daemon), switches(daemon)
     time.sleep(lab.o.idle)  # this is the measurement
     minutes = lab.o.idle / 60
     lab.add("crowd.idle-cpu", (processes.computed(daemon) - before[0]) * 1000 / minutes)
-    lab.add("crowd.idle-wakeups", (processes.wakeups(daemon) - before[1]) / minutes)
+    lab.add("crowd.idle-wakeups", switches_since(daemon, before[1]) / minutes)
     lab.end(*names)

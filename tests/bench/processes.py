@@ -33,12 +33,6 @@ def computed(pid):
     return sum(int((task / "schedstat").read_text().split()[0]) for task in pathlib.Path(f"/proc/{pid}/task").iterdir()) / 1e9
 
 
-def wakeups(pid):
-    """Of all its threads."""
-    return sum(int(line.split()[1]) for task in pathlib.Path(f"/proc/{pid}/task").iterdir()
-               for line in (task / "status").read_text().splitlines() if "ctxt_switches" in line)
-
-
 def descriptors(pid):
     return len(os.listdir(f"/proc/{pid}/fd"))
 

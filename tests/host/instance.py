@@ -132,6 +132,17 @@ def resident(pid):
             return int(line.split()[1]) * 1024
 
 
+def switches(pid):
+    """How often each of its threads has been woken, and put to sleep by others."""
+    return {task.name: sum(int(line.split()[1]) for line in (task / "status").read_text().splitlines() if "ctxt_switches" in line)
+            for task in pathlib.Path(f"/proc/{pid}/task").iterdir()}
+
+
+def switches_since(pid, before):
+    """The same of all together, since they were `before`; threads that have ended meanwhile are left out."""
+    return sum(n - before.get(thread, 0) for thread, n in switches(pid).items())
+
+
 class Instance:
     """before: words that each of our programs is started with, as `setpriv ...`. root: a directory of the caller's."""
 

@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is asked of every kernel, on both machines, booted and as a copy of a template: a pod with a bit of everything works."""
 import json
-import pathlib
 import socket
 import time
 
 import instance
-from instance import HELLO_COMMAND, until
+from instance import HELLO_COMMAND, switches, switches_since, until
 
 POD = """memory = "192M";
 qemu = { start = "template"; machine = "%(machine)s"; };
@@ -37,16 +36,6 @@ def fetch(port):
     with socket.create_connection(("127.0.0.1", port), timeout=instance.PATIENCE) as s:
         s.sendall(b"GET / HTTP/1.0\r\n\r\n")
         return b"".join(iter(lambda: s.recv(4096), b""))
-
-
-def switches(pid):
-    """How often each of its threads has been woken, and put to sleep by others."""
-    return {task.name: sum(int(line.split()[1]) for line in (task / "status").read_text().splitlines() if "ctxt_switches" in line)
-            for task in pathlib.Path(f"/proc/{pid}/task").iterdir()}
-
-
-def switches_since(pid, before):
-    return sum(n - before.get(thread, 0) for thread, n in switches(pid).items())
 
 
 class Kernel:

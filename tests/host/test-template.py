@@ -293,7 +293,7 @@ class Templates(unittest.TestCase):
         until("it is gone, and its door shut", lambda: not instance.alive(keeper))
         self.assertIn("it is being made", self.begin("after"))
         self.assertEqual(self.host.sh("stays", "dd if=/dev/zero of=/tmp/x bs=1M count=20 2>/dev/null; echo alive").stdout, "alive\n")
-        # One that is about to have a template made is two for a moment, until the second has become another program.
+        # A child of it counts as one, too, until it is another program.
         until("one keeps templates, and no more", lambda: len(keepers(self.host)) == 1)
 
     def test_a_keeper_that_hangs_costs_a_boot(self):
