@@ -52,9 +52,9 @@ int container_output_open(ContainerOutput *o, int *ret_write)
     return begin(o, fds[0], false);
 }
 
-int container_output_open_terminal(ContainerOutput *o, int fd)
+int container_output_take(ContainerOutput *o, int fd, bool terminal)
 {
-    return begin(o, fd, true);
+    return begin(o, fd, terminal);
 }
 
 void container_output_close(ContainerOutput *o)

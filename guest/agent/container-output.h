@@ -31,8 +31,8 @@ typedef struct ContainerOutput {
 void container_output_init(ContainerOutput *o, Agent *a, const char *container, StreamChannel channel);
 /* A new pipe; *ret_write is for the program. 0 or negative errno. */
 int container_output_open(ContainerOutput *o, int *ret_write);
-/* The same of a terminal that the program has; takes fd, also when it fails. */
-int container_output_open_terminal(ContainerOutput *o, int fd);
+/* The same of what the program has already, a terminal or the other end of a pipe; takes fd, also when it fails. */
+int container_output_take(ContainerOutput *o, int fd, bool terminal);
 /* Reads once, as far as there is room; false when there is nothing more for now. */
 bool container_output_read(ContainerOutput *o);
 /* The program has ended: what it wrote is still read, but nothing that somebody else who has the pipe writes later. */

@@ -28,6 +28,14 @@ int container_streams_open(Container *c, int theirs[3])
     return r < 0 ? r : container_output_open(&c->outputs[1], &theirs[2]);
 }
 
+int container_streams_take(Container *c, const int outputs[2])
+{
+    int out = container_output_take(&c->outputs[0], outputs[0], false);
+    int err = container_output_take(&c->outputs[1], outputs[1], false);
+
+    return MIN(out, err);
+}
+
 void container_streams_close(Container *c)
 {
     container_input_end(c);

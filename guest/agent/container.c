@@ -92,7 +92,7 @@ static void launch_hear(Container *c)
             launch_told(c, news);
         else if (c->outputs[0].fd >= 0)
             safe_close(terminal);
-        else if (container_output_open_terminal(&c->outputs[0], terminal) < 0)
+        else if (container_output_take(&c->outputs[0], terminal, true) < 0)
             kill_all(c); /* nobody could hear it, nor read why */
     }
 }
@@ -108,9 +108,6 @@ static int launch_in(Container *c, const int stdio[3], Launched *ret)
     ContainerEntry entry = { a->platform, c->config };
     LaunchSpec spec = container_spec(c->config, stdio);
     bool shared = a->configure.share_pids;
-
-    if (!shared && c == a->containers && standby_take(&a->standby, &a->children, c->config, stdio, ret))
-        return 0;
     int pids = shared ? pid_namespace_get(&a->pids, &a->children, a->platform, &c->failure) : -1;
     if (shared && pids < 0)
         return pids;
@@ -131,22 +128,43 @@ static void limit_again(Container *c)
         container_limit(c);
 }
 
-static int launch_container(Container *c)
+static int launch_anew(Container *c, Launched *ret)
 {
     int theirs[3] = { -1, -1, -1 };
+
+    int r = container_streams_open(c, theirs);
+    if (r < 0)
+        failure_set(&c->failure, r, "its standard streams could not be set up");
+    else
+        r = launch_in(c, theirs, ret);
+    for (size_t i = 0; i < ELEMENTSOF(theirs); i++)
+        safe_close(theirs[i]);
+    return r;
+}
+
+/* By the process that waits, if there is one, and it is for this container. */
+static bool launch_standby(Container *c, Launched *ret)
+{
+    Agent *a = c->agent;
+    int outputs[2];
+
+    if (a->configure.share_pids || c != a->containers ||
+        !standby_take(&a->standby, &a->children, c->config, outputs, ret))
+        return false;
+    if (container_streams_take(c, outputs) < 0)
+        kill_all(c); /* nobody could hear it */
+    return true;
+}
+
+static int launch_container(Container *c)
+{
     Launched launched;
 
     limit_again(c);
     c->failure.error = 0;
     c->launch_ready = c->launch_failed = false;
     c->oom_kills = cgroup_oom_kills(c->cgroup);
-    int r = container_streams_open(c, theirs);
-    if (r < 0)
-        failure_set(&c->failure, r, "its standard streams could not be set up");
-    else
-        r = launch_in(c, theirs, &launched);
-    for (size_t i = 0; i < ELEMENTSOF(theirs); i++)
-        safe_close(theirs[i]);
+    int r = launch_standby(c, &launched) ? 0 : launch_anew(c, &launched);
     if (r < 0)
         return r;
     children_add(&c->agent->children, &c->child, launched.pid, launched.pidfd);

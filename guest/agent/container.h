@@ -100,6 +100,8 @@ bool container_through(const Container *c);
 /* Of a new run; theirs are for the program, and the caller's to close, -1 for none. A terminal is made by the new process, and told of. 0 or
  * negative errno; what was opened is to be closed either way. */
 int container_streams_open(Container *c, int theirs[3]);
+/* Those of a program that has them already; takes outputs, of stdout and stderr. 0 or negative errno. */
+int container_streams_take(Container *c, const int outputs[2]);
 void container_streams_close(Container *c);
 /* What its program reads of can be written there; -1: nothing can. Not the caller's to close, nor for longer than the run. */
 int container_input(const Container *c);

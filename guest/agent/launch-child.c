@@ -100,7 +100,9 @@ static int settle(const LaunchSpec *spec, const int stdio[3], int status, Identi
                            missing);
     if (r < 0)
         return failure_set(f, r, "user %s", spec->user ?: "root");
-    r = spec->terminal ? open_terminal(spec, root, identity->uid, status) : take_stdio(stdio);
+    r = spec->terminal   ? open_terminal(spec, root, identity->uid, status)
+        : spec->prepared ? 0
+                         : take_stdio(stdio);
     if (r < 0)
         return failure_set(f, r, "the standard streams could not be set up");
     const char *dir = str_empty(spec->working_dir) ? "/" : spec->working_dir;
@@ -118,7 +120,7 @@ static int open_stdio(const LaunchSpec *spec, int ret[3], Failure *f)
     return 0;
 }
 
-static void __attribute__((noreturn)) tell_failure(int status, const Failure *f)
+void launch_fail(int status, const Failure *f)
 {
     char word[FAILURE_TEXT_MAX + 32];
     int n = snprintf(word, sizeof word, LAUNCH_WORD_FAILED "%d %s", f->error, f->text);
@@ -153,10 +155,10 @@ void launch_child(const LaunchSpec *spec, int status)
     Failure f = { 0 };
     int stdio[3] = { -1, -1, -1 };
 
-    if ((!spec->reset && launch_reset(spec->task != NULL, &f) < 0) ||
-        (!spec->terminal && open_stdio(spec, stdio, &f) < 0) ||
+    if ((!spec->prepared && launch_reset(spec->task != NULL, &f) < 0) ||
+        (!spec->prepared && !spec->terminal && open_stdio(spec, stdio, &f) < 0) ||
         (spec->enter && spec->enter(spec->userdata, &f) < 0))
-        tell_failure(status, &f);
+        launch_fail(status, &f);
     (void)(spec->task ? become_task : become_program)(spec, stdio, &status, &f);
-    tell_failure(status, &f);
+    launch_fail(status, &f);
 }

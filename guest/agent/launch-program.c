@@ -68,7 +68,7 @@ static int become(const LaunchSpec *spec, const Identity *identity, Failure *f)
     if (r < 0)
         return failure_say(f, r, "%s is no capability that this machine knows", unknown);
     /* First, because a filter is set with power or with no_new_privs, and the latter may not be wanted. */
-    if (d->seccomp == SECCOMP_DEFAULT && (r = seccomp_confine(mask, spec->filtered)) < 0)
+    if (d->seccomp == SECCOMP_DEFAULT && !spec->prepared && (r = seccomp_confine(mask)) < 0)
         return failure_set(f, r, "system calls could not be filtered");
     if ((r = capabilities_bound(mask)) < 0)
         return failure_set(f, r, "capabilities could not be bounded");

@@ -34,8 +34,8 @@ typedef struct LaunchSpec {
     int (*task)(void *userdata);
     int kept;
     void *userdata;
-    bool reset;    /* launch_reset() was called */
-    bool filtered; /* seccomp_confine_ahead() was called */
+    bool
+        prepared; /* launch_reset() and seccomp_confine() were called, and its streams are in place, but for a terminal */
 } LaunchSpec;
 
 /* Of the new process: where its status socket is, and what it keeps for its task. */
@@ -63,8 +63,9 @@ int launch_reset(bool task, Failure *f);
 /* The next of the news; *ready carries what was heard before, false at first. */
 LaunchNews launch_news(int status, bool *ready, int *ret_terminal, Failure *f);
 
-/* The new process's side; does not return. */
+/* The new process's side; these do not return. */
 void launch_child(const LaunchSpec *spec, int status) __attribute__((noreturn));
+void launch_fail(int status, const Failure *f) __attribute__((noreturn));
 
 /* Its last steps: gives up the agent's power and executes. Comes back only with a failure. */
 int launch_program(const LaunchSpec *spec, const Identity *identity, int status, Failure *f);

@@ -6,6 +6,7 @@
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 
+#include "base/socket.h"
 #include "base/strings.h"
 #include "guest/agent/beneath.h"
 #include "guest/agent/devices.h"
@@ -69,7 +70,7 @@ static const struct {
 /* Those that the agent has written. */
 static const char *const etc_files[] = { "hostname", "hosts", "resolv.conf" };
 
-/* Mounts that nobody sees yet, of a process that has none of its container's files so far; by the table's rows. */
+/* Mounts that nobody sees yet, made for a container of which no file was known then; by the table's rows. */
 static int ahead[ELEMENTSOF(filesystems)];
 static size_t n_ahead;
 
@@ -97,13 +98,26 @@ static int fill_dev(int dev)
     return r;
 }
 
-int rootfs_enter_ahead(void)
+int rootfs_enter_ahead(int socket)
 {
     for (size_t i = 0; i < ELEMENTSOF(filesystems); i++) {
-        int fd = make_filesystem(i);
+        _cleanup_(closep) int fd = make_filesystem(i);
         int r = fd >= 0 && streq(filesystems[i].path, "/dev") ? fill_dev(fd) : fd;
-        if (r < 0)
+        if (r < 0 || (r = packet_send(socket, "", 1, fd)) < 0)
             return r;
+    }
+    return 0;
+}
+
+int rootfs_enter_take(int socket)
+{
+    _cleanup_(bytes_done) Bytes packet = { 0 };
+
+    while (n_ahead < ELEMENTSOF(filesystems)) {
+        int fd = -1;
+        ssize_t n = packet_receive(socket, 1, &packet, &fd);
+        if (n <= 0 || fd < 0)
+            return n < 0 ? (int)n : -ECONNRESET;
         ahead[n_ahead++] = fd;
     }
     return 0;

@@ -35,7 +35,9 @@ int rootfs_make(Platform *p, const AgentConfigure *configure, const AgentContain
 int rootfs_make_ahead(Platform *p, AgentConfigure *usual);
 /* RUN/containers/NAME: malloc'ed, NULL: no memory. */
 char *rootfs_container_dir(const Platform *p, const AgentContainer *c);
-/* In a new process that knows its container later: what rootfs_enter() would mount for any. 0 or negative errno. */
-int rootfs_enter_ahead(void);
+/* In a new process that knows its container later: what rootfs_enter() would mount for any, over a socket to who calls that and
+ * rootfs_enter_take(). 0 or negative errno. */
+int rootfs_enter_ahead(int socket);
+int rootfs_enter_take(int socket);
 /* In the new process, in a mount namespace of its own: its "/" becomes the container's. */
 int rootfs_enter(const Platform *p, const AgentContainer *c, Failure *f);

@@ -2,11 +2,14 @@
 #include <fcntl.h>
 #include <linux/sched.h>
 #include <sched.h>
+#include <sys/epoll.h>
+#include <sys/mount.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/file.h"
 #include "base/socket.h"
+#include "guest/agent/capabilities.h"
 #include "guest/agent/container.h"
 #include "guest/agent/rootfs.h"
 #include "guest/agent/standby.h"
@@ -14,119 +17,267 @@
 
 /* More than fits into a packet; who has so long a command or so many variables, has the time. */
 enum { CONFIG_MAX = 64 * 1024 };
+/* Milliseconds, as SETTLED_AFTER: until then others need the processor more. */
+enum { USHER_STAYS = 10 * 1000 };
+/* What both have open besides the streams: on the first the container is told, and news of it; the second is between the two. */
+enum { FD_AGENT = LAUNCH_KEPT, FD_OTHER, FD_WAITER, FD_FREE };
 
-/* --- the process -------------------------------------------------------------------------------------------------------------- */
+/* Ends that are the two processes' alone. */
+typedef struct Theirs {
+    int agent, waiter, usher; /* sockets: to the agent, and to each other */
+    int outputs[2];
+} Theirs;
 
-/* Streams come before the configuration, each with its number. */
-static int hear(int socket, int stdio[3], Bytes *config)
+/* --- both processes ----------------------------------------------------------------------------------------------------------- */
+
+/* fds[i] becomes FD_AGENT + i, and of all others nothing is left but the streams. */
+static int keep(const int *fds, unsigned n)
 {
-    for (;;) {
-        _cleanup_(closep) int fd = -1;
-        ssize_t n = packet_receive(socket, CONFIG_MAX, config, &fd);
-        if (n <= 0)
-            return n < 0 ? (int)n : -ECONNRESET;
-        if (n > 1)
-            return 0;
-        if (fd >= 0 && config->data[0] < 3)
-            stdio[config->data[0]] = take_fd(&fd);
-    }
+    int moved[FD_FREE - FD_AGENT];
+
+    for (unsigned i = 0; i < n; i++)
+        if ((moved[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, FD_FREE)) < 0)
+            return -errno;
+    for (unsigned i = 0; i < n; i++)
+        if (dup3(moved[i], FD_AGENT + (int)i, O_CLOEXEC) < 0)
+            return -errno;
+    return close_range(FD_AGENT + n, ~0U, 0) < 0 ? -errno : 0;
 }
 
-static int enter(void *userdata, Failure *f)
+static uint64_t usual_capabilities(void)
 {
-    const ContainerEntry *entry = userdata;
+    const char *unknown;
+    uint64_t mask;
 
-    entry->platform->first = entry->config->definition.name;
-    if (unshare(CLONE_NEWNS) < 0)
-        return failure_set(f, -errno, "the mount namespace could not be made");
-    return rootfs_enter(entry->platform, entry->config, f);
+    return capabilities_from_names(NULL, &mask, &unknown) < 0 ? 0 : mask;
+}
+
+static int hear(int socket, Bytes *bytes, AgentContainer *ret)
+{
+    static const PackLimits limits = { .size = CONFIG_MAX, .depth = 8, .count = CONFIG_MAX };
+    int fd;
+
+    ssize_t n = packet_receive(socket, CONFIG_MAX, bytes, &fd);
+    if (n <= 0)
+        return n < 0 ? (int)n : -ECONNRESET;
+    return schema_from_bytes(&agent_container_schema, ret, bytes->data, bytes->size, &limits, NULL);
+}
+
+/* --- the one that waits ------------------------------------------------------------------------------------------------------- */
+
+static int take_streams(const Theirs *t)
+{
+    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+    if (null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(t->outputs[0], STDOUT_FILENO) < 0 ||
+        dup2(t->outputs[1], STDERR_FILENO) < 0)
+        return -errno;
+    return 0;
 }
 
 /* What fails ahead ends it: then nobody has it. */
-static void __attribute__((noreturn)) stand_by(Platform *p, int socket)
+static void __attribute__((noreturn)) stand_by(const Theirs *t)
 {
     _cleanup_(bytes_done) Bytes bytes = { 0 };
-    static const PackLimits limits = { .size = CONFIG_MAX, .depth = 8, .count = CONFIG_MAX };
     AgentContainer config;
-    int stdio[3] = { -1, -1, -1 };
     Failure f = { 0 };
 
-    if ((socket != LAUNCH_KEPT && dup3(socket, LAUNCH_KEPT, O_CLOEXEC) < 0) ||
-        close_range(LAUNCH_KEPT + 1, ~0U, 0) < 0 || launch_reset(false, &f) < 0 ||
-        unshare(CLONE_NEWCGROUP) < 0 || rootfs_enter_ahead() < 0 || seccomp_confine_ahead() < 0 ||
-        hear(LAUNCH_KEPT, stdio, &bytes) < 0 ||
-        schema_from_bytes(&agent_container_schema, &config, bytes.data, bytes.size, &limits, NULL) < 0)
+    /* What the agent mounts comes here, and what is mounted here goes nowhere. */
+    if (mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0 || take_streams(t) < 0 ||
+        keep((int[]){ t->agent, t->waiter }, 2) < 0 || launch_reset(false, &f) < 0 ||
+        unshare(CLONE_NEWCGROUP) < 0 || rootfs_enter_ahead(FD_OTHER) < 0 ||
+        seccomp_confine(usual_capabilities()) < 0 || hear(FD_OTHER, &bytes, &config) < 0)
         _exit(1);
-    ContainerEntry entry = { p, &config };
-    LaunchSpec spec = container_spec(&config, stdio);
-    spec.enter = enter;
-    spec.userdata = &entry;
-    spec.reset = spec.filtered = true;
-    launch_child(&spec, LAUNCH_KEPT);
+    LaunchSpec spec = container_spec(&config, (int[3]){ -1, -1, -1 });
+    spec.prepared = true;
+    launch_child(&spec, FD_AGENT);
+}
+
+/* --- its usher ---------------------------------------------------------------------------------------------------------------- */
+
+static int watch_for_end(int pidfd)
+{
+    struct epoll_event event = { .events = EPOLLIN };
+    int fd = epoll_create1(EPOLL_CLOEXEC);
+
+    return fd < 0 || epoll_ctl(fd, EPOLL_CTL_ADD, pidfd, &event) < 0 ? -errno : fd;
+}
+
+/* To the one that waits. */
+static void lead(Platform *p, const AgentContainer *config, const Bytes *bytes)
+{
+    Failure f = { 0 };
+
+    p->first = config->definition.name;
+    int r = rootfs_enter(p, config, &f);
+    if (r >= 0 && (r = packet_send(FD_OTHER, bytes->data, bytes->size, -1)) < 0)
+        failure_set(&f, r, "the container's process is not there");
+    if (r < 0)
+        launch_fail(FD_AGENT, &f);
+}
+
+static void __attribute__((noreturn)) usher(Platform *p, const Theirs *t, int waiter)
+{
+    _cleanup_(bytes_done) Bytes bytes = { 0 };
+    struct epoll_event event;
+    AgentContainer config;
+    int end;
+
+    if (keep((int[]){ t->agent, t->usher, waiter }, 3) < 0 || setns(FD_WAITER, CLONE_NEWNS) < 0 ||
+        (end = watch_for_end(FD_WAITER)) < 0 || rootfs_enter_take(FD_OTHER) < 0 ||
+        hear(FD_AGENT, &bytes, &config) < 0)
+        _exit(1);
+    lead(p, &config, &bytes);
+    /* Open here, too, it would not end when the program runs. */
+    (void)close(FD_AGENT);
+    (void)epoll_wait(end, &event, 1, USHER_STAYS);
+    _exit(0);
 }
 
 /* --- the agent's side --------------------------------------------------------------------------------------------------------- */
 
+static void close_all(Standby *s)
+{
+    s->socket = safe_close(s->socket);
+    for (size_t i = 0; i < ELEMENTSOF(s->outputs); i++)
+        s->outputs[i] = safe_close(s->outputs[i]);
+}
+
+/* One without the other is of no use, and ends by itself. */
 static void on_end(void *userdata, int code, int signal)
 {
-    Standby *s = userdata;
-    s->socket = safe_close(s->socket);
+    close_all(userdata);
 }
 
 void standby_init(Standby *s)
 {
-    *s = (Standby){ .child = { .pidfd = -1, .on_end = on_end, .userdata = s }, .socket = -1 };
+    const Child none = { .pidfd = -1, .on_end = on_end, .userdata = s };
+
+    *s = (Standby){ .child = none, .usher = none, .socket = -1, .outputs = { -1, -1 } };
+}
+
+static void theirs_close(Theirs *t)
+{
+    int *fds[] = { &t->agent, &t->waiter, &t->usher, &t->outputs[0], &t->outputs[1] };
+
+    TABLE_FOREACH (fd, fds)
+        **fd = safe_close(**fd);
+}
+
+static int open_sockets(Standby *s, Theirs *t)
+{
+    int news[2], between[2];
+
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, news) < 0)
+        return -errno;
+    s->socket = news[0];
+    t->agent = news[1];
+    if (fcntl(s->socket, F_SETFL, O_NONBLOCK) < 0 ||
+        socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, between) < 0)
+        return -errno;
+    t->waiter = between[0];
+    t->usher = between[1];
+    return 0;
+}
+
+static int open_outputs(Standby *s, Theirs *t)
+{
+    for (size_t i = 0; i < ELEMENTSOF(s->outputs); i++) {
+        int fds[2];
+        if (pipe2(fds, O_CLOEXEC) < 0)
+            return -errno;
+        s->outputs[i] = fds[0];
+        t->outputs[i] = fds[1];
+        if (fcntl(fds[0], F_SETFL, O_NONBLOCK) < 0)
+            return -errno;
+    }
+    return 0;
+}
+
+static int make_waiter(Standby *s, Children *children, int cgroup, const Theirs *t)
+{
+    const LaunchSpec spec = { .cgroup = cgroup,
+                              .namespaces = CLONE_NEWNS | CLONE_NEWPID,
+                              .pid_namespace_of = -1 };
+    int pidfd = -1;
+
+    pid_t pid = launch_clone(&spec, &pidfd);
+    if (pid == 0)
+        stand_by(t);
+    if (pid > 0)
+        children_add(children, &s->child, pid, pidfd);
+    return MIN(pid, 0);
+}
+
+static int make_usher(Standby *s, Children *children, Platform *p, const Theirs *t)
+{
+    const LaunchSpec spec = { .cgroup = -1, .pid_namespace_of = -1 };
+    int pidfd = -1;
+
+    pid_t pid = launch_clone(&spec, &pidfd);
+    if (pid == 0)
+        usher(p, t, s->child.pidfd);
+    if (pid > 0)
+        children_add(children, &s->usher, pid, pidfd);
+    return MIN(pid, 0);
 }
 
 int standby_make(Standby *s, Children *children, Platform *p, int cgroup)
 {
-    int sockets[2], pidfd = -1;
+    _cleanup_(theirs_close) Theirs theirs = { -1, -1, -1, { -1, -1 } };
 
-    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) < 0)
-        return -errno;
-    _cleanup_(closep) int ours = sockets[0], theirs = sockets[1];
-    if (fcntl(ours, F_SETFL, O_NONBLOCK) < 0)
-        return -errno;
-    LaunchSpec spec = { .cgroup = cgroup, .namespaces = CLONE_NEWPID, .pid_namespace_of = -1 };
-    pid_t pid = launch_clone(&spec, &pidfd);
-    if (pid == 0)
-        stand_by(p, theirs);
-    if (pid < 0)
-        return pid;
-    children_add(children, &s->child, pid, pidfd);
-    s->socket = take_fd(&ours);
-    return 0;
+    int r = mount(NULL, "/", NULL, MS_REC | MS_SHARED, NULL) < 0 ? -errno : open_sockets(s, &theirs);
+    if (r >= 0)
+        r = open_outputs(s, &theirs);
+    if (r >= 0)
+        r = make_waiter(s, children, cgroup, &theirs);
+    if (r >= 0)
+        r = make_usher(s, children, p, &theirs);
+    if (r < 0)
+        standby_end(s, children);
+    return r;
 }
 
-static int tell(int socket, const AgentContainer *config, const int stdio[3])
+/* It has the streams and the filter that it would have anyway. */
+static bool suits(const AgentContainer *config)
+{
+    const ContainerDefinition *d = &config->definition;
+    const char *unknown;
+    uint64_t mask;
+
+    return d->seccomp == SECCOMP_DEFAULT && !d->terminal && !d->keep_stdin &&
+           capabilities_from_names(d->capabilities, &mask, &unknown) >= 0 &&
+           ((mask ^ usual_capabilities()) & seccomp_lifting) == 0;
+}
+
+static int tell(int socket, const AgentContainer *config)
 {
     _cleanup_(bytes_done) Bytes bytes = { 0 };
 
     int r = schema_to_bytes(&agent_container_schema, config, &bytes);
     if (r >= 0 && bytes.size > CONFIG_MAX)
         r = -EMSGSIZE;
-    for (uint8_t i = 0; r >= 0 && i < 3; i++)
-        if (stdio[i] >= 0)
-            r = packet_send(socket, &i, 1, stdio[i]);
     return r < 0 ? r : packet_send(socket, bytes.data, bytes.size, -1);
 }
 
-bool standby_take(Standby *s, Children *children, const AgentContainer *config, const int stdio[3],
-                  Launched *ret)
+bool standby_take(Standby *s, Children *children, const AgentContainer *config, int outputs[2], Launched *ret)
 {
     if (s->socket < 0)
         return false;
-    if (config->definition.seccomp != SECCOMP_DEFAULT || tell(s->socket, config, stdio) < 0) {
+    if (!suits(config) || tell(s->socket, config) < 0) {
         standby_end(s, children);
         return false;
     }
     *ret = (Launched){ .status = take_fd(&s->socket) };
     ret->pid = children_release(children, &s->child, &ret->pidfd);
+    for (size_t i = 0; i < ELEMENTSOF(s->outputs); i++)
+        outputs[i] = take_fd(&s->outputs[i]);
     return true;
 }
 
 void standby_end(Standby *s, Children *children)
 {
     children_forget(children, &s->child);
-    s->socket = safe_close(s->socket);
+    children_forget(children, &s->usher);
+    close_all(s);
 }

@@ -15,14 +15,9 @@ static int install(const SeccompProgram *p)
     return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) < 0 ? -errno : 0;
 }
 
-int seccomp_confine_ahead(void)
+int seccomp_confine(uint64_t capabilities)
 {
-    return install(&seccomp_base[0]);
-}
-
-int seccomp_confine(uint64_t capabilities, bool ahead)
-{
-    int r = ahead ? 0 : install(&seccomp_base[0]);
+    int r = install(&seccomp_base[0]);
 
     for (size_t i = 0; i < n_seccomp_common_gates && r == 0; i++)
         if (seccomp_common_gates[i].capabilities == (capabilities & seccomp_lifting))

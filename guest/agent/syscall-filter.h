@@ -24,9 +24,6 @@ extern const uint64_t seccomp_lifting; /* the capabilities that lift something *
 
 /*
  * For this process and all that come of it, for ever: the profile as it is for these capabilities. Needs no_new_privs or
- * CAP_SYS_ADMIN. Whatever the caller does afterwards must be allowed by the profile. ahead: seccomp_confine_ahead() was called.
- * 0 or negative errno.
+ * CAP_SYS_ADMIN. Whatever the caller does afterwards must be allowed by the profile. 0 or negative errno.
  */
-int seccomp_confine(uint64_t capabilities, bool ahead);
-/* The larger part of it, which takes nothing from a process with all capabilities that the agent needs to make a container. */
-int seccomp_confine_ahead(void);
+int seccomp_confine(uint64_t capabilities);
