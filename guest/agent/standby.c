@@ -11,6 +11,7 @@
 #include "base/socket.h"
 #include "guest/agent/capabilities.h"
 #include "guest/agent/container.h"
+#include "guest/agent/own-memory.h"
 #include "guest/agent/rootfs.h"
 #include "guest/agent/standby.h"
 #include "guest/agent/syscall-filter.h"
@@ -57,6 +58,7 @@ static int hear(int socket, Bytes *bytes, AgentContainer *ret)
     static const PackLimits limits = { .size = CONFIG_MAX, .depth = 8, .count = CONFIG_MAX };
     int fd;
 
+    (void)memory_own();
     ssize_t n = packet_receive(socket, CONFIG_MAX, bytes, &fd);
     if (n <= 0)
         return n < 0 ? (int)n : -ECONNRESET;
@@ -235,6 +237,7 @@ int standby_make(Standby *s, Children *children, Platform *p, int cgroup)
         r = make_usher(s, children, p, &theirs);
     if (r < 0)
         standby_end(s, children);
+    (void)memory_own();
     return r;
 }
 
