@@ -163,7 +163,8 @@ static int launch_container(Container *c)
     limit_again(c);
     c->failure.error = 0;
     c->launch_ready = c->launch_failed = false;
-    c->oom_kills = cgroup_oom_kills(c->cgroup);
+    /* A group that is new has none. */
+    c->oom_kills = c->life.restarts == 0 ? 0 : cgroup_oom_kills(c->cgroup);
     int r = launch_standby(c, &launched) ? 0 : launch_anew(c, &launched);
     if (r < 0)
         return r;

@@ -257,10 +257,11 @@ int rootfs_make_ahead(Platform *p, AgentConfigure *usual)
     p->ahead.memory = memory_of_containers(p);
     rootfs_decide_sizes(p, usual);
     int r = dir_make_path(etc, 0755);
+    /* With a byte each, so that there is memory for more of them. */
     if (r >= 0)
-        r = write_file(etc, "hostname", "");
+        r = write_file(etc, "hostname", "\n");
     if (r >= 0)
-        r = write_file(etc, "hosts", "");
+        r = write_file(etc, "hosts", "\n");
     if (r >= 0)
         r = dir_make_path(image, 0755);
     if (r < 0 || (r = make_shm(p, usual->shm_size)) < 0)
