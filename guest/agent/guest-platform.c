@@ -107,12 +107,28 @@ static int come_yet(int r)
     return r == -ENXIO || r == -ENOENT ? -ENODEV : r;
 }
 
+/*
+ * Programs are read a piece here and a piece there, and each request to the host costs more than the megabyte around it that is fetched as
+ * well: where the processor is emulated, eight times the kernel's own 128 kB saves 2 to 3 % of a copy's start.
+ */
+static void read_far_ahead(const char *path)
+{
+    static const char kilobytes[] = "1024";
+    _cleanup_(freep) char *file = strf("/sys/class/block/%s/queue/read_ahead_kb", path + strlen("/dev/"));
+    _cleanup_(closep) int fd = file ? open(file, O_WRONLY | O_CLOEXEC) : -ENOMEM;
+
+    if (fd < 0 || write_all(fd, kilobytes, strlen(kilobytes)) < 0)
+        log_error_errno(-errno, "%s is read in small pieces", path);
+}
+
 static int mount_image(Platform *p, uint64_t disk, const char *target)
 {
     _cleanup_(freep) char *path = find_disk(p, disk);
 
     if (!path)
         return -ENODEV;
+    if (disk > 0 || !prepared.first_image)
+        read_far_ahead(path);
     return come_yet(mount_at("erofs", path, NULL, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NODEV, target));
 }
 
@@ -252,6 +268,8 @@ static void prepare(Platform *p)
     prepared.random = open_random();
     free(prepared.first_image);
     prepared.first_image = disk_path(0);
+    if (prepared.first_image)
+        read_far_ahead(prepared.first_image);
 }
 
 static void power_off(Platform *p)
