@@ -192,51 +192,6 @@ static void a_rehearsal_that_fails_says_why(void **state)
     assert_int_equal(faccessat(p->dir.fd, REHEARSAL_WORD, F_OK, 0), -1);
 }
 
-static pid_t standby_of(Peer *p)
-{
-    peer_hello(p, 1, p->token, 1, AGENT_PROTOCOL_MAX);
-    assert_int_equal(peer_ask(p, AGENT_TEMPLATE, NULL), 0);
-    assert_true(p->agent->standby.child.pid > 0);
-    return p->agent->standby.child.pid;
-}
-
-static void a_copys_first_container_is_the_process_that_waits(void **state)
-{
-    AgentContainer c[] = { in_role(CONTAINER_INIT, "one", "probe wait"),
-                           in_role(CONTAINER_MAIN, "two", "probe say two") };
-    Peer *p = *state;
-
-    if (!peer_can_run(p))
-        skip();
-    pid_t pid = standby_of(p);
-    c[0].definition.restart.policy = RESTART_ALWAYS;
-    start(state, c, ELEMENTSOF(c));
-    peer_until(p, peer_log_has(p, "one stdout waiting"));
-    assert_int_equal(p->agent->containers[0].child.pid, pid);
-    assert_int_equal(p->agent->standby.child.pid, 0);
-    /* Its second run is a process like any other. */
-    assert_success(kill(pid, SIGTERM));
-    peer_until(p, peer_container(p, "one")->restarts == 1 && peer_state_is(p, "one", CONTAINER_RUNNING));
-    assert_int_not_equal(p->agent->containers[0].child.pid, pid);
-    done(c, ELEMENTSOF(c));
-}
-
-static void without_one_that_waits_there_is_another_process(void **state)
-{
-    AgentContainer c[] = { in_role(CONTAINER_MAIN, "app", "probe say done") };
-    Peer *p = *state;
-
-    if (!peer_can_run(p))
-        skip();
-    pid_t pid = standby_of(p);
-    assert_success(kill(pid, SIGKILL));
-    peer_until(p, p->agent->standby.child.pid == 0);
-    start(state, c, ELEMENTSOF(c));
-    peer_until(p, p->powered_off);
-    assert_true(peer_log_has(p, "app stdout done"));
-    done(c, ELEMENTSOF(c));
-}
-
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -249,8 +204,6 @@ int main(int argc, char **argv)
         WITH_PEER(one_that_only_starts_lets_the_others_start),
         WITH_PEER(a_rehearsal_leaves_nothing_and_disturbs_nothing),
         WITH_PEER(a_rehearsal_that_fails_says_why),
-        WITH_PEER(a_copys_first_container_is_the_process_that_waits),
-        WITH_PEER(without_one_that_waits_there_is_another_process),
     };
     fixture_probe = argv[1];
     return cmocka_run_group_tests(tests, make_image, remove_image);
