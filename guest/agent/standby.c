@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/log.h"
 #include "base/socket.h"
 #include "guest/agent/capabilities.h"
 #include "guest/agent/container.h"
@@ -53,6 +54,7 @@ static uint64_t usual_capabilities(void)
     return capabilities_from_names(NULL, &mask, &unknown) < 0 ? 0 : mask;
 }
 
+/* In this the process is saved, and goes on in copies. */
 static int hear(int socket, Bytes *bytes, AgentContainer *ret)
 {
     static const PackLimits limits = { .size = CONFIG_MAX, .depth = 8, .count = CONFIG_MAX };
@@ -105,17 +107,16 @@ static int watch_for_end(int pidfd)
     return fd < 0 || epoll_ctl(fd, EPOLL_CTL_ADD, pidfd, &event) < 0 ? -errno : fd;
 }
 
-/* To the one that waits. */
+/* From here on the one that waits has the container, and what becomes of it is told by that one alone. */
 static void lead(Platform *p, const AgentContainer *config, const Bytes *bytes)
 {
     Failure f = { 0 };
 
     p->first = config->definition.name;
-    int r = rootfs_enter(p, config, &f);
-    if (r >= 0 && (r = packet_send(FD_OTHER, bytes->data, bytes->size, -1)) < 0)
-        failure_set(&f, r, "the container's process is not there");
-    if (r < 0)
+    if (rootfs_enter(p, config, &f) < 0)
         launch_fail(FD_AGENT, &f);
+    (void)close(FD_AGENT);
+    (void)packet_send(FD_OTHER, bytes->data, bytes->size, -1);
 }
 
 static void __attribute__((noreturn)) usher(Platform *p, const Theirs *t, int waiter)
@@ -130,8 +131,6 @@ static void __attribute__((noreturn)) usher(Platform *p, const Theirs *t, int wa
         hear(FD_AGENT, &bytes, &config) < 0)
         _exit(1);
     lead(p, &config, &bytes);
-    /* Open here, too, it would not end when the program runs. */
-    (void)close(FD_AGENT);
     (void)epoll_wait(end, &event, 1, USHER_STAYS);
     _exit(0);
 }
@@ -145,17 +144,28 @@ static void close_all(Standby *s)
         s->outputs[i] = safe_close(s->outputs[i]);
 }
 
-/* One without the other is of no use, and ends by itself. */
-static void on_end(void *userdata, int code, int signal)
+/* Before it was taken. One without the other is of no use, and ends by itself. */
+static void on_waiter_end(void *userdata, int code, int signal)
+{
+    log_error(
+        "the process that waits for a container has ended (exit status %d, signal %d): one is made for it",
+        code, signal);
+    close_all(userdata);
+}
+
+static void on_usher_end(void *userdata, int code, int signal)
 {
     close_all(userdata);
 }
 
 void standby_init(Standby *s)
 {
-    const Child none = { .pidfd = -1, .on_end = on_end, .userdata = s };
-
-    *s = (Standby){ .child = none, .usher = none, .socket = -1, .outputs = { -1, -1 } };
+    *s = (Standby){
+        .child = { .pidfd = -1, .on_end = on_waiter_end, .userdata = s },
+        .usher = { .pidfd = -1, .on_end = on_usher_end, .userdata = s },
+        .socket = -1,
+        .outputs = { -1, -1 },
+    };
 }
 
 static void theirs_close(Theirs *t)
