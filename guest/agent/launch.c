@@ -47,16 +47,25 @@ pid_t launch_clone(const LaunchSpec *spec, int *ret_pidfd)
     return pid;
 }
 
-int launch(const LaunchSpec *spec, Launched *ret, Failure *f)
+int launch_socket(int *ret_ours, int *ret_theirs)
 {
-    int sockets[2], pidfd = -1;
+    int sockets[2];
 
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) < 0)
-        return failure_set(f, -errno, "no process could be made");
-    _cleanup_(closep) int ours = sockets[0], theirs = sockets[1];
-    if (fcntl(ours, F_SETFL, O_NONBLOCK) < 0)
-        return failure_set(f, -errno, "no process could be made");
+        return -errno;
+    *ret_ours = sockets[0];
+    *ret_theirs = sockets[1];
+    return fcntl(sockets[0], F_SETFL, O_NONBLOCK) < 0 ? -errno : 0;
+}
 
+int launch(const LaunchSpec *spec, Launched *ret, Failure *f)
+{
+    _cleanup_(closep) int ours = -1, theirs = -1;
+    int pidfd = -1;
+
+    int r = launch_socket(&ours, &theirs);
+    if (r < 0)
+        return failure_set(f, r, "no process could be made");
     pid_t pid = launch_clone(spec, &pidfd);
     if (pid == 0)
         launch_child(spec, theirs);

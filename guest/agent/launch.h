@@ -56,6 +56,8 @@ typedef struct Launched {
 } Launched;
 
 int launch(const LaunchSpec *spec, Launched *ret, Failure *f);
+/* The two ends of a status socket. 0 or negative errno. */
+int launch_socket(int *ret_ours, int *ret_theirs);
 /* A new process as spec asks for: its number, 0 in it, or negative errno. */
 pid_t launch_clone(const LaunchSpec *spec, int *ret_pidfd);
 /* In the new process: nothing of the agent's is left to it, such as what it does not hear, or that it is the last to be killed. */

@@ -178,14 +178,12 @@ static void theirs_close(Theirs *t)
 
 static int open_sockets(Standby *s, Theirs *t)
 {
-    int news[2], between[2];
+    int between[2];
 
-    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, news) < 0)
-        return -errno;
-    s->socket = news[0];
-    t->agent = news[1];
-    if (fcntl(s->socket, F_SETFL, O_NONBLOCK) < 0 ||
-        socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, between) < 0)
+    int r = launch_socket(&s->socket, &t->agent);
+    if (r < 0)
+        return r;
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, between) < 0)
         return -errno;
     t->waiter = between[0];
     t->usher = between[1];
@@ -200,8 +198,6 @@ static int open_outputs(Standby *s, Theirs *t)
             return -errno;
         s->outputs[i] = fds[0];
         t->outputs[i] = fds[1];
-        if (fcntl(fds[0], F_SETFL, O_NONBLOCK) < 0)
-            return -errno;
     }
     return 0;
 }

@@ -27,7 +27,7 @@ typedef struct Standby {
     Child child; /* pid 0: there is none */
     Child usher; /* pid 0: there is none, or it is through */
     int socket;
-    int outputs[2]; /* what the program will write, not blocking */
+    int outputs[2]; /* what the program will write */
 } Standby;
 
 void standby_init(Standby *s);

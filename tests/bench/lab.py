@@ -133,7 +133,7 @@ class Lab:
         return json.loads(self.host.cli("template", "list", "--json=short").stdout)[0]
 
     def spares(self):
-        """How many wait; None: this podvisor has no spares."""
+        """How many wait."""
         return self.known_template().get("spares")
 
     def fill(self, spares):

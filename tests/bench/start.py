@@ -7,12 +7,13 @@ import packed_kernel
 import podman
 import processes
 from floor import LibvirtFloor, UsualFloor
-from instance import HELLO
+from instance import BUILD, HELLO
 from lab import LIBVIRT, TEMPLATE, Lab, instance
 from rows import STAGES
 
 # STAGES as podvisor marks them (`podvisor status --json`), but for the last one, which is what is measured.
 MARKS = {"spawned": "spawned", "greeted": "greeted", "running": "proved", "welcome": "welcome"}
+OWN_KERNEL = BUILD / "guest" / "vmlinux-own"
 # How many are kept where starts from spares are measured: the next one is awaited.
 SPARES = 1
 
@@ -93,22 +94,54 @@ def template(lab, stack):
     return declared(lab, "start.template", TEMPLATE, "from a template", "start-template.svg")
 
 
-def spare(lab, stack):
-    """By a podvisord of its own: making spares would disturb the others."""
-    lab.make_template()
-    if lab.spares() is None:
-        lab.remark("start.spare", "this podvisor keeps none")
-        return None
-    other = Lab(stack.enter_context(instance(f"spares = {SPARES};")), None, None, lab.o, lab.part)
+def another(lab, stack, config):
+    """A Lab whose podvisord is its own."""
+    return Lab(stack.enter_context(instance(config)), None, None, lab.o, lab.part)
+
+
+def from_spares(other, key):
+    """Making spares would disturb others of the same podvisord."""
     other.make_template()
     other.fill(SPARES)
-    lab.add("start.spare-memory", other.known_template()["spares_size"] / processes.MIB / SPARES)
-    start = declared(other, "start.spare", TEMPLATE, "from a spare of a template")
+    start = declared(other, key, TEMPLATE, "from a spare of a template")
 
     def step():
         start()
         other.fill(SPARES)
     return step
+
+
+def spare(lab, stack):
+    other = another(lab, stack, f"spares = {SPARES};")
+    step = from_spares(other, "start.spare")
+    lab.add("start.spare-memory", other.known_template()["spares_size"] / processes.MIB / SPARES)
+    return step
+
+
+# With our own kernel, where it has been built.
+
+def with_own_kernel(lab, stack, key, config=""):
+    if OWN_KERNEL.exists():
+        return another(lab, stack, f'kernel = "{OWN_KERNEL}";\n{config}')
+    lab.remark(key, "tools/build-kernel has not been run")
+    return None
+
+
+def own_boot(lab, stack):
+    other = with_own_kernel(lab, stack, "start.own-boot")
+    return other and declared(other, "start.own-boot", HELLO)
+
+
+def own_template(lab, stack):
+    other = with_own_kernel(lab, stack, "start.own-template")
+    if other:
+        other.make_template()
+    return other and declared(other, "start.own-template", TEMPLATE, "from a template")
+
+
+def own_spare(lab, stack):
+    other = with_own_kernel(lab, stack, "start.own-spare", f"spares = {SPARES};")
+    return other and from_spares(other, "start.own-spare")
 
 
 def virsh(lab, stack):
@@ -133,7 +166,7 @@ def run_podman(lab, stack):
     return there and (lambda: lab.add("start.podman", there.first_line()))
 
 
-PEERS = [floor_boot, boot, floor_template, template, spare, virsh, virsh_usual, run_podman]
+PEERS = [floor_boot, boot, floor_template, template, spare, own_boot, own_template, own_spare, virsh, virsh_usual, run_podman]
 
 
 def measure(lab):

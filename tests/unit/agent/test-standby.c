@@ -65,32 +65,28 @@ static void one_that_it_does_not_suit_has_another_process(void **state)
     another_process(state, &c, pid);
 }
 
-static void without_one_that_waits_there_is_another_process(void **state)
+static void without(void **state, bool usher)
 {
+    AgentContainer c = container("app", "probe wait");
     Peer *p = *state;
 
     if (!peer_can_run(p))
         skip();
     Standby *s = standby_of(p);
     pid_t pid = s->child.pid;
-    assert_success(kill(pid, SIGKILL));
+    assert_success(kill(usher ? s->usher.pid : pid, SIGKILL));
     peer_until(p, s->child.pid == 0 && s->usher.pid == 0);
-    AgentContainer c = container("app", "probe wait");
     another_process(state, &c, pid);
+}
+
+static void without_one_that_waits_there_is_another_process(void **state)
+{
+    without(state, false);
 }
 
 static void without_its_usher_there_is_another_process(void **state)
 {
-    Peer *p = *state;
-
-    if (!peer_can_run(p))
-        skip();
-    Standby *s = standby_of(p);
-    pid_t pid = s->child.pid;
-    assert_success(kill(s->usher.pid, SIGKILL));
-    peer_until(p, s->child.pid == 0 && s->usher.pid == 0);
-    AgentContainer c = container("app", "probe wait");
-    another_process(state, &c, pid);
+    without(state, true);
 }
 
 static void what_cannot_be_made_for_it_is_told(void **state)
