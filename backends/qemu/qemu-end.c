@@ -23,10 +23,10 @@ static void seen_set(QemuVm *q, EndReason reason, char *message)
 
 static int on_leave_deadline(sd_event_source *source, uint64_t when, void *userdata);
 
-static void leave(QemuVm *q)
+static void leave(QemuVm *q, usec_t timeout)
 {
     q->state = QEMU_LEAVING;
-    (void)qemu_deadline(q, QEMU_LEAVE_TIMEOUT, on_leave_deadline);
+    (void)qemu_deadline(q, timeout, on_leave_deadline);
 }
 
 static void strike(QemuVm *q)
@@ -58,7 +58,12 @@ void qemu_end_expected(QemuVm *q)
     if (q->state == QEMU_ADOPTING)
         (void)qemu_deadline(q, QEMU_LEAVE_TIMEOUT, on_leave_deadline);
     else if (q->state != QEMU_LEAVING)
-        leave(q);
+        leave(q, QEMU_LEAVE_TIMEOUT);
+}
+
+void qemu_end_announced(QemuVm *q)
+{
+    leave(q, q->farewell_timeout);
 }
 
 void qemu_end_unresponsive(QemuVm *q, char *message)
@@ -79,7 +84,7 @@ static void let_go(QemuVm *q)
         qmp_command(q->qmp, "quit", QMP_COMMAND_TIMEOUT, -1, NULL, NULL, NULL) < 0)
         strike(q);
     else
-        leave(q);
+        leave(q, QEMU_LEAVE_TIMEOUT);
 }
 
 static void on_console(int error, const QmpValue *value, const char *description, void *userdata)

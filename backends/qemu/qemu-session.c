@@ -168,6 +168,7 @@ static void on_shutdown(QemuVm *q, const QmpValue *data)
         _cleanup_(freep) char *line = vmm_log_last_line(q->log);
         q->seen.reason = row->end;
         q->seen.message = strf("%s%s%s", row->message, line ? ": " : "", line ?: "");
+        qemu_end_announced(q);
     }
 }
 

@@ -33,6 +33,9 @@
 #define QEMU_ADOPT_TIMEOUT (10 * USEC_PER_SEC)
 /* From the last word (quit, a closed connection) to the end of the process, before it is killed. */
 #define QEMU_LEAVE_TIMEOUT (2 * USEC_PER_SEC)
+/* From its word that somebody on the host ends it: until then it writes what it has of disks. QEMU 7.2 hangs now and then, for ever, when a
+ * command comes while it takes its monitor down. */
+#define QEMU_FAREWELL_TIMEOUT (10 * USEC_PER_SEC)
 #define QEMU_CONSOLE_TIMEOUT USEC_PER_SEC
 
 #define QEMU_QMP_SOCKET "qmp"
@@ -69,7 +72,7 @@ typedef struct QemuVm {
     bool kill_wanted;
     /* The host as it is, and the QEMU_ times; tests put others in their place. */
     KvmFacts (*ask_kvm)(void);
-    usec_t greeting_timeout, adopt_timeout;
+    usec_t greeting_timeout, adopt_timeout, farewell_timeout;
     BackendEnd seen; /* what is known of the end before the process is gone; END_NONE: nothing */
     Words words;
     QemuNetwork network;
@@ -126,6 +129,8 @@ void qemu_end_begin(QemuVm *q, EndReason seen, char *message);
 void qemu_end_unresponsive(QemuVm *q, char *message);
 /* QEMU has closed QMP: its process has a moment to end. */
 void qemu_end_expected(QemuVm *q);
+/* It has said that it ends, and why stands in q->seen. */
+void qemu_end_announced(QemuVm *q);
 /* There is no process (any more): checkpoint, ENDED. message is taken over. */
 void qemu_end(QemuVm *q, EndReason reason, int64_t code, uint64_t signal, char *message);
 int qemu_kill(Vm *vm);

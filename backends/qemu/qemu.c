@@ -143,6 +143,7 @@ static int qemu_new(const BackendContext *context, Vm **ret)
                    .words = { .bell = -1, .memory = -1, .inotify = -1 },
                    .born = tsc_sample() };
     q->greeting_timeout = QEMU_GREETING_TIMEOUT;
+    q->farewell_timeout = QEMU_FAREWELL_TIMEOUT;
     q->adopt_timeout = QEMU_ADOPT_TIMEOUT;
     q->ask_kvm = kvm_facts;
     int r = schema_init(qemu_checkpoint.schema, &q->record);

@@ -6,10 +6,11 @@
 #include "base/file.h"
 #include "guest/agent/own-memory.h"
 
-/* Of a process that has no libraries, and no thread but one. */
-enum { MAPS_MAX = 16 * 1024 };
+/* Of a process that has no libraries, and no thread but one. What is larger than its memory can be is no such memory but space that somebody
+ * has reserved, as sanitizers do, and there may not be so much on the whole machine. */
+enum { MAPS_MAX = 16 * 1024, MAPPING_MAX = 4 * 1024 * 1024 };
 
-/* A line of proc_pid_maps(5); what is no memory of the process's own, such as a device, says so by its name. */
+/* A line of proc_pid_maps(5). */
 static int own_line(const char *line)
 {
     unsigned long from, to;
@@ -17,7 +18,7 @@ static int own_line(const char *line)
 
     if (sscanf(line, "%lx-%lx %7s", &from, &to, modes) != 3)
         return -EBADMSG;
-    if (modes[0] != 'r' || modes[1] != 'w' || modes[3] != 'p')
+    if (modes[0] != 'r' || modes[1] != 'w' || modes[3] != 'p' || to - from > MAPPING_MAX)
         return 0;
     return madvise((void *)from, to - from, MADV_POPULATE_WRITE) < 0 ? -errno : 0;
 }
