@@ -15,11 +15,13 @@
  * packet that is not understood ends the connection, an unknown type alone does not.
  */
 #include "runner/runner.h"
+#include "schemas/agent.h"
 #include "schemas/runner-protocol.h"
 
 enum {
     LINK_REPORTS_PER_SECOND = 20,
-    LINK_REPLIES_MAX = 64,
+    LINK_REPLIES_MAX =
+        2 * AGENT_STREAMS_MAX, /* each begin of an exec has one, and podvisord may be stopped for a moment */
     LINK_AWAITING_MAX = 8,
 };
 #define LINK_RETRY_MIN (250 * USEC_PER_MSEC)

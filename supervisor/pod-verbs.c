@@ -151,14 +151,20 @@ static int refuse_stopped(Pod *pod, VerbCall *call)
                        enum_to_string(&pod_state_table, (int)pod->state)));
 }
 
+static int refuse_busy(const Pod *pod, int error, VerbCall *call)
+{
+    const char *why = error == -EBUSY ? "too many wait for its answer already" : strerror(-error);
+
+    return refuse(call, "org.podvisor.Error.Timeout",
+                  strf("The runner of pod \"%s\" takes no requests: %s.", pod->name, why));
+}
+
 static int ask_runner(Pod *pod, RunnerMessageType type, const void *body, int fd, usec_t timeout,
                       VerbCall *call)
 {
     int r = runner_link_request(pod->link, type, body, fd, timeout, call->func, call->userdata);
 
-    return r < 0 ? refuse(call, "org.podvisor.Error.Timeout",
-                          strf("The runner of pod \"%s\" takes no requests: %s.", pod->name, strerror(-r)))
-                 : 1;
+    return r < 0 ? refuse_busy(pod, r, call) : 1;
 }
 
 /* One that is away for a moment is waited for. */
@@ -167,9 +173,7 @@ static int ask_live(Pod *pod, RunnerMessageType type, const ExecRequest *request
 {
     int r = request_submit(pod, type, request, fd, timeout, call->func, call->userdata);
 
-    return r < 0 ? refuse(call, "org.podvisor.Error.Timeout",
-                          strf("The runner of pod \"%s\" takes no requests: %s.", pod->name, strerror(-r)))
-                 : 1;
+    return r < 0 ? refuse_busy(pod, r, call) : 1;
 }
 
 /* What is to stand still, or to go on, has to run first; an exec waits for that, since it is made for it. */

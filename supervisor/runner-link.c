@@ -3,12 +3,14 @@
 
 #include "base/log.h"
 #include "base/socket.h"
+#include "schemas/agent.h"
 #include "supervisor/runner-link.h"
 
 enum {
     PACKETS_PER_TURN = 8,
     TURNS_PER_SECOND = 100, /* more would be a flood; whatever else podvisord does must go on beside it */
-    REQUESTS_MAX = 16,      /* unanswered ones */
+    /* Unanswered ones: all programs that may run by exec at once, whose begins wait for the guest, and some of all else. */
+    REQUESTS_MAX = AGENT_STREAMS_MAX + 16,
 };
 #define HELLO_TIMEOUT (5 * USEC_PER_SEC)
 

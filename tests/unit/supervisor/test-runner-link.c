@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "base/socket.h"
+#include "schemas/agent.h"
 #include "supervisor/runner-link.h"
 #include "tests/unit/supervisor/loop.h"
 
@@ -253,6 +254,19 @@ static void each_request_gets_its_own_answer_once(void **state)
     message_done(&second);
 }
 
+static void as_many_requests_as_there_may_be_execs_wait_at_once(void **state)
+{
+    Fixture *f = *state;
+    int r = 0;
+
+    link_up(f);
+    for (int i = 0; i < AGENT_STREAMS_MAX; i++)
+        assert_success(runner_link_request(f->link, RUNNER_PAUSE, NULL, -1, LOOP_DEADLINE, on_reply, f));
+    for (int i = 0; i < AGENT_STREAMS_MAX && r == 0; i++)
+        r = runner_link_request(f->link, RUNNER_PAUSE, NULL, -1, LOOP_DEADLINE, on_reply, f);
+    assert_int_equal(r, -EBUSY);
+}
+
 static void a_request_without_an_answer_ends_by_its_deadline(void **state)
 {
     Fixture *f = *state;
@@ -337,6 +351,7 @@ int main(void)
         TEST(a_packet_that_is_too_long_ends_the_link),
         TEST(a_message_of_a_newer_runner_is_passed_over),
         TEST(each_request_gets_its_own_answer_once),
+        TEST(as_many_requests_as_there_may_be_execs_wait_at_once),
         TEST(a_request_without_an_answer_ends_by_its_deadline),
         TEST(requests_under_way_end_with_the_link),
         TEST(a_runner_that_reads_nothing_is_not_waited_for),
