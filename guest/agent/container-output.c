@@ -31,7 +31,7 @@ void container_output_init(ContainerOutput *o, Agent *a, const char *container, 
     o->splitter = (LineSplitter){ .line_max = AGENT_LOG_RECORD_MAX, .func = on_line, .userdata = o };
 }
 
-static int begin(ContainerOutput *o, int fd, bool terminal)
+int container_output_take(ContainerOutput *o, int fd, bool terminal)
 {
     o->fd = fd;
     o->terminal = terminal;
@@ -49,12 +49,7 @@ int container_output_open(ContainerOutput *o, int *ret_write)
     if (pipe2(fds, O_CLOEXEC) < 0)
         return -errno;
     *ret_write = fds[1];
-    return begin(o, fds[0], false);
-}
-
-int container_output_take(ContainerOutput *o, int fd, bool terminal)
-{
-    return begin(o, fd, terminal);
+    return container_output_take(o, fds[0], false);
 }
 
 void container_output_close(ContainerOutput *o)
